@@ -1,0 +1,89 @@
+"""The `faceae` command: one module a verb, imported only when that verb runs."""
+
+import errno
+import importlib
+import sys
+from collections.abc import Sequence
+
+import click
+
+import faceae
+from faceae.errors import FaceaeError
+from shards import ShardsError
+
+__all__ = ["main", "run"]
+
+VERBS = {
+    "synth": "Draw a CelebA-like set of faces.",
+    "shard": "Pack photographs into checked WebDataset shards.",
+    "verify": "Check every hash and decode every image of a packed dataset.",
+    "info": "Print what a packed dataset holds.",
+    "train": "Train an autoencoder on a packed dataset.",
+    "fit": "Fit the latent distribution new faces are drawn from.",
+    "generate": "Draw new faces.",
+    "morph": "Blend one face into another.",
+    "export": "Write a trained model as ONNX or TorchScript.",
+    "doctor": "Print what this machine can and cannot run.",
+}
+
+
+class _LazyGroup(click.Group):
+    """A group whose help needs no verb's module."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in VERBS:
+            return None
+        command: click.Command = importlib.import_module(f"faceae.cli._{cmd_name}").command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(VERBS.items()))
+
+
+@click.command(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(faceae.__version__, prog_name="faceae")
+def _cli() -> None:
+    """From a folder of face photographs to a deployed generator."""
+
+
+def run(argv: Sequence[str]) -> int:
+    """Run one command line and return its exit code.
+
+    0 done; 1 a request that cannot be met, told in one line on stderr; 2 wrong usage; 130 Ctrl-C.
+    """
+    try:
+        status = _cli.main(list(argv), prog_name="faceae", standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        return _fail("interrupted", 130)
+    except (FaceaeError, ShardsError) as error:
+        return _fail(str(error), 1)
+    except BrokenPipeError:
+        return 1
+    except OSError as error:
+        return _fail(_describe(error), 1)
+    return status if isinstance(status, int) else 0
+
+
+def main() -> None:
+    """Entry point of the `faceae` script."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def _fail(message: str, code: int) -> int:
+    click.echo(f"faceae: error: {' '.join(message.split())}", err=True)
+    return code
+
+
+def _describe(error: OSError) -> str:
+    where = f"{error.filename}: " if error.filename else ""
+    what = error.strerror or str(error)
+    if error.errno == errno.ENOSPC:
+        what = "the disk is full; free some space and run the same command again"
+    return f"{where}{what}"

@@ -1,0 +1,5 @@
+"""`python -m faceae.cli`."""
+
+from faceae.cli import main
+
+main()
