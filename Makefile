@@ -1,0 +1,48 @@
+# `make demo` and `make test` need Python 3.11+, make and a package registry, nothing else.
+PYTHON ?= python3
+BIN := .venv/bin
+INSTALLED := .venv/.installed
+DEMO := demo
+
+.PHONY: demo test check install clean
+.DELETE_ON_ERROR:
+
+install: $(INSTALLED)
+
+$(INSTALLED): setup.cfg pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "faceae needs Python 3.11 or newer; name one: make PYTHON=python3.12 ..." >&2; exit 1; }
+	rm -rf .venv
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	touch $@
+
+check: $(INSTALLED)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+test: $(INSTALLED)
+	$(BIN)/pytest
+
+demo: $(INSTALLED)
+	rm -rf $(DEMO)
+	$(BIN)/faceae doctor
+	$(BIN)/faceae synth $(DEMO)/faces --count 4000 --seed 1
+	$(BIN)/faceae shard $(DEMO)/faces $(DEMO)/shards --crop 178 --size 64
+	$(BIN)/faceae train $(DEMO)/shards --run $(DEMO)/run --amp --epochs 6
+	$(BIN)/faceae fit $(DEMO)/run $(DEMO)/shards
+	$(BIN)/faceae export onnx $(DEMO)/run --what generator -o $(DEMO)/generator.onnx
+	$(BIN)/faceae generate $(DEMO)/generator.onnx $(DEMO)/faces64.png -n 64 --seed 1
+	$(BIN)/faceae morph $(DEMO)/run $(DEMO)/faces/img_align_celeba/000001.jpg \
+	  $(DEMO)/faces/img_align_celeba/004000.jpg $(DEMO)/morph.gif --frames 32
+	@echo
+	@echo "Where to look, in $(DEMO)/:"
+	@echo "  faces/img_align_celeba/   the drawn faces, in CelebA's layout"
+	@echo "  shards/                   the packed dataset"
+	@echo "  run/grids/                held-out faces over their reconstructions, one grid an epoch"
+	@echo "  faces64.png               64 new faces, made by the exported generator.onnx"
+	@echo "  morph.gif                 one face becoming another"
+
+clean:
+	rm -rf .venv $(DEMO) build *.egg-info .mypy_cache .pytest_cache .ruff_cache

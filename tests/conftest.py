@@ -1,0 +1,57 @@
+"""Data that many tests read: small pictures, and datasets packed from them. Nobody may write here."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import shards
+
+NUM_PEOPLE = 12
+PICTURES_A_PERSON = 4
+
+
+def draw_picture(rng: np.random.Generator, width: int = 178, height: int = 218) -> Image.Image:
+    """A smooth random picture: coarse colour noise, enlarged."""
+    coarse = rng.integers(0, 256, size=(6, 5, 3), dtype=np.uint8)
+    return Image.fromarray(coarse).resize((width, height), Image.Resampling.BICUBIC)
+
+
+@pytest.fixture(scope="session")
+def face_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """48 JPEGs of 178x218, `person_07/person_07_0001.jpg`, four of each of twelve people."""
+    folder = tmp_path_factory.mktemp("photos")
+    rng = np.random.default_rng(0)
+    for person in range(NUM_PEOPLE):
+        name = f"person_{person:02}"
+        (folder / name).mkdir()
+        for picture in range(1, PICTURES_A_PERSON + 1):
+            draw_picture(rng).save(folder / name / f"{name}_{picture:04}.jpg", quality=90)
+    return folder
+
+
+def _pack(source: Path, out: Path, encoding: str) -> shards.Dataset:
+    config = shards.PackConfig(
+        source=source,
+        out=out,
+        size=32,
+        encoding=encoding,
+        samples_per_shard=16,
+        split=(0.5, 0.25, 0.25),
+        workers=1,
+    )
+    shards.pack(config)
+    return shards.open_dataset(out)
+
+
+@pytest.fixture(scope="session")
+def dataset_jpg(face_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> shards.Dataset:
+    """The pictures at 32x32 as JPEG: 24 to train on, 12 to validate, 12 to test."""
+    return _pack(face_folder, tmp_path_factory.mktemp("packed") / "jpg", "jpg")
+
+
+@pytest.fixture(scope="session")
+def dataset_npy(face_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> shards.Dataset:
+    """The pictures at 32x32 as arrays: 24 to train on, 12 to validate, 12 to test."""
+    return _pack(face_folder, tmp_path_factory.mktemp("packed") / "npy", "npy")
