@@ -1,0 +1,16 @@
+"""FaceAutoEncoder, its config, its pixels and its file."""
+
+from ._config import ModelConfig
+from ._network import FaceAutoEncoder
+from ._pixels import to_float, to_uint8
+from ._weights import load_model, save_model, weights_hash
+
+__all__ = [
+    "FaceAutoEncoder",
+    "ModelConfig",
+    "load_model",
+    "save_model",
+    "to_float",
+    "to_uint8",
+    "weights_hash",
+]

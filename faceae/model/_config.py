@@ -1,0 +1,36 @@
+"""What fixes the shape of every weight."""
+
+from dataclasses import dataclass
+
+from faceae.errors import FaceaeError
+
+_IMAGE_SIZES = (32, 64, 128, 256)
+_MAX_LATENT_SIZE = 16384
+_MAX_WIDTH = 1024
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelConfig:
+    """Shape of a FaceAutoEncoder.
+
+    Raises:
+        FaceaeError: a value no network can be built with.
+    """
+
+    image_size: int = 64
+    """Height and width of a face in pixels: 32, 64, 128 or 256."""
+    latent_size: int = 1024
+    """Numbers that describe one face."""
+    width: int = 64
+    """Channels after the first convolution; the deepest layers have up to 8 times as many."""
+
+    def __post_init__(self) -> None:
+        if self.image_size not in _IMAGE_SIZES:
+            sizes = ", ".join(map(str, _IMAGE_SIZES))
+            raise FaceaeError(f"image size must be one of {sizes}, got {self.image_size}")
+        if not 1 <= self.latent_size <= _MAX_LATENT_SIZE:
+            raise FaceaeError(
+                f"latent size must be 1 to {_MAX_LATENT_SIZE}, got {self.latent_size}"
+            )
+        if not 1 <= self.width <= _MAX_WIDTH:
+            raise FaceaeError(f"width must be in 1-{_MAX_WIDTH}, got {self.width}")

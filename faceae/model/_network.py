@@ -1,0 +1,93 @@
+"""The convolutional autoencoder.
+
+Shapes: N faces, S image size, Z latent size.
+"""
+
+import itertools
+
+from torch import Tensor, nn
+
+from ._config import ModelConfig
+
+_SMALLEST_MAP = 4
+"""Height and width of the last feature map before the latent vector."""
+_MAX_WIDENING = 8
+"""Channels double at each stage up to this multiple of the width."""
+_SLOPE = 0.2
+
+
+class FaceAutoEncoder(nn.Module):
+    """A DCGAN-shaped autoencoder (Radford, Metz, Chintala, 2016) with a flat latent vector.
+
+    The encoder halves the picture with 4x4 convolutions of stride 2 down to 4x4 pixels, and turns
+    those into the latent vector; the decoder mirrors it. Channels double at each halving, from
+    `width` up to 8 times `width`, and stay there: 128 and 256 pixels add stages of 8 times the
+    width, where doubling on would give the innermost layers most of the weights. At 64 pixels the
+    stages are 3-64-128-256-512.
+
+    The first encoder stage has no BatchNorm; no convolution has a bias but the decoder's last.
+    """
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.config = config
+        channels = _stage_channels(config)
+        self.encoder = _make_encoder(channels, config.latent_size)
+        self.decoder = _make_decoder(channels, config.latent_size)
+
+    def encode(self, images: Tensor) -> Tensor:
+        """Return latents, N x Z float, of faces, N x 3 x S x S float in [-1, 1], RGB."""
+        z_NZ: Tensor = self.encoder(images).flatten(1)
+        return z_NZ
+
+    def decode(self, z: Tensor) -> Tensor:
+        """Return faces, N x 3 x S x S float in [-1, 1], RGB, of latents, N x Z float."""
+        images_NCHW: Tensor = self.decoder(z[:, :, None, None])
+        return images_NCHW
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return the reconstruction of faces; both are N x 3 x S x S float in [-1, 1], RGB."""
+        return self.decode(self.encode(images))
+
+
+def _stage_channels(config: ModelConfig) -> list[int]:
+    """Channels after each halving, the outermost first."""
+    num_stages = (config.image_size // _SMALLEST_MAP).bit_length() - 1
+    return [config.width * min(2**stage, _MAX_WIDENING) for stage in range(num_stages)]
+
+
+def _make_encoder(channels: list[int], latent_size: int) -> nn.Sequential:
+    layers: list[nn.Module] = [
+        nn.Conv2d(3, channels[0], 4, stride=2, padding=1, bias=False),
+        nn.LeakyReLU(_SLOPE),
+    ]
+    for num_in, num_out in itertools.pairwise(channels):
+        layers += [
+            nn.Conv2d(num_in, num_out, 4, stride=2, padding=1, bias=False),
+            nn.BatchNorm2d(num_out),
+            nn.LeakyReLU(_SLOPE),
+        ]
+    layers += [
+        nn.Conv2d(channels[-1], latent_size, _SMALLEST_MAP, bias=False),
+        nn.LeakyReLU(_SLOPE),
+    ]
+    return nn.Sequential(*layers)
+
+
+def _make_decoder(channels: list[int], latent_size: int) -> nn.Sequential:
+    layers: list[nn.Module] = [
+        nn.ConvTranspose2d(latent_size, channels[-1], _SMALLEST_MAP, bias=False),
+        nn.BatchNorm2d(channels[-1]),
+        nn.ReLU(),
+    ]
+    for num_in, num_out in itertools.pairwise(channels[::-1]):
+        layers += [
+            nn.ConvTranspose2d(num_in, num_out, 4, stride=2, padding=1, bias=False),
+            nn.BatchNorm2d(num_out),
+            nn.ReLU(),
+        ]
+    layers += [
+        nn.ConvTranspose2d(channels[0], 3, 4, stride=2, padding=1),
+        nn.Tanh(),
+    ]
+    return nn.Sequential(*layers)

@@ -1,0 +1,96 @@
+"""A model as one safetensors file whose metadata holds its config."""
+
+import dataclasses
+import hashlib
+import json
+from pathlib import Path
+
+import safetensors
+import safetensors.torch
+import torch
+
+from faceae.errors import FaceaeError
+from shards import atomic_path
+
+from ._config import ModelConfig
+from ._network import FaceAutoEncoder
+
+_FORMAT = "faceae-model"
+_VERSION = "1"
+
+
+def save_model(model: FaceAutoEncoder, path: Path) -> None:
+    """Write `model` to `path`; the file appears whole or not at all."""
+    tensors = {name: tensor.contiguous() for name, tensor in model.state_dict().items()}
+    metadata = {
+        "format": _FORMAT,
+        "version": _VERSION,
+        "config": json.dumps(dataclasses.asdict(model.config)),
+    }
+    with atomic_path(path) as part:
+        part.write_bytes(safetensors.torch.save(tensors, metadata))
+
+
+def load_model(path: Path, device: torch.device) -> FaceAutoEncoder:
+    """Return the model stored in `path`, on `device`, in evaluation mode.
+
+    Raises:
+        FaceaeError: the file is missing, cut short, not a model of this project, of a later
+            version, or its weights are not those of the architecture it names.
+    """
+    if not path.is_file():
+        raise FaceaeError(f"{path}: no such file; `faceae train` writes a run's model.safetensors")
+    try:
+        with safetensors.safe_open(path, framework="pt", device="cpu") as file:
+            config = _read_config(path, file.metadata() or {})
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except safetensors.SafetensorError as error:
+        raise FaceaeError(
+            f"{path}: cut short or not a safetensors file ({error}); copy it again, "
+            "or take a checkpoint's model.safetensors"
+        ) from error
+    # Weights made on the meta device cost no time and leave the random state alone.
+    with torch.device("meta"):
+        model = FaceAutoEncoder(config)
+    _check_tensors(path, model, tensors)
+    model.load_state_dict(tensors, assign=True)
+    return model.to(device).eval()
+
+
+def weights_hash(model: FaceAutoEncoder) -> str:
+    """Return the sha256, in hex, of all weights and buffers; device and layout do not matter."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(model.state_dict().items()):
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+        digest.update(tensor.cpu().contiguous().numpy())
+    return digest.hexdigest()
+
+
+def _read_config(path: Path, metadata: dict[str, str]) -> ModelConfig:
+    if metadata.get("format") != _FORMAT:
+        raise FaceaeError(f"{path}: not a model written by faceae; give a run's model.safetensors")
+    if metadata.get("version") != _VERSION:
+        raise FaceaeError(
+            f"{path}: model format version {metadata.get('version')}, where this faceae reads "
+            f"{_VERSION}; use the faceae that wrote it"
+        )
+    try:
+        fields = json.loads(metadata["config"])
+        if not all(type(value) is int for value in fields.values()):
+            raise TypeError(f"not whole numbers: {fields}")
+        return ModelConfig(**fields)
+    except (KeyError, AttributeError, TypeError, ValueError) as error:
+        raise FaceaeError(f"{path}: its model config cannot be read: {error}") from error
+
+
+def _check_tensors(path: Path, model: FaceAutoEncoder, tensors: dict[str, torch.Tensor]) -> None:
+    expected = {name: (t.shape, t.dtype) for name, t in model.state_dict().items()}
+    found = {name: (t.shape, t.dtype) for name, t in tensors.items()}
+    different = sorted(
+        name for name in expected.keys() | found.keys() if expected.get(name) != found.get(name)
+    )
+    if different:
+        raise FaceaeError(
+            f"{path}: {len(different)} of its tensors, the first {different[0]}, are not those of "
+            f"the architecture it names ({model.config}); it was changed or made by other software"
+        )
