@@ -45,21 +45,17 @@ def resolve_device(requested: DeviceName) -> torch.device:
     if torch.cuda.is_available():
         return torch.device("cuda", torch.cuda.current_device())
     if requested == "cuda":
-        raise FaceaeError(f"--device cuda: {why_no_cuda()}")
+        raise FaceaeError("--device cuda: " + "; ".join(why_no_cuda()))
     return torch.device("cpu")
 
 
-def why_no_cuda() -> str:
-    """Say why torch sees no GPU, and what to do."""
+def why_no_cuda() -> tuple[str, str]:
+    """Say why torch sees no GPU, and what to do about it."""
     if torch.version.cuda is None:
-        return (
-            f"torch {torch.__version__} is built without CUDA; "
-            "install the CUDA 12 build, or use --device cpu"
-        )
-    return (
-        "torch sees no NVIDIA GPU; check `nvidia-smi` "
-        f"(a driver for CUDA {torch.version.cuda} is needed), or use --device cpu"
-    )
+        what = f"torch {torch.__version__} is built without CUDA"
+        return what, "install the CUDA 12 build of torch, or use --device cpu"
+    what = "torch sees no NVIDIA GPU"
+    return what, f"check nvidia-smi (CUDA {torch.version.cuda}), or use --device cpu"
 
 
 def choose_amp(device: torch.device, requested: bool) -> AmpChoice:
@@ -98,7 +94,7 @@ def measure_bf16_speedup() -> float:
     """
     with torch.random.fork_rng(devices=[]):
         conv = nn.Conv2d(128, 256, 4, stride=2, padding=1, bias=False)
-        conv = conv.to(memory_format=torch.channels_last)
+        conv.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         x_NCHW = torch.rand(32, 128, 16, 16).to(memory_format=torch.channels_last)
     seconds: dict[bool, list[float]] = {False: [], True: []}
     for _ in range(8):

@@ -1,4 +1,4 @@
-"""Data that many tests read: small pictures, and datasets packed from them. Nobody may write here."""
+"""Data that many tests read and none may change: small pictures, datasets packed from them."""
 
 from pathlib import Path
 

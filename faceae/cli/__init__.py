@@ -9,7 +9,6 @@ import click
 
 import faceae
 from faceae.errors import FaceaeError
-from shards import ShardsError
 
 __all__ = ["main", "run"]
 
@@ -62,7 +61,7 @@ def run(argv: Sequence[str]) -> int:
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
         return _fail("interrupted", 130)
-    except (FaceaeError, ShardsError) as error:
+    except _user_errors() as error:
         return _fail(str(error), 1)
     except BrokenPipeError:
         return 1
@@ -74,6 +73,13 @@ def run(argv: Sequence[str]) -> int:
 def main() -> None:
     """Entry point of the `faceae` script."""
     sys.exit(run(sys.argv[1:]))
+
+
+def _user_errors() -> tuple[type[Exception], ...]:
+    """What a user can mend; `shards` is imported only once something was raised: it needs numpy."""
+    from shards import ShardsError
+
+    return FaceaeError, ShardsError
 
 
 def _fail(message: str, code: int) -> int:

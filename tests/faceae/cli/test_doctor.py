@@ -1,0 +1,22 @@
+import json
+
+import pytest
+
+from faceae import doctor
+from faceae.cli import run
+
+
+def test_json_is_the_whole_report(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["doctor", "--device", "cpu", "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert report["packages"]["torch"].startswith("2.")
+    assert report["device"] == "cpu"
+
+
+def test_an_error_exits_1_and_says_the_remedy(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    broken = doctor.Problem(severity="error", what="no engine", remedy="get one")
+    monkeypatch.setattr(doctor, "_package_problems", lambda packages: [broken])
+    assert run(["doctor", "--device", "cpu"]) == 1
+    assert "error: no engine\n  remedy: get one" in capsys.readouterr().out

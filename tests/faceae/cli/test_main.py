@@ -1,0 +1,73 @@
+"""The command line itself: exit codes, one-line errors, and what help may import."""
+
+import errno
+import subprocess
+import sys
+
+import click
+import pytest
+
+import faceae.cli
+from faceae.cli import VERBS, run
+from faceae.errors import FaceaeError
+from shards import ShardsError
+
+
+def test_help_imports_no_heavy_library() -> None:
+    code = (
+        "import sys\nfrom faceae.cli import run\nrun(['--help'])\n"
+        "heavy = {'torch', 'nvidia', 'cv2', 'onnxruntime', 'webdataset', 'numpy', 'PIL'}\n"
+        "print('IMPORTED', sorted(heavy & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "IMPORTED []"
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_has_help(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run([verb, "--help"]) == 0
+    assert f"Usage: faceae {verb}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("argv", [["no-such-verb"], ["shard"], ["shard", "--no-such-option"]])
+def test_wrong_usage_exits_2(argv: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(argv) == 2
+    assert "Usage:" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "message"),
+    [
+        (FaceaeError("no such\nthing"), 1, "faceae: error: no such thing\n"),
+        (ShardsError("bad shard"), 1, "faceae: error: bad shard\n"),
+        (OSError(errno.ENOSPC, "No space", "x.tar"), 1, "faceae: error: x.tar: the disk is full"),
+        (PermissionError(errno.EACCES, "Denied", "x"), 1, "faceae: error: x: Denied\n"),
+        (KeyboardInterrupt(), 130, "faceae: error: interrupted\n"),
+    ],
+)
+def test_errors_are_one_line(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    error: BaseException,
+    code: int,
+    message: str,
+) -> None:
+    @click.command()
+    def fail() -> None:
+        raise error
+
+    monkeypatch.setattr(faceae.cli._LazyGroup, "get_command", lambda self, ctx, name: fail)
+    assert run(["doctor"]) == code
+    err = capsys.readouterr().err.lstrip("\n")
+    assert err.startswith(message)
+    assert err.count("\n") == 1
+
+
+def test_a_bug_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    @click.command()
+    def fail() -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(faceae.cli._LazyGroup, "get_command", lambda self, ctx, name: fail)
+    with pytest.raises(ZeroDivisionError):
+        run(["doctor"])

@@ -1,0 +1,72 @@
+import pytest
+import torch
+
+from faceae import device
+from faceae.errors import FaceaeError
+
+
+@pytest.fixture
+def no_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+
+
+@pytest.fixture
+def one_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "current_device", lambda: 0)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: "Stand-in")
+
+
+def test_cuda_asked_for_and_missing_is_an_error(no_gpu: None) -> None:
+    with pytest.raises(FaceaeError, match=r"--device cuda: .*--device cpu"):
+        device.resolve_device("cuda")
+
+
+def test_auto_without_gpu_is_the_cpu(no_gpu: None) -> None:
+    assert device.resolve_device("auto") == torch.device("cpu")
+
+
+@pytest.mark.usefixtures("one_gpu")
+@pytest.mark.parametrize(
+    ("requested", "expected"), [("auto", "cuda:0"), ("cuda", "cuda:0"), ("cpu", "cpu")]
+)
+def test_device_with_gpu(requested: device.DeviceName, expected: str) -> None:
+    assert device.resolve_device(requested) == torch.device(expected)
+
+
+@pytest.mark.usefixtures("one_gpu")
+@pytest.mark.parametrize(
+    ("capability", "dtype", "scaler"),
+    [
+        ((7, 5), torch.float16, True),
+        ((8, 0), torch.bfloat16, False),
+        ((9, 0), torch.bfloat16, False),
+    ],
+)
+def test_amp_on_cuda_follows_the_compute_capability(
+    monkeypatch: pytest.MonkeyPatch, capability: tuple[int, int], dtype: torch.dtype, scaler: bool
+) -> None:
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: capability)
+    choice = device.choose_amp(torch.device("cuda", 0), requested=True)
+    assert (choice.dtype, choice.scaler) == (dtype, scaler)
+
+
+@pytest.mark.parametrize(("speedup", "dtype"), [(0.7, None), (1.05, None), (1.6, torch.bfloat16)])
+def test_amp_on_a_cpu_is_bfloat16_only_where_that_is_faster(
+    monkeypatch: pytest.MonkeyPatch, speedup: float, dtype: torch.dtype | None
+) -> None:
+    monkeypatch.setattr(device, "measure_bf16_speedup", lambda: speedup)
+    choice = device.choose_amp(torch.device("cpu"), requested=True)
+    assert choice.dtype is dtype
+    assert not choice.scaler
+    assert f"{speedup:.1f}" in choice.reason
+
+
+def test_amp_not_requested_is_float32() -> None:
+    assert device.choose_amp(torch.device("cuda", 0), requested=False).dtype is None
+
+
+def test_the_measurement_leaves_the_random_state_alone() -> None:
+    before = torch.get_rng_state()
+    assert device.measure_bf16_speedup() > 0
+    assert torch.equal(torch.get_rng_state(), before)
