@@ -1,0 +1,68 @@
+"""Files and folders that appear whole or not at all."""
+
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+PART_SUFFIX = ".part"
+"""What a file or folder still being written is called, after its final name."""
+
+
+@contextmanager
+def atomic_path(path: Path) -> Iterator[Path]:
+    """Yield `path` + ".part" for writing; rename it to `path` when the block ends well.
+
+    What the block writes there (a file, or a folder it makes) is synced to the disk before the
+    rename and the folder around it afterwards, so that a file under its final name is whole even
+    after a power cut. An exception in the block, Ctrl-C included, removes the part and leaves an
+    older `path` as it was. A part that an earlier, killed process left behind is removed first.
+
+    Raises:
+        OSError: as the file system reports it, e.g. for a full disk.
+    """
+    part = path.with_name(path.name + PART_SUFFIX)
+    remove(part)
+    try:
+        yield part
+        _sync(part)
+        part.replace(path)
+    except BaseException:
+        remove(part)
+        raise
+    _sync_entry(path.parent)
+
+
+def write_json(path: Path, obj: Any) -> None:
+    """Write `obj` as indented UTF-8 JSON with a final newline, whole or not at all."""
+    text = json.dumps(obj, indent=1, ensure_ascii=False)
+    with atomic_path(path) as part:
+        part.write_text(text + "\n", encoding="utf-8", newline="\n")
+
+
+def remove(path: Path) -> None:
+    """Delete a file, a link or a folder with all it holds; nothing there is fine."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _sync(path: Path) -> None:
+    if path.is_dir():
+        for child in path.iterdir():
+            _sync(child)
+    _sync_entry(path)
+
+
+def _sync_entry(path: Path) -> None:
+    if os.name == "nt" and path.is_dir():
+        return  # Windows cannot open a folder to sync it
+    descriptor = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,100 @@
+"""What a pack is asked for, and what it did."""
+
+import math
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ._errors import ShardsError
+from ._manifest import Encoding
+
+MIN_SIDE = 16
+"""Pixels; a smaller picture shows no face."""
+
+
+def _count_cpus() -> int:
+    return os.cpu_count() or 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class PackConfig:
+    """Options of one pack.
+
+    Raises:
+        ShardsError: an option out of its range, or options that exclude each other.
+    """
+
+    source: Path
+    """A folder, a zip, or a text file with one path a line."""
+    out: Path
+    """Folder to write; new, empty, or left by an interrupted pack with the same options."""
+    crop: int | None = None
+    """Pixels; keep the centre square of this side. Smaller images are refused."""
+    size: int | None = None
+    """Pixels; scale the shorter side to this, then keep the centre square."""
+    encoding: Encoding = "jpg"
+    """jpg: the source's bytes where nothing changes them. npy: raw uint8, needs crop or size."""
+    samples_per_shard: int = 4096
+    split: tuple[float, float, float] = (0.9, 0.05, 0.05)
+    """Fractions of train, valid and test; unused where the source has CelebA's partition."""
+    seed: int = 0
+    """Of the split and of the stored order."""
+    workers: int = field(default_factory=_count_cpus)
+    """Processes; the bytes written do not depend on it."""
+
+    def __post_init__(self) -> None:
+        for name, value, minimum in (
+            ("--crop", self.crop, MIN_SIDE),
+            ("--size", self.size, MIN_SIDE),
+            ("--samples-per-shard", self.samples_per_shard, 1),
+            ("--workers", self.workers, 1),
+            ("--seed", self.seed, 0),
+        ):
+            if value is not None and value < minimum:
+                raise ShardsError(f"{name} must be at least {minimum}, got {value}")
+        if self.encoding not in ("jpg", "npy"):
+            raise ShardsError(f"--encoding must be jpg or npy, got {self.encoding!r}")
+        if self.encoding == "npy" and self.image_size is None:
+            raise ShardsError("--encoding npy needs images of one size; add --size")
+        if self.crop is not None and self.size is not None and self.size > self.crop:
+            raise ShardsError(
+                f"--size {self.size} would enlarge the {self.crop} pixels that --crop keeps; "
+                "lower --size or raise --crop"
+            )
+        self._check_split()
+
+    def _check_split(self) -> None:
+        given = ",".join(f"{fraction:g}" for fraction in self.split)
+        if len(self.split) != 3 or not all(0 <= fraction <= 1 for fraction in self.split):
+            raise ShardsError(f"--split must be three numbers from 0 to 1, got {given}")
+        if not math.isclose(sum(self.split), 1, abs_tol=1e-6):
+            raise ShardsError(f"--split must sum to 1, {given} sums to {sum(self.split):g}")
+        if self.split[0] == 0:
+            raise ShardsError(f"--split leaves nothing to train on, got {given}")
+
+    @property
+    def image_size(self) -> int | None:
+        """Side in pixels of every packed image, or None where they keep their own."""
+        return self.size if self.size is not None else self.crop
+
+
+@dataclass(frozen=True, kw_only=True)
+class PackSummary:
+    """What a pack left in its folder."""
+
+    out: Path
+    num_samples: dict[str, int]
+    """Of each split that has some."""
+    num_shards: int
+    num_bytes: int
+    """Of all tars."""
+    num_converted: int
+    """Images that were not plain RGB JPEG: greyscale, CMYK, rotated by EXIF, PNG and others."""
+    num_ignored: int
+    """Files of the source that are not named like images."""
+    rejected: dict[str, list[str]]
+    """Names of the refused images by reason."""
+    split_by: str
+    """partition (CelebA's own), person (one folder each) or image."""
+    already_complete: bool = False
+    """Nothing was done: the folder already held the result of these options on this source."""

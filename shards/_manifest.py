@@ -1,0 +1,184 @@
+"""dataset.json, and a dataset opened by it."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from ._atomic import write_json
+from ._errors import ShardsError
+
+Encoding = Literal["jpg", "npy"]
+
+MANIFEST_NAME = "dataset.json"
+REJECTED_NAME = "rejected.jsonl"
+PROGRESS_NAME = ".progress"
+FORMAT_NAME = "faceae-shards"
+FORMAT_VERSION = 1
+SPLITS = ("train", "valid", "test")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShardInfo:
+    """One tar and the index beside it, as they were written."""
+
+    name: str
+    """Path of the tar inside the dataset, e.g. `train/train-000000.tar`."""
+    num_samples: int
+    num_bytes: int
+    """Size of the tar."""
+    sha256: str
+    index_num_bytes: int
+    index_sha256: str
+
+    @property
+    def index_name(self) -> str:
+        """Path of the index inside the dataset."""
+        return self.name.removesuffix(".tar") + ".idx"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dataset:
+    """A packed dataset, opened for reading."""
+
+    path: Path
+    encoding: Encoding
+    image_size: tuple[int, int] | None
+    """(H, W) in pixels where all images are equal by construction (packed with a crop or size)."""
+    hash: str
+    """sha256 over the manifest's content: identifies the data."""
+    splits: dict[str, tuple[ShardInfo, ...]]
+    """Shards of each split that has samples, in order: train, valid, test."""
+    attribute_names: tuple[str, ...]
+    """Attributes that samples carry, in the order of the annotation file; empty without one."""
+    manifest: Mapping[str, Any]
+    """All of dataset.json."""
+
+    def num_samples(self, split: str) -> int:
+        """Return the number of samples of a split that has some."""
+        return sum(shard.num_samples for shard in self._shards(split))
+
+    def shard_paths(self, split: str) -> list[Path]:
+        """Return the tars of a split, in order."""
+        return [self.path / shard.name for shard in self._shards(split)]
+
+    def index_paths(self, split: str) -> list[Path]:
+        """Return the DALI index of each tar of a split, in the same order."""
+        return [self.path / shard.index_name for shard in self._shards(split)]
+
+    def _shards(self, split: str) -> tuple[ShardInfo, ...]:
+        if split not in self.splits:
+            present = ", ".join(self.splits)
+            raise ShardsError(f"{self.path} has no samples in split {split!r}; it has: {present}")
+        return self.splits[split]
+
+
+def open_dataset(path: Path) -> Dataset:
+    """Open a packed dataset after the checks that cost next to nothing.
+
+    These are: the manifest is whole and of a known version; every tar and index is there, with the
+    recorded size; every index lists the recorded number of samples. `verify` checks the rest.
+
+    Raises:
+        ShardsError: naming the first file that differs, and the remedy.
+    """
+    dataset = read_dataset(path)
+    for shards in dataset.splits.values():
+        for shard in shards:
+            problem = find_cheap_problem(path, shard)
+            if problem is not None:
+                raise ShardsError(f"{problem}; pack the dataset again")
+    return dataset
+
+
+def read_dataset(path: Path) -> Dataset:
+    """Read dataset.json without looking at the shards.
+
+    Raises:
+        ShardsError: there is none, it is not ours, of another version, or was edited.
+    """
+    manifest = _read_manifest(path)
+    size = manifest["image_size"]
+    return Dataset(
+        path=path,
+        encoding=manifest["encoding"],
+        image_size=None if size is None else (size[0], size[1]),
+        hash=manifest["hash"],
+        splits={
+            name: tuple(ShardInfo(**shard) for shard in shards)
+            for name, shards in manifest["splits"].items()
+        },
+        attribute_names=tuple(manifest["attribute_names"]),
+        manifest=manifest,
+    )
+
+
+def write_manifest(
+    path: Path, content: Mapping[str, Any], splits: Mapping[str, list[ShardInfo]]
+) -> None:
+    """Write dataset.json: `content`, the shards of each split, and the hash over both."""
+    manifest = {
+        "format": FORMAT_NAME,
+        "version": FORMAT_VERSION,
+        **content,
+        "splits": {name: [asdict(shard) for shard in shards] for name, shards in splits.items()},
+    }
+    write_json(path / MANIFEST_NAME, {**manifest, "hash": hash_json(manifest)})
+
+
+def hash_json(obj: Any) -> str:
+    """Return the sha256 of an object's canonical JSON text."""
+    text = json.dumps(obj, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(text.encode("utf-8")).hexdigest()
+
+
+def find_cheap_problem(path: Path, shard: ShardInfo) -> str | None:
+    """Say which file of a shard is missing, of another size or count; None if neither is."""
+    for name, num_bytes in (
+        (shard.name, shard.num_bytes),
+        (shard.index_name, shard.index_num_bytes),
+    ):
+        file = path / name
+        if not file.is_file():
+            return f"{file} is missing"
+        found = file.stat().st_size
+        if found != num_bytes:
+            return f"{file} has {found} bytes where {MANIFEST_NAME} says {num_bytes}"
+    index = path / shard.index_name
+    with index.open("rb") as stream:
+        header = stream.readline()
+    if header != b"v1.2 %d\n" % shard.num_samples:
+        return f"{index} does not index {shard.num_samples} samples"
+    return None
+
+
+def _read_manifest(path: Path) -> dict[str, Any]:
+    file = path / MANIFEST_NAME
+    if not file.is_file():
+        raise ShardsError(_explain_missing(path))
+    try:
+        manifest = json.loads(file.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ShardsError(f"{file} is damaged ({error}); pack the dataset again") from error
+    if not isinstance(manifest, dict) or manifest.get("format") != FORMAT_NAME:
+        raise ShardsError(f"{file} was not written by `faceae shard`; give a folder that was")
+    if manifest.get("version") != FORMAT_VERSION:
+        version = manifest.get("version")
+        raise ShardsError(
+            f"{file} has version {version}, this faceae reads version {FORMAT_VERSION}; "
+            "use the faceae that packed it, or pack the dataset again"
+        )
+    content = {key: value for key, value in manifest.items() if key != "hash"}
+    if manifest.get("hash") != hash_json(content):
+        raise ShardsError(f"{file} was edited: its hash differs; pack the dataset again")
+    return manifest
+
+
+def _explain_missing(path: Path) -> str:
+    if not path.exists():
+        return f"{path} does not exist; give a folder packed by `faceae shard`"
+    if (path / PROGRESS_NAME).is_dir():
+        return f"{path} is only partly packed; run the same `faceae shard` command again"
+    return f"{path} holds no {MANIFEST_NAME}; give a folder packed by `faceae shard`"
