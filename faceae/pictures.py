@@ -1,0 +1,89 @@
+"""Pictures on disk: files, grids and GIFs, written whole, and the reading of one photograph.
+
+Shapes: N pictures, H and W pixels.
+"""
+
+import math
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from faceae.errors import FaceaeError
+from shards import atomic_path
+
+PICTURE_FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG"}
+"""Suffixes a picture can be written under, and Pillow's names of their formats."""
+
+MAX_GRID_PIXELS = 80_000_000
+"""Larger pictures are taken for decompression bombs by Pillow, and by others after it."""
+
+_GAP_PIXELS = 2
+_WHITE = 255
+_FRAME_MS = 40
+"""25 frames a second; GIF counts in steps of 10 ms and viewers slow down what is under 20 ms."""
+
+
+def save_image(path: Path, image: NDArray[np.uint8]) -> None:
+    """Write one picture, H x W x 3 uint8, RGB, as PNG or JPEG (quality 95), by the suffix.
+
+    Raises:
+        FaceaeError: a suffix that is neither.
+    """
+    file_format = PICTURE_FORMATS.get(path.suffix.lower())
+    if file_format is None:
+        raise FaceaeError(f"{path}: a picture must end in {', '.join(PICTURE_FORMATS)}")
+    with atomic_path(path) as part:
+        Image.fromarray(image).save(part, format=file_format, **_encoder_options(file_format))
+
+
+def save_grid(path: Path, images: NDArray[np.uint8], columns: int | None = None) -> None:
+    """Write pictures, N x H x W x 3 uint8, RGB, side by side, row after row, on white.
+
+    Args:
+        columns: pictures in a row; by default the grid is about as wide as it is high.
+
+    Raises:
+        FaceaeError: no pictures, or more than one picture file should hold.
+    """
+    num_images, height, width, _ = images.shape
+    if num_images == 0:
+        raise FaceaeError(f"{path}: there are no pictures to lay out")
+    columns = columns or math.ceil(math.sqrt(num_images))
+    check_grid_size(path, num_images, height, width)
+    rows = math.ceil(num_images / columns)
+    step_y, step_x = height + _GAP_PIXELS, width + _GAP_PIXELS
+    shape = (rows * step_y + _GAP_PIXELS, columns * step_x + _GAP_PIXELS, 3)
+    grid_HWC = np.full(shape, _WHITE, dtype=np.uint8)
+    for index, image_HWC in enumerate(images):
+        y = index // columns * step_y + _GAP_PIXELS
+        x = index % columns * step_x + _GAP_PIXELS
+        grid_HWC[y : y + height, x : x + width] = image_HWC
+    save_image(path, grid_HWC)
+
+
+def check_grid_size(path: Path, num_images: int, height: int, width: int) -> None:
+    """Raise FaceaeError where `num_images` pictures are too many for one picture file."""
+    most = MAX_GRID_PIXELS // ((height + _GAP_PIXELS) * (width + _GAP_PIXELS))
+    if num_images > most:
+        raise FaceaeError(
+            f"{path}: a grid holds at most {most} pictures of {width}x{height}, not {num_images}; "
+            "name a folder or a .npy file instead"
+        )
+
+
+def save_gif(path: Path, frames: NDArray[np.uint8]) -> None:
+    """Write frames, N x H x W x 3 uint8, RGB, as a GIF at 25 frames a second that never ends.
+
+    Each frame has the 256 colours that suit it best (median cut, then k-means), undithered.
+    """
+    first, *others = [Image.fromarray(frame_HWC).quantize(256, kmeans=1) for frame_HWC in frames]
+    with atomic_path(path) as part:
+        first.save(
+            part, format="GIF", save_all=True, append_images=others, duration=_FRAME_MS, loop=0
+        )
+
+
+def _encoder_options(file_format: str) -> dict[str, int]:
+    return {"quality": 95, "subsampling": 0} if file_format == "JPEG" else {}
