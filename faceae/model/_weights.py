@@ -15,20 +15,17 @@ from shards import atomic_path
 from ._config import ModelConfig
 from ._network import FaceAutoEncoder
 
-_FORMAT = "faceae-model"
-_VERSION = "1"
+_METADATA_KEY = "faceae_model"
+"""All metadata is under one key: safetensors would write several in a random order."""
+_VERSION = 1
 
 
 def save_model(model: FaceAutoEncoder, path: Path) -> None:
     """Write `model` to `path`; the file appears whole or not at all."""
     tensors = {name: tensor.contiguous() for name, tensor in model.state_dict().items()}
-    metadata = {
-        "format": _FORMAT,
-        "version": _VERSION,
-        "config": json.dumps(dataclasses.asdict(model.config)),
-    }
+    metadata = json.dumps({"version": _VERSION, "config": dataclasses.asdict(model.config)})
     with atomic_path(path) as part:
-        part.write_bytes(safetensors.torch.save(tensors, metadata))
+        part.write_bytes(safetensors.torch.save(tensors, {_METADATA_KEY: metadata}))
 
 
 def load_model(path: Path, device: torch.device) -> FaceAutoEncoder:
@@ -67,20 +64,20 @@ def weights_hash(model: FaceAutoEncoder) -> str:
 
 
 def _read_config(path: Path, metadata: dict[str, str]) -> ModelConfig:
-    if metadata.get("format") != _FORMAT:
+    if _METADATA_KEY not in metadata:
         raise FaceaeError(f"{path}: not a model written by faceae; give a run's model.safetensors")
-    if metadata.get("version") != _VERSION:
-        raise FaceaeError(
-            f"{path}: model format version {metadata.get('version')}, where this faceae reads "
-            f"{_VERSION}; use the faceae that wrote it"
-        )
     try:
-        fields = json.loads(metadata["config"])
+        record = json.loads(metadata[_METADATA_KEY])
+        version, fields = record["version"], record["config"]
+        if version != _VERSION:
+            raise ValueError(f"version {version}, where this faceae reads {_VERSION}")
         if not all(type(value) is int for value in fields.values()):
             raise TypeError(f"not whole numbers: {fields}")
         return ModelConfig(**fields)
     except (KeyError, AttributeError, TypeError, ValueError) as error:
-        raise FaceaeError(f"{path}: its model config cannot be read: {error}") from error
+        raise FaceaeError(
+            f"{path}: its model config cannot be read ({error}); use the faceae that wrote it"
+        ) from error
 
 
 def _check_tensors(path: Path, model: FaceAutoEncoder, tensors: dict[str, torch.Tensor]) -> None:
