@@ -1,0 +1,131 @@
+"""Run contenders side by side and report ratios.
+
+The machine's speed drifts, so contenders take turns: every round runs each of them once, ratios are
+taken within a round, and the median of the rounds is reported with their spread.
+"""
+
+import json
+import logging
+import platform
+import statistics
+import subprocess
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from shards import write_json
+
+log = logging.getLogger(__name__)
+
+RESULTS = Path(__file__).parent / "results"
+_PACKAGES = ("faceae", "torch", "nvidia-dali-cuda120", "onnxruntime-gpu", "webdataset", "numpy")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Contender:
+    """One way to do the work."""
+
+    name: str
+    work: Callable[[], int]
+    """Does the work once and returns the number of items it did."""
+    peer: bool
+    """Whether this is what a user would otherwise pick."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """How one contender did."""
+
+    name: str
+    peer: bool
+    items_per_s: list[float]
+    """One rate a round, in items a second."""
+    ratio: float
+    """Median over the rounds of this rate over that of the round's best peer."""
+    ratio_low: float
+    ratio_high: float
+
+
+def measure(contenders: Sequence[Contender], rounds: int = 5) -> list[Row]:
+    """Run every contender once to warm up, then `rounds` times in turns."""
+    for contender in contenders:
+        log.info("warming up %s", contender.name)
+        contender.work()
+    rates: dict[str, list[float]] = {contender.name: [] for contender in contenders}
+    for number in range(rounds):
+        log.info("round %d of %d", number + 1, rounds)
+        for contender in contenders:
+            start = time.perf_counter()
+            items = contender.work()
+            rates[contender.name].append(items / (time.perf_counter() - start))
+    return [_row(contender, contenders, rates) for contender in contenders]
+
+
+def _row(
+    contender: Contender, contenders: Sequence[Contender], rates: dict[str, list[float]]
+) -> Row:
+    peers = [rates[other.name] for other in contenders if other.peer]
+    best = [max(round_rates) for round_rates in zip(*peers, strict=True)]
+    ratios = [rate / peer for rate, peer in zip(rates[contender.name], best, strict=True)]
+    return Row(
+        name=contender.name,
+        peer=contender.peer,
+        items_per_s=rates[contender.name],
+        ratio=statistics.median(ratios),
+        ratio_low=min(ratios),
+        ratio_high=max(ratios),
+    )
+
+
+def save(name: str, rows: Sequence[Row], settings: dict[str, Any]) -> Path:
+    """Write `results/NAME.json` and return its path."""
+    path = RESULTS / f"{name}.json"
+    RESULTS.mkdir(exist_ok=True)
+    result = {
+        "settings": settings,
+        "machine": _machine(),
+        "rows": [asdict(row) for row in rows],
+    }
+    write_json(path, result)
+    return path
+
+
+def table(rows: Sequence[Row]) -> str:
+    """Return the rows as a Markdown table of ratios, best first."""
+    lines = ["| way | against the best peer | lowest - highest round |", "|---|---|---|"]
+    for row in sorted(rows, key=lambda row: -row.ratio):
+        name = f"{row.name} (peer)" if row.peer else row.name
+        lines.append(f"| {name} | {row.ratio:.2f} | {row.ratio_low:.2f} - {row.ratio_high:.2f} |")
+    return "\n".join(lines)
+
+
+
+def _machine() -> dict[str, Any]:
+    git = ["git", "-C", str(RESULTS.parent), "describe", "--always", "--dirty"]
+    done = subprocess.run(git, capture_output=True, text=True, check=False)
+    return {
+        "cpu": _cpu_name(),
+        "python": platform.python_version(),
+        "packages": {name: _version(name) for name in _PACKAGES},
+        "commit": done.stdout.strip() or None,
+    }
+
+
+def _cpu_name() -> str:
+    cpuinfo = Path("/proc/cpuinfo")
+    if not cpuinfo.exists():
+        return platform.processor()
+    lines = cpuinfo.read_text().splitlines()
+    cores = sum(line.startswith("processor") for line in lines)
+    name = next((line.split(":")[1].strip() for line in lines if "model name" in line), "unknown")
+    return f"{cores} x {name}"
+
+
+def _version(distribution: str) -> str | None:
+    try:
+        return version(distribution)
+    except PackageNotFoundError:
+        return None
