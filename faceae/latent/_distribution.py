@@ -1,0 +1,80 @@
+"""The distribution of a model's latents, and its file."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import safetensors
+import safetensors.numpy
+from numpy.typing import NDArray
+
+from faceae.errors import FaceaeError
+from shards import atomic_path
+
+_FORMAT = "faceae-latents"
+_VERSION = "1"
+_REFIT = "run `faceae fit` again"
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class LatentDistribution:
+    """Mean and covariance of the latents of a set of faces, with what they were made from."""
+
+    mean: NDArray[np.float64]
+    """Z."""
+    covariance: NDArray[np.float64]
+    """Z x Z, symmetric, normalised by count - 1."""
+    count: int
+    """Faces it was fitted on."""
+    weights_hash: str
+    """`faceae.model.weights_hash` of the model; with other weights the latents mean nothing."""
+    dataset_hash: str
+    """`shards.Dataset.hash` of the faces."""
+
+    def save(self, path: Path) -> None:
+        """Write a safetensors file, whole or not at all."""
+        tensors = {"mean": self.mean, "covariance": self.covariance}
+        metadata = {
+            "format": _FORMAT,
+            "version": _VERSION,
+            "count": str(self.count),
+            "weights_hash": self.weights_hash,
+            "dataset_hash": self.dataset_hash,
+        }
+        with atomic_path(path) as part:
+            part.write_bytes(safetensors.numpy.save(tensors, metadata))
+
+    @classmethod
+    def load(cls, path: Path) -> "LatentDistribution":
+        """Read what `save` wrote.
+
+        Raises:
+            FaceaeError: the file is missing, cut short, foreign, or of another version.
+        """
+        if not path.is_file():
+            raise FaceaeError(f"{path}: no such file; `faceae fit RUN DATA` writes it")
+        try:
+            with safetensors.safe_open(path, framework="numpy") as file:
+                metadata = file.metadata() or {}
+                _check_format(path, metadata)
+                mean, covariance = file.get_tensor("mean"), file.get_tensor("covariance")
+                count = int(metadata["count"])
+                hashes = {name: metadata[name] for name in ("weights_hash", "dataset_hash")}
+        except (safetensors.SafetensorError, KeyError) as error:
+            raise FaceaeError(f"{path}: damaged ({error}); {_REFIT}") from error
+        return cls(mean=mean, covariance=covariance, count=count, **hashes)
+
+    def check_weights(self, weights_hash: str, path: Path) -> None:
+        """Raise FaceaeError, naming `path`, unless it was fitted on these weights."""
+        if weights_hash != self.weights_hash:
+            raise FaceaeError(f"{path}: fitted on other weights than the run now has; {_REFIT}")
+
+
+def _check_format(path: Path, metadata: dict[str, str]) -> None:
+    if metadata.get("format") != _FORMAT:
+        raise FaceaeError(f"{path}: not written by `faceae fit`; {_REFIT}")
+    if metadata.get("version") != _VERSION:
+        raise FaceaeError(
+            f"{path}: version {metadata.get('version')}, where this faceae reads {_VERSION}; "
+            f"{_REFIT}"
+        )

@@ -1,0 +1,84 @@
+"""New latents, the same for a face's number whoever draws it, and the way between two.
+
+Shapes: N faces, Z latent size.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from faceae.errors import FaceaeError
+
+from ._distribution import LatentDistribution
+
+BLOCK_FACES = 64
+"""Faces drawn from one position of the generator's counter; part of what a seed means."""
+
+_LIMIT = 2**63
+
+
+class Sampler:
+    """Draws latents from a fitted normal distribution: z = mean + truncation * F e.
+
+    F is the symmetric square root of the covariance, V sqrt(max(lambda, 0)) V^T from its
+    eigendecomposition in float64: unlike V sqrt(lambda) it does not depend on the sign or the
+    choice of eigenvectors, in which linear algebra libraries differ, so that a face's number means
+    the same face on every machine. Eigenvalues that rounding made negative count as 0.
+    """
+
+    def __init__(self, distribution: LatentDistribution) -> None:
+        values_Z, vectors_ZZ = np.linalg.eigh(distribution.covariance)
+        factor_ZZ = (vectors_ZZ * np.sqrt(values_Z.clip(min=0))) @ vectors_ZZ.T
+        self.mean = distribution.mean.astype(np.float32)
+        """Z, float32."""
+        self.factor = factor_ZZ.astype(np.float32)
+        """F, Z x Z, float32, symmetric."""
+
+    def latents(self, noise: NDArray[np.float32], truncation: float = 1.0) -> NDArray[np.float32]:
+        """Return latents, N x Z float32, of standard normal noise, N x Z float32.
+
+        Args:
+            truncation: below 1 brings every face nearer to the average one; 0 gives just that.
+        """
+        z_NZ: NDArray[np.float32] = self.mean + (np.float32(truncation) * noise) @ self.factor.T
+        return z_NZ
+
+
+def latent_noise(seed: int, start: int, count: int, latent_size: int) -> NDArray[np.float32]:
+    """Return the standard normal noise of faces `start` to `start + count - 1`, count x Z float32.
+
+    Face number i of a seed and latent size is the same whichever faces it is drawn with: faces come
+    in blocks of 64, each from its own stretch of the counter of Philox 4x64 (Salmon et al., 2011,
+    "Parallel random numbers: as easy as 1, 2, 3") with the seed as key.
+
+    Raises:
+        FaceaeError: a negative or huge number.
+    """
+    for name, value in (("seed", seed), ("first face", start), ("number of faces", count)):
+        if not 0 <= value < _LIMIT:
+            raise FaceaeError(f"{name} must be at least 0 and below 2^63, got {value}")
+    first_block, offset = divmod(start, BLOCK_FACES)
+    num_blocks = -(-(offset + count) // BLOCK_FACES)
+    noise_NZ = np.empty((num_blocks * BLOCK_FACES, latent_size), dtype=np.float32)
+    for index in range(num_blocks):
+        # A block advances only the counter's lowest word, so no two blocks can meet.
+        bits = np.random.Philox(key=seed, counter=[0, 0, 0, first_block + index])
+        rows = slice(index * BLOCK_FACES, (index + 1) * BLOCK_FACES)
+        np.random.Generator(bits).standard_normal(out=noise_NZ[rows], dtype=np.float32)
+    return noise_NZ[offset : offset + count]
+
+
+def interpolate(
+    start: NDArray[np.float32], end: NDArray[np.float32], frames: int
+) -> NDArray[np.float32]:
+    """Return `frames` latents, frames x Z float32, evenly on the line between two, Z float32 each.
+
+    The first is exactly `start`, the last exactly `end`.
+
+    Raises:
+        FaceaeError: fewer than two frames.
+    """
+    if frames < 2:
+        raise FaceaeError(f"a morph has at least 2 frames, got {frames}")
+    share_N1 = np.linspace(0, 1, frames, dtype=np.float32)[:, None]
+    z_NZ: NDArray[np.float32] = (1 - share_N1) * start + share_N1 * end
+    return z_NZ

@@ -1,0 +1,65 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+import safetensors.numpy
+
+from faceae.errors import FaceaeError
+from faceae.latent import LatentDistribution
+
+
+def make_distribution() -> LatentDistribution:
+    return LatentDistribution(
+        mean=np.array([0.1, 1 / 3]),
+        covariance=np.array([[2.0, 0.7], [0.7, 1 / 3]]),
+        count=12,
+        weights_hash="abc",
+        dataset_hash="def",
+    )
+
+
+def test_save_and_load_keep_every_bit(tmp_path: Path) -> None:
+    stored = make_distribution()
+    stored.save(tmp_path / "latents.safetensors")
+    loaded = LatentDistribution.load(tmp_path / "latents.safetensors")
+    assert loaded.mean.dtype == loaded.covariance.dtype == np.float64
+    assert np.array_equal(loaded.mean, stored.mean)
+    assert np.array_equal(loaded.covariance, stored.covariance)
+    assert (loaded.count, loaded.weights_hash, loaded.dataset_hash) == (12, "abc", "def")
+
+
+def test_load_missing_file_names_the_command(tmp_path: Path) -> None:
+    with pytest.raises(FaceaeError, match=r"latents\.safetensors: no such file; `faceae fit"):
+        LatentDistribution.load(tmp_path / "latents.safetensors")
+
+
+@pytest.mark.parametrize("kept_bytes", [0, 4, 200, -1])
+def test_load_truncated_file(tmp_path: Path, kept_bytes: int) -> None:
+    path = tmp_path / "latents.safetensors"
+    make_distribution().save(path)
+    path.write_bytes(path.read_bytes()[:kept_bytes])
+    with pytest.raises(FaceaeError, match=r"latents\.safetensors: damaged .*faceae fit"):
+        LatentDistribution.load(path)
+
+
+@pytest.mark.parametrize(
+    ("metadata", "message"),
+    [
+        (None, "not written by `faceae fit`"),
+        ({"format": "faceae-model"}, "not written by `faceae fit`"),
+        ({"format": "faceae-latents", "version": "9"}, "version 9, where this faceae reads 1"),
+        ({"format": "faceae-latents", "version": "1"}, "damaged"),
+    ],
+)
+def test_load_foreign_file(tmp_path: Path, metadata: dict[str, str] | None, message: str) -> None:
+    path = tmp_path / "latents.safetensors"
+    path.write_bytes(safetensors.numpy.save({"mean": np.zeros(2)}, metadata))
+    with pytest.raises(FaceaeError, match=message):
+        LatentDistribution.load(path)
+
+
+def test_check_weights_refuses_those_of_another_training() -> None:
+    distribution = make_distribution()
+    distribution.check_weights("abc", Path("latents.safetensors"))
+    with pytest.raises(FaceaeError, match=r"latents\.safetensors: .*run `faceae fit` again"):
+        distribution.check_weights("abd", Path("latents.safetensors"))

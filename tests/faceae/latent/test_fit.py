@@ -1,0 +1,19 @@
+import numpy as np
+import torch
+
+from faceae.latent import measure_latents
+from faceae.model import FaceAutoEncoder, ModelConfig, to_float
+
+
+def test_measure_latents_counts_each_valid_face_once() -> None:
+    torch.manual_seed(0)
+    model = FaceAutoEncoder(ModelConfig(image_size=32, latent_size=8, width=4)).eval()
+    images = torch.randint(0, 256, (10, 3, 32, 32), dtype=torch.uint8)
+    padding = images[:2]
+    batches = [(images[:6], 6), (torch.cat([images[6:], padding]), 4), (padding, 0)]
+    found = measure_latents(model, batches).distribution(weights_hash="", dataset_hash="")
+    with torch.inference_mode():
+        z_NZ = model.encode(to_float(images)).double().numpy()
+    assert found.count == 10
+    np.testing.assert_allclose(found.mean, z_NZ.mean(0), atol=1e-6)
+    np.testing.assert_allclose(found.covariance, np.cov(z_NZ.T), atol=1e-6)
