@@ -1,11 +1,12 @@
 """FaceAutoEncoder, its config, its pixels and its file."""
 
-from ._config import ModelConfig
+from ._config import IMAGE_SIZES, ModelConfig
 from ._network import FaceAutoEncoder
 from ._pixels import to_float, to_uint8
 from ._weights import load_model, save_model, weights_hash
 
 __all__ = [
+    "IMAGE_SIZES",
     "FaceAutoEncoder",
     "ModelConfig",
     "load_model",

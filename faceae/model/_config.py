@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 from faceae.errors import FaceaeError
 
-_IMAGE_SIZES = (32, 64, 128, 256)
+IMAGE_SIZES = (32, 64, 128, 256)
+"""Heights and widths in pixels a network can be built for."""
 _MAX_LATENT_SIZE = 16384
 _MAX_WIDTH = 1024
 
@@ -25,8 +26,8 @@ class ModelConfig:
     """Channels after the first convolution; the deepest layers have up to 8 times as many."""
 
     def __post_init__(self) -> None:
-        if self.image_size not in _IMAGE_SIZES:
-            sizes = ", ".join(map(str, _IMAGE_SIZES))
+        if self.image_size not in IMAGE_SIZES:
+            sizes = ", ".join(map(str, IMAGE_SIZES))
             raise FaceaeError(f"image size must be one of {sizes}, got {self.image_size}")
         if not 1 <= self.latent_size <= _MAX_LATENT_SIZE:
             raise FaceaeError(
