@@ -1,0 +1,21 @@
+"""The step, the loop, checkpoints, logging."""
+
+from ._config import TrainConfig
+from ._evaluate import Evaluation, evaluate
+from ._log import EpochMetrics, Observer, StepMetrics
+from ._loop import TrainResult, resume, train
+from ._run import Run, read_run
+
+__all__ = [
+    "EpochMetrics",
+    "Evaluation",
+    "Observer",
+    "Run",
+    "StepMetrics",
+    "TrainConfig",
+    "TrainResult",
+    "evaluate",
+    "read_run",
+    "resume",
+    "train",
+]

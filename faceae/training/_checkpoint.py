@@ -1,0 +1,174 @@
+"""Checkpoints: folders from which a run goes on as if it had never stopped."""
+
+import dataclasses
+import json
+import re
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import safetensors
+import safetensors.torch
+import torch
+
+from faceae.errors import FaceaeError
+from faceae.model import load_model, save_model
+from shards import atomic_path
+
+from ._step import Learner
+
+_FORMAT = "faceae-checkpoint"
+_VERSION = 1
+_NUM_KEPT = 2
+_NAME = re.compile(r"epoch-(\d+)(?:-step-(\d+))?")
+
+
+@dataclass(kw_only=True)
+class Position:
+    """How far a run has come."""
+
+    step: int = 0
+    """Optimisation steps done."""
+    epoch: int = 0
+    """Epochs trained and measured."""
+    best_psnr_db: float | None = None
+    """Highest held-out PSNR so far; None before the first epoch's end."""
+    best_epoch: int = 0
+    seconds: float = 0.0
+    """Time spent training and measuring, over all the run's sessions."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bookmark:
+    """What a checkpoint holds besides the learner."""
+
+    position: Position
+    loader: dict[str, str | int]
+    """State of the training loader."""
+    metrics_bytes: int
+    """Length of metrics.jsonl when the checkpoint was written."""
+    dataset_hash: str
+
+
+def save_checkpoint(
+    folder: Path, learner: Learner, bookmark: Bookmark, *, epoch_done: bool
+) -> Path:
+    """Write a checkpoint into `folder`, drop all but the last two, and return its path.
+
+    A checkpoint of the same step is already there when a resumed run stops before its first step;
+    it is kept.
+    """
+    position = bookmark.position
+    name = f"epoch-{position.epoch:04}"
+    path = folder / (name if epoch_done else f"{name}-step-{position.step:08}")
+    if path.exists():
+        return path
+    with atomic_path(path) as part:
+        part.mkdir(parents=True)
+        save_model(learner.model, part / "model.safetensors")
+        tensors = _optimizer_tensors(learner) | _random_states(learner.device)
+        (part / "training.safetensors").write_bytes(safetensors.torch.save(tensors))
+        record = {
+            "format": _FORMAT,
+            "version": _VERSION,
+            "scaler": learner.scaler.state_dict(),
+            **dataclasses.asdict(bookmark),
+        }
+        (part / "checkpoint.json").write_text(json.dumps(record, indent=1) + "\n", "utf-8")
+    for old in list_checkpoints(folder)[:-_NUM_KEPT]:
+        # Under its own name a half-deleted checkpoint would look whole.
+        part = old.with_name(old.name + ".part")
+        old.rename(part)
+        shutil.rmtree(part)
+    return path
+
+
+def list_checkpoints(folder: Path) -> list[Path]:
+    """Return the whole checkpoints in `folder`, the oldest first."""
+    found = []
+    for path in folder.glob("epoch-*"):
+        match = _NAME.fullmatch(path.name)
+        if match:
+            found.append((int(match[1]), int(match[2] or 0), path))
+    return [path for *_, path in sorted(found)]
+
+
+def load_checkpoint(path: Path, learner: Learner) -> Bookmark:
+    """Put `learner` and torch's random states back to where the checkpoint was written.
+
+    Raises:
+        FaceaeError: the checkpoint is damaged, not ours, or of another architecture.
+    """
+    try:
+        model = load_model(path / "model.safetensors", torch.device("cpu"))
+        if model.config != learner.model.config:
+            raise FaceaeError(f"its {model.config} is not the run's {learner.model.config}")
+        tensors = safetensors.torch.load_file(path / "training.safetensors")
+        record = _read_record(path / "checkpoint.json")
+        learner.model.load_state_dict(model.state_dict())
+        learner.scaler.load_state_dict(record.pop("scaler"))
+        _restore_optimizer(learner, tensors)
+        _restore_random_states(learner.device, tensors)
+        return Bookmark(position=Position(**record.pop("position")), **record)
+    except (
+        FileNotFoundError,
+        KeyError,
+        RuntimeError,
+        TypeError,
+        ValueError,
+        safetensors.SafetensorError,
+    ) as error:
+        raise FaceaeError(
+            f"{path}: cannot go on from this checkpoint ({error}); delete it, and --resume takes "
+            "the one before"
+        ) from error
+
+
+def _optimizer_tensors(learner: Learner) -> dict[str, torch.Tensor]:
+    return {
+        f"optimizer.{index}.{key}": value.contiguous()
+        for index, values in learner.optimizer.state_dict()["state"].items()
+        for key, value in values.items()
+    }
+
+
+def _restore_optimizer(learner: Learner, tensors: dict[str, torch.Tensor]) -> None:
+    """Load the optimiser's state in the memory order of the parameters it belongs to.
+
+    The fused kernels walk a parameter and its moments side by side, so their strides must agree.
+    """
+    parameters = list(learner.model.parameters())
+    state: dict[int, dict[str, torch.Tensor]] = {}
+    for name, tensor in tensors.items():
+        if not name.startswith("optimizer."):
+            continue
+        _, index, key = name.split(".")
+        parameter = parameters[int(index)]
+        if tensor.shape == parameter.shape:
+            tensor = torch.empty_like(parameter).copy_(tensor)
+        state.setdefault(int(index), {})[key] = tensor
+    if len(state) != len(parameters):
+        raise ValueError(f"optimiser state of {len(state)} of {len(parameters)} parameters")
+    groups = learner.optimizer.state_dict()["param_groups"]
+    learner.optimizer.load_state_dict({"state": state, "param_groups": groups})
+
+
+def _random_states(device: torch.device) -> dict[str, torch.Tensor]:
+    states = {"random.cpu": torch.get_rng_state()}
+    if device.type == "cuda":
+        states["random.cuda"] = torch.cuda.get_rng_state(device)
+    return states
+
+
+def _restore_random_states(device: torch.device, tensors: dict[str, torch.Tensor]) -> None:
+    torch.set_rng_state(tensors["random.cpu"])
+    if device.type == "cuda":
+        torch.cuda.set_rng_state(tensors["random.cuda"], device)
+
+
+def _read_record(path: Path) -> dict[str, Any]:
+    record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    if (record.pop("format"), record.pop("version")) != (_FORMAT, _VERSION):
+        raise ValueError(f"{path.name} is not {_FORMAT} version {_VERSION}")
+    return record

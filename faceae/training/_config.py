@@ -1,0 +1,62 @@
+"""What a training is asked for."""
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from faceae.device import DeviceName
+from faceae.errors import FaceaeError
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainConfig:
+    """Options of one training run.
+
+    Raises:
+        FaceaeError: an option out of its range.
+    """
+
+    data: Path
+    """A dataset packed by `faceae shard`."""
+    run: Path
+    """Folder to write; new or empty."""
+    epochs: int = 20
+    """Passes over the training split; the learning rate falls to zero over all of them."""
+    batch_size: int = 64
+    """Faces a step."""
+    lr: float = 2e-3
+    """Peak learning rate."""
+    image_size: int | None = None
+    """Height and width in pixels; None: that of the packed pictures, else 64."""
+    latent_size: int = 1024
+    """Numbers that describe one face."""
+    width: int = 64
+    """Channels after the first convolution."""
+    amp: bool = True
+    """Compute in bfloat16 or float16 where the device is faster so."""
+    device: DeviceName = "auto"
+    loader: Literal["auto", "dali", "webdataset"] = "auto"
+    seed: int = 0
+    """Of the first weights, the order of the faces and their flips."""
+    log_steps: int = 20
+    """Steps between two lines of metrics; only then does the host wait for the device."""
+    checkpoint_minutes: float = 10.0
+    """Longest time between two checkpoints, to within `log_steps` steps; one a finished epoch."""
+
+    def __post_init__(self) -> None:
+        for name, value in (
+            ("--epochs", self.epochs),
+            ("--batch-size", self.batch_size),
+            ("log_steps", self.log_steps),
+        ):
+            if value < 1:
+                raise FaceaeError(f"{name} must be at least 1, got {value}")
+        if self.batch_size == 1:
+            raise FaceaeError("--batch-size must be at least 2: BatchNorm compares faces")
+        if not (math.isfinite(self.lr) and self.lr > 0):
+            raise FaceaeError(f"--lr must be a positive number, got {self.lr:g}")
+        if not 0 <= self.seed < 2**63:
+            raise FaceaeError(f"--seed must be in 0 - 2^63-1, got {self.seed}")
+        if not self.checkpoint_minutes > 0:
+            raise FaceaeError(f"checkpoint_minutes must be > 0, got {self.checkpoint_minutes:g}")

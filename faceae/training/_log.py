@@ -1,0 +1,177 @@
+"""What a run tells: metrics.jsonl, TensorBoard, grids, and whoever watches."""
+
+import dataclasses
+import json
+import logging
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch.utils.tensorboard import SummaryWriter
+from torchvision.utils import make_grid
+
+from faceae.data import Batch
+from faceae.pictures import save_grid
+
+from ._checkpoint import Bookmark
+from ._evaluate import Evaluation
+from ._run import Run
+
+_GRID_COLUMNS = 8
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepMetrics:
+    """Means over the steps since the last ones."""
+
+    step: int
+    """Steps done."""
+    epoch: int
+    """The epoch at work, from 1."""
+    loss: float
+    """Mean squared error in [-1, 1] on training faces."""
+    lr: float
+    images_per_s: float
+    data_wait_share: float
+    """Part of the time the host waited for the loader, 0 to 1."""
+    seconds: float
+    """Time spent training and measuring, over all the run's sessions."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class EpochMetrics:
+    """Quality after an epoch."""
+
+    step: int
+    epoch: int
+    valid_psnr_db: float
+    best_psnr_db: float
+    seconds: float
+
+
+class Observer:
+    """Told how a training goes; this one does nothing with it."""
+
+    def on_start(self, run: Run, *, step: int, total_steps: int) -> None:
+        """The first step comes next; `step` were done by earlier sessions."""
+
+    def on_step(self, step: int) -> None:
+        """Step number `step` is queued; must not wait for the device."""
+
+    def on_metrics(self, metrics: StepMetrics) -> None:
+        """A log step."""
+
+    def on_epoch(self, metrics: EpochMetrics) -> None:
+        """An epoch has been trained and measured."""
+
+
+class Window:
+    """Loss and time of the steps since the last log step; the loss is summed on the device."""
+
+    def __init__(self, device: torch.device) -> None:
+        self._device = device
+        self._restart()
+
+    def _restart(self) -> None:
+        self._loss = torch.zeros((), device=self._device)
+        self._num_steps = 0
+        self._num_images = 0
+        self._wait_s = 0.0
+        self._start = time.perf_counter()
+
+    def timed(self, batches: Iterator[Batch]) -> Iterator[Batch]:
+        """Yield `batches`, counting them and the time each made the host wait."""
+        while True:
+            start = time.perf_counter()
+            batch = next(batches, None)
+            if batch is None:
+                return
+            self._wait_s += time.perf_counter() - start
+            self._num_steps += 1
+            self._num_images += len(batch.images)
+            yield batch
+
+    def add(self, loss: torch.Tensor) -> None:
+        """Add the loss of one step, a scalar on the device."""
+        self._loss += loss
+
+    def close(self, *, step: int, epoch: int, lr: float, seconds: float) -> StepMetrics:
+        """Return the means and start anew. Waits for the device."""
+        loss = self._loss.item() / self._num_steps
+        elapsed_s = time.perf_counter() - self._start
+        metrics = StepMetrics(
+            step=step,
+            epoch=epoch,
+            loss=loss,
+            lr=lr,
+            images_per_s=self._num_images / elapsed_s,
+            data_wait_share=self._wait_s / elapsed_s,
+            seconds=seconds,
+        )
+        self._restart()
+        return metrics
+
+
+class RunLog:
+    """metrics.jsonl, TensorBoard events and grids of one run."""
+
+    def __init__(self, run: Run, bookmark: Bookmark | None = None) -> None:
+        """Open the logs of a new run, or cut them back to where `bookmark` was made."""
+        purge_step = None
+        path = run.path / "metrics.jsonl"
+        if bookmark is not None:
+            _cut_back(path, bookmark.metrics_bytes)
+            purge_step = bookmark.position.step + 1
+        self._metrics = path.open("a", encoding="utf-8")
+        self._board = SummaryWriter(run.path / "tensorboard", purge_step=purge_step)
+        self._grids = run.path / "grids"
+        self._grids.mkdir(exist_ok=True)
+
+    def write(self, metrics: StepMetrics | EpochMetrics) -> None:
+        """Add one line to metrics.jsonl and the same numbers to TensorBoard."""
+        record = dataclasses.asdict(metrics)
+        self._metrics.write(json.dumps(record) + "\n")
+        self._metrics.flush()
+        for name, value in record.items():
+            self._board.add_scalar(name, value, metrics.step)
+
+    def draw(self, evaluation: Evaluation, *, step: int, epoch: int) -> None:
+        """Write held-out faces over their reconstructions, in rows that take turns."""
+        num_shown = len(evaluation.originals)
+        columns = min(_GRID_COLUMNS, num_shown)
+        rows: list[torch.Tensor] = []
+        for start in range(0, num_shown - columns + 1, columns):
+            rows += [
+                evaluation.originals[start : start + columns],
+                evaluation.reconstructions[start : start + columns],
+            ]
+        images_NCHW = torch.cat(rows)
+        images_NHWC = images_NCHW.permute(0, 2, 3, 1).numpy()
+        save_grid(self._grids / f"epoch-{epoch:04}.png", images_NHWC, columns=columns)
+        self._board.add_image("faces", make_grid(images_NCHW, nrow=columns), step)
+
+    def sync(self) -> int:
+        """Put all on the disk, and return the length of metrics.jsonl in bytes."""
+        self._board.flush()
+        self._metrics.flush()
+        os.fsync(self._metrics.fileno())
+        return self._metrics.tell()
+
+    def close(self) -> None:
+        """Close the files."""
+        self._board.close()
+        self._metrics.close()
+
+
+def _cut_back(path: Path, num_bytes: int) -> None:
+    """Drop the lines that steps after the checkpoint wrote: they will be written again."""
+    found = path.stat().st_size if path.exists() else 0
+    if found < num_bytes:
+        log.warning("%s is shorter than it was; earlier metrics are lost", path)
+    else:
+        os.truncate(path, num_bytes)

@@ -1,0 +1,230 @@
+"""run.json: what a run was asked for and what was chosen for it."""
+
+import dataclasses
+import importlib.metadata
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+
+import faceae
+from faceae.device import choose_amp
+from faceae.errors import FaceaeError
+from faceae.model import IMAGE_SIZES, ModelConfig
+from shards import Dataset, write_json
+
+from ._config import TrainConfig
+
+_RUN_NAME = "run.json"
+_FORMAT = "faceae-run"
+_VERSION = 1
+_DEFAULT_IMAGE_SIZE = 64
+_HELD_OUT_SPLITS = ("valid", "test")
+_PACKAGES = ("torch", "nvidia-dali-cuda120", "webdataset", "numpy")
+
+NumberType = Literal["float32", "bfloat16", "float16"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """A training run: what was asked, and what was chosen once for all of it."""
+
+    config: TrainConfig
+    model: ModelConfig
+    dataset_hash: str
+    num_train_images: int
+    held_out_split: str
+    """The split quality is measured on."""
+    device: str
+    """Type of the device: cpu or cuda."""
+    number_type: NumberType
+    """Type the training computes in."""
+    number_type_reason: str
+    versions: Mapping[str, str | None]
+    """Of faceae and the packages results depend on; None: not installed."""
+
+    @property
+    def path(self) -> Path:
+        """The run's folder."""
+        return self.config.run
+
+    @property
+    def model_path(self) -> Path:
+        """The best weights so far; there once the first epoch is done."""
+        return self.path / "model.safetensors"
+
+    @property
+    def checkpoints_path(self) -> Path:
+        """Folder of the checkpoints."""
+        return self.path / "checkpoints"
+
+    @property
+    def amp_dtype(self) -> torch.dtype | None:
+        """Type autocast computes in; None: float32 throughout."""
+        return {"float32": None, "bfloat16": torch.bfloat16, "float16": torch.float16}[
+            self.number_type
+        ]
+
+
+def plan_run(config: TrainConfig, dataset: Dataset, device: torch.device) -> Run:
+    """Choose what `config` leaves open. Writes nothing.
+
+    Raises:
+        FaceaeError: the folder is taken, there is nothing to measure quality on, or no model fits.
+    """
+    _check_folder(config.run)
+    model = ModelConfig(
+        image_size=_choose_image_size(config.image_size, dataset),
+        latent_size=config.latent_size,
+        width=config.width,
+    )
+    held_out_split = _choose_held_out_split(dataset)
+    amp = choose_amp(device, config.amp)
+    return Run(
+        config=config,
+        model=model,
+        dataset_hash=dataset.hash,
+        num_train_images=dataset.num_samples("train"),
+        held_out_split=held_out_split,
+        device=device.type,
+        number_type=_name_number_type(amp.dtype),
+        number_type_reason=amp.reason,
+        versions=_read_versions(),
+    )
+
+
+def create_run(run: Run) -> None:
+    """Make the run's folder and write run.json there."""
+    run.path.mkdir(parents=True, exist_ok=True)
+    write_json(run.path / _RUN_NAME, {"format": _FORMAT, "version": _VERSION, **_to_json(run)})
+
+
+def read_run(path: Path) -> Run:
+    """Read the run in folder `path`, wherever it has been moved to.
+
+    Raises:
+        FaceaeError: there is no run, or its run.json is damaged or of another version.
+    """
+    file = path / _RUN_NAME
+    if not file.is_file():
+        raise FaceaeError(f"{path}: not a training run (no {_RUN_NAME}); `faceae train` makes one")
+    try:
+        record = json.loads(file.read_text(encoding="utf-8"))
+        if (record.pop("format"), record.pop("version")) != (_FORMAT, _VERSION):
+            raise ValueError(f"not {_FORMAT} version {_VERSION}")
+        asked = record.pop("config")
+        data = Path(asked.pop("data"))
+        config = TrainConfig(**(asked | {"data": data, "run": path}))
+        return Run(config=config, model=ModelConfig(**record.pop("model")), **record)
+    except (KeyError, AttributeError, TypeError, ValueError) as error:
+        raise FaceaeError(
+            f"{file}: damaged, or written by another faceae ({error}); restore it from a copy"
+        ) from error
+
+
+def check_options(run: Run, asked: Mapping[str, object]) -> None:
+    """Check options given on resuming against those the run was started with.
+
+    Args:
+        asked: fields of TrainConfig that were given, with their values.
+
+    Raises:
+        FaceaeError: naming those that differ.
+    """
+    chosen = dataclasses.asdict(run.config) | {"image_size": run.model.image_size}
+    if asked.get("device") != "auto":
+        chosen["device"] = run.device
+    different = [name for name, value in asked.items() if value != chosen[name]]
+    if different:
+        pairs = ", ".join(
+            f"{_option(name)} is {asked[name]} where the run has {chosen[name]}"
+            for name in different
+        )
+        raise FaceaeError(
+            f"{run.path}: {pairs}; a resumed run keeps its options: leave them out, "
+            "or start another --run"
+        )
+
+
+def check_dataset(run: Run, dataset: Dataset) -> None:
+    """Raise FaceaeError unless `dataset` holds what the run was started with."""
+    if dataset.hash != run.dataset_hash:
+        raise FaceaeError(
+            f"{dataset.path}: not the data {run.path} was started with ({run.config.data}), "
+            "or packed otherwise; give that, or start another --run"
+        )
+
+
+def check_device(run: Run, device: torch.device) -> None:
+    """Raise FaceaeError unless the run was started on such a device."""
+    if device.type != run.device:
+        raise FaceaeError(
+            f"{run.path} was started on {run.device} and cannot go on on {device.type} with the "
+            f"same numbers; resume it on {run.device}, or start another --run"
+        )
+
+
+def _check_folder(path: Path) -> None:
+    if (path / _RUN_NAME).exists():
+        raise FaceaeError(
+            f"--run {path}: there is a run already; add --resume to go on with it, "
+            "or give another folder"
+        )
+    if path.exists() and not path.is_dir():
+        raise FaceaeError(f"--run {path}: is a file; give a new folder")
+    if path.is_dir() and any(path.iterdir()):
+        raise FaceaeError(f"--run {path}: is not empty; give a new folder")
+
+
+def _choose_image_size(requested: int | None, dataset: Dataset) -> int:
+    packed = None if dataset.image_size is None else min(dataset.image_size)
+    if requested is None:
+        requested = packed if packed in IMAGE_SIZES else _DEFAULT_IMAGE_SIZE
+    if packed is not None and packed < requested:
+        raise FaceaeError(
+            f"{dataset.path}: its pictures have {packed} pixels a side, fewer than the "
+            f"{requested} to train on; pack them with --size {requested}, or give --image-size"
+        )
+    return requested
+
+
+def _choose_held_out_split(dataset: Dataset) -> str:
+    for split in _HELD_OUT_SPLITS:
+        if split in dataset.splits:
+            return split
+    raise FaceaeError(
+        f"{dataset.path}: no held-out split (valid or test) to measure quality on; "
+        "pack it again with --split 0.9,0.05,0.05"
+    )
+
+
+def _name_number_type(dtype: torch.dtype | None) -> NumberType:
+    names: dict[torch.dtype | None, NumberType] = {
+        None: "float32",
+        torch.bfloat16: "bfloat16",
+        torch.float16: "float16",
+    }
+    return names[dtype]
+
+
+def _read_versions() -> dict[str, str | None]:
+    versions: dict[str, str | None] = {"faceae": faceae.__version__}
+    for package in _PACKAGES:
+        try:
+            versions[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            versions[package] = None
+    return versions
+
+
+def _to_json(run: Run) -> dict[str, Any]:
+    record = dataclasses.asdict(run)
+    record["config"] |= {"data": str(run.config.data), "run": str(run.config.run)}
+    return record
+
+
+def _option(name: str) -> str:
+    return "--" + name.replace("_", "-")
