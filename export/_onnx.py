@@ -1,0 +1,131 @@
+"""ONNX files: written by torch's exporter, run by ONNX Runtime."""
+
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime
+import torch
+from numpy.typing import NDArray
+from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
+from torch import nn
+
+from faceae.errors import FaceaeError
+
+from ._info import ExportInfo
+
+OPSET = 20
+"""ONNX operator set of the files; torch 2.10's own choice, read by ONNX Runtime 1.17 and later."""
+
+_ERRORS_ONLY = 3
+_EXAMPLE_FACES = 2
+
+
+def write_onnx(module: nn.Module, info: ExportInfo, path: Path) -> None:
+    """Write `module` as one ONNX file with a free batch size, metadata, and no traces of its maker.
+
+    Raises:
+        FaceaeError: the file would exceed the 2 GB a protobuf can hold.
+    """
+    example_NZ = torch.zeros(_EXAMPLE_FACES, info.model.latent_size)
+    with warnings.catch_warnings():
+        # torch's exporter uses parts of torch that are deprecated.
+        warnings.simplefilter("ignore", FutureWarning)
+        warnings.simplefilter("ignore", DeprecationWarning)
+        program = torch.onnx.export(
+            module,
+            (example_NZ,),
+            dynamo=True,
+            external_data=False,
+            opset_version=OPSET,
+            dynamic_shapes=({0: "batch"},),
+            input_names=[info.input_name],
+            output_names=[info.output_name],
+            verbose=False,
+        )
+    assert program is not None
+    model = program.model_proto
+    _strip(model)
+    onnx.helper.set_model_props(model, info.to_metadata())
+    onnx.checker.check_model(model, full_check=True)
+    path.write_bytes(model.SerializeToString(deterministic=True))
+
+
+def _strip(model: onnx.ModelProto) -> None:
+    """Drop the exporter's notes: they hold source lines and paths of the machine it ran on."""
+    graph = model.graph
+    del model.metadata_props[:], graph.metadata_props[:]
+    for item in (*graph.node, *graph.input, *graph.output, *graph.value_info, *graph.initializer):
+        del item.metadata_props[:]
+        item.ClearField("doc_string")
+
+
+class OnnxSession:
+    """An exported ONNX file in ONNX Runtime."""
+
+    def __init__(self, path: Path, device: torch.device) -> None:
+        """Open `path` on `device`; see `open_session`."""
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = _ERRORS_ONLY
+        options.intra_op_num_threads = torch.get_num_threads()
+        providers = choose_providers(device, onnxruntime.get_available_providers())
+        try:
+            self._session = onnxruntime.InferenceSession(
+                path, sess_options=options, providers=providers, enable_fallback=0
+            )
+        except _UNREADABLE as error:
+            raise FaceaeError(
+                f"{path}: cut short or not an ONNX file; export the run again"
+            ) from error
+        except RuntimeError as error:
+            raise _not_loaded(providers) from error
+        if providers[0][0] not in self._session.get_providers():
+            # A library that cannot be loaded is only logged by ONNX Runtime, and the CPU taken.
+            raise _not_loaded(providers)
+        metadata = self._session.get_modelmeta().custom_metadata_map
+        self.info = ExportInfo.from_metadata(path, metadata)
+        self.engine = f"ONNX Runtime {onnxruntime.__version__}, {providers[0][0]}"
+
+    def run(self, inputs: NDArray[np.float32]) -> NDArray[Any]:
+        """Return the faces of `inputs`; see `Session`."""
+        faces: NDArray[Any]
+        (faces,) = self._session.run([self.info.output_name], {self.info.input_name: inputs})
+        return faces
+
+
+_UNREADABLE = (
+    ort_errors.Fail,
+    ort_errors.InvalidGraph,
+    ort_errors.InvalidProtobuf,
+    ort_errors.NotImplemented,
+)
+
+Providers = list[tuple[str, dict[str, str]]]
+
+
+def choose_providers(device: torch.device, available: list[str]) -> Providers:
+    """Return the providers to ask ONNX Runtime for, the one that must load first, with options.
+
+    Raises:
+        FaceaeError: this build of ONNX Runtime has none for `device`.
+    """
+    cpu: tuple[str, dict[str, str]] = ("CPUExecutionProvider", {})
+    if device.type == "cpu":
+        return [cpu]
+    if device.type != "cuda" or "CUDAExecutionProvider" not in available:
+        raise FaceaeError(
+            f"--device {device.type}: the installed ONNX Runtime has no provider for it; "
+            "install onnxruntime-gpu 1.26 in place of onnxruntime, or use --device cpu"
+        )
+    # float32 is to mean float32, as on the CPU.
+    options = {"device_id": str(device.index or 0), "use_tf32": "0"}
+    return [("CUDAExecutionProvider", options), cpu]
+
+
+def _not_loaded(asked: Providers) -> FaceaeError:
+    return FaceaeError(
+        f"ONNX Runtime could not load {asked[0][0]}: a library of CUDA 12 or cuDNN 9 is missing, "
+        f"or the GPU is; `faceae doctor` says more, or use --device cpu"
+    )

@@ -1,0 +1,108 @@
+"""The ONNX file, as software without a line of ours sees it."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+import torch
+
+import faceae
+from export import ExportSource, export_onnx
+from export._onnx import OPSET, choose_providers
+from faceae.errors import FaceaeError
+from faceae.latent import latent_noise
+
+CPU = torch.device("cpu")
+
+
+def run_plainly(path: Path, **inputs: object) -> np.ndarray:
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    (output,) = session.run(None, inputs)
+    return output
+
+
+@pytest.mark.parametrize("batch_size", [1, 3, 64])
+def test_decoder_in_plain_onnxruntime(
+    exported: Path, source: ExportSource, batch_size: int
+) -> None:
+    z_NZ = latent_noise(5, 0, batch_size, 16)
+    faces = run_plainly(exported / "decoder.onnx", latents=z_NZ)
+    with torch.inference_mode():
+        expected = source.model.decode(torch.from_numpy(z_NZ)).numpy()
+    assert faces.dtype == np.float32
+    np.testing.assert_allclose(faces, expected, atol=1e-4)
+
+
+@pytest.mark.parametrize("batch_size", [1, 3, 64])
+def test_generator_in_plain_onnxruntime(
+    exported: Path, source: ExportSource, batch_size: int
+) -> None:
+    noise = latent_noise(5, 0, batch_size, 16)
+    faces = run_plainly(exported / "generator.onnx", noise=noise)
+    with torch.inference_mode():
+        module = source.build("generator", source.model.decoder)
+        expected = module(torch.from_numpy(noise)).numpy()
+    assert (faces.shape, faces.dtype) == ((batch_size, 32, 32, 3), np.uint8)
+    assert np.abs(faces.astype(int) - expected).max() <= 1
+
+
+def test_file_is_complete_and_says_what_it_is(exported: Path, source: ExportSource) -> None:
+    model = onnx.load(exported / "decoder.onnx", load_external_data=False)
+    onnx.checker.check_model(model, full_check=True)
+    assert not any(tensor.external_data for tensor in model.graph.initializer)
+    assert [(entry.domain, entry.version) for entry in model.opset_import] == [("", OPSET)]
+    metadata = {entry.key: entry.value for entry in model.metadata_props}
+    assert metadata["faceae_version"] == faceae.__version__
+    assert json.loads(metadata["model"]) == {"image_size": 32, "latent_size": 16, "width": 8}
+    assert metadata["weights_hash"] == source.describe("decoder").weights_hash
+
+
+def test_batch_is_named_and_free(exported: Path) -> None:
+    graph = onnx.load(exported / "generator.onnx").graph
+    shapes = [
+        [dim.dim_param or dim.dim_value for dim in value.type.tensor_type.shape.dim]
+        for value in (*graph.input, *graph.output)
+    ]
+    assert shapes == [["batch", 16], ["batch", 32, 32, 3]]
+    assert [value.name for value in (*graph.input, *graph.output)] == ["noise", "faces"]
+
+
+def test_file_holds_no_trace_of_the_machine(exported: Path) -> None:
+    for name in ("decoder.onnx", "generator.onnx"):
+        content = (exported / name).read_bytes()
+        for trace in (b".py", b"stack_trace", b"site-packages", str(Path.cwd()).encode()):
+            assert trace not in content, (name, trace)
+
+
+def test_batch_norm_is_folded(exported: Path) -> None:
+    operators = {node.op_type for node in onnx.load(exported / "decoder.onnx").graph.node}
+    assert "ConvTranspose" in operators
+    assert "BatchNormalization" not in operators
+
+
+def test_same_model_gives_the_same_bytes(
+    exported: Path, source: ExportSource, tmp_path: Path
+) -> None:
+    export_onnx(source, "decoder", tmp_path / "again.onnx", CPU)
+    again = (tmp_path / "again.onnx").read_bytes()
+    assert again == (exported / "decoder.onnx").read_bytes()
+
+
+def test_choose_providers_cpu_loads_nothing_else() -> None:
+    available = ["TensorrtExecutionProvider", "CUDAExecutionProvider", "CPUExecutionProvider"]
+    assert choose_providers(CPU, available) == [("CPUExecutionProvider", {})]
+
+
+def test_choose_providers_cuda_comes_first_in_full_float32() -> None:
+    available = ["CUDAExecutionProvider", "CPUExecutionProvider"]
+    first, second = choose_providers(torch.device("cuda", 1), available)
+    assert first == ("CUDAExecutionProvider", {"device_id": "1", "use_tf32": "0"})
+    assert second == ("CPUExecutionProvider", {})
+
+
+def test_choose_providers_cuda_without_the_gpu_build() -> None:
+    with pytest.raises(FaceaeError, match=r"--device cuda: .*install onnxruntime-gpu"):
+        choose_providers(torch.device("cuda"), ["CPUExecutionProvider"])
