@@ -1,0 +1,6 @@
+"""Batches of faces out of packed shards: DALI where it is installed, webdataset elsewhere."""
+
+from ._choose import LoaderKind, make_loader
+from ._config import Batch, Loader, LoaderConfig
+
+__all__ = ["Batch", "Loader", "LoaderConfig", "LoaderKind", "make_loader"]

@@ -1,0 +1,63 @@
+"""Which loader reads the shards."""
+
+import logging
+from typing import Literal
+
+import torch
+
+from faceae.errors import FaceaeError
+from shards import Dataset
+
+from ._config import Loader, LoaderConfig
+from ._webdataset import WebDatasetLoader
+
+LoaderKind = Literal["auto", "dali", "webdataset"]
+
+log = logging.getLogger(__name__)
+
+
+def make_loader(
+    kind: LoaderKind, dataset: Dataset, config: LoaderConfig, device: torch.device
+) -> Loader:
+    """Return a loader of one split of a dataset; `auto` takes DALI where it can be imported.
+
+    Both loaders give the same pictures (the mean difference of a pixel is far below 1 of 255), in
+    training each in an order of its own.
+
+    Raises:
+        FaceaeError: DALI was asked for and cannot be imported, or the split is too small.
+        shards.ShardsError: the dataset has no such split.
+    """
+    _warn_if_enlarging(dataset, config)
+    if kind == "webdataset":
+        log.info("%s: webdataset loader, as asked for", config.split)
+        return WebDatasetLoader(dataset, config, device)
+    try:
+        # Imported here: it takes a second, and is missing where NVIDIA has no wheels.
+        from ._dali import DaliLoader
+    except ImportError as error:
+        if kind == "dali":
+            raise FaceaeError(
+                f"--loader dali: DALI cannot be imported ({error}); pip install "
+                "nvidia-dali-cuda120 (Linux x86-64 only), or use --loader webdataset"
+            ) from error
+        log.info("%s: webdataset loader, since DALI cannot be imported (%s)", config.split, error)
+        return WebDatasetLoader(dataset, config, device)
+    log.info(
+        "%s: DALI loader on %s, %s",
+        config.split,
+        device.type,
+        "as asked for" if kind == "dali" else "since it is installed",
+    )
+    return DaliLoader(dataset, config, device)
+
+
+def _warn_if_enlarging(dataset: Dataset, config: LoaderConfig) -> None:
+    if dataset.image_size is not None and min(dataset.image_size) < config.image_size:
+        log.warning(
+            "%s holds images of %dx%d pixels; image size %d enlarges them, which adds no detail",
+            dataset.path,
+            dataset.image_size[1],
+            dataset.image_size[0],
+            config.image_size,
+        )

@@ -1,0 +1,199 @@
+"""Batches by NVIDIA DALI, on the CPU or decoded on the GPU.
+
+The graph for the GPU is written from DALI's documentation and its structure is tested; it has not
+run on a GPU.
+"""
+
+import base64
+from collections.abc import Mapping
+
+import numpy as np
+import nvidia.dali
+import torch
+from nvidia.dali import fn, types
+from nvidia.dali.data_node import DataNode
+from nvidia.dali.pipeline import Pipeline
+from torch.utils.dlpack import from_dlpack
+
+from faceae.errors import FaceaeError
+from shards import Dataset
+
+from ._config import LoaderConfig
+from ._epoch import EpochLoader
+from ._npy import NPY_HEADER_BYTES, check_first_npy
+
+_PREFETCH_BATCHES = 2
+"""Finished batches that wait. Measured on the CPU, 1 to 3 make no difference."""
+
+_BROKEN_DATA_OPERATORS = ("readers.webdataset", "decoders.image", "peek_image_shape", "slice")
+"""Operators whose failure means that a stored image is not what it was when it was packed."""
+
+
+class DaliLoader(EpochLoader):
+    """Batches by DALI; see `Loader`."""
+
+    def __init__(self, dataset: Dataset, config: LoaderConfig, device: torch.device):
+        """Build the pipeline; reading begins with the first batch.
+
+        Raises:
+            FaceaeError: the split is too small, or its arrays do not have the recorded size.
+        """
+        reader = f"dali {nvidia.dali.__version__} on {device.type}"
+        super().__init__(dataset, config, device, reader)
+        if dataset.encoding == "npy" and dataset.image_size is not None:
+            check_first_npy(dataset.shard_paths(config.split)[0], dataset.image_size)
+        self._pipeline: Pipeline | None = self._build()
+
+    def close(self) -> None:
+        """Stop DALI's threads; batches already handed out stay valid."""
+        self._pipeline = None
+
+    def _build(self, checkpoint: bytes | None = None) -> Pipeline:
+        config = self._config
+        on_gpu = self._device.type == "cuda"
+        pipeline = Pipeline(
+            batch_size=config.batch_size,
+            num_threads=config.num_threads,
+            device_id=_gpu_index(self._device) if on_gpu else None,
+            # Ranks read different images, so each needs other random numbers.
+            seed=config.seed * config.world_size + config.rank,
+            prefetch_queue_depth=_PREFETCH_BATCHES,
+            # Always: the order of the tars differs without it.
+            enable_checkpointing=True,
+            checkpoint=checkpoint,
+        )
+        with pipeline:
+            images = define_graph(
+                self._dataset, config, on_gpu=on_gpu, shuffle_buffer=self._count_buffer()
+            )
+            pipeline.set_outputs(images)
+        pipeline.build()
+        return pipeline
+
+    def _read_batch(self) -> torch.Tensor:
+        if self._step == 0 and self._epoch > 0:
+            # DALI pads each rank's share to whole batches. The padded one ends its epoch; in
+            # training nobody wants it.
+            for _ in range(self._steps_with_padding - self.steps_per_epoch):
+                self._run()
+        return self._run()
+
+    def _run(self) -> torch.Tensor:
+        assert self._pipeline is not None, "the loader is closed"
+        # On a GPU the batch is bound to torch's stream, so nothing waits on the host.
+        stream = torch.cuda.current_stream(self._device) if self._device.type == "cuda" else None
+        try:
+            (images_NHWC,) = self._pipeline.run(stream)
+        except RuntimeError as error:
+            raise self._explain(error) from error
+        # No copy: DALI's default executor allocates each batch anew, and DLPack shares the
+        # ownership, so the memory lives as long as the tensor. N x H x W x C permuted is
+        # channels-last.
+        return from_dlpack(images_NHWC.as_tensor()).permute(0, 3, 1, 2)
+
+    def _explain(self, error: RuntimeError) -> Exception:
+        text = str(error)
+        if not any(f"fn.{name}`" in text for name in _BROKEN_DATA_OPERATORS):
+            return error
+        dataset, split = self._dataset.path, self._config.split
+        return FaceaeError(
+            f"DALI cannot read an image in split {split!r} of {dataset}; `faceae verify {dataset}` "
+            "names it"
+        )
+
+    def _save_reader(self) -> dict[str, str | int]:
+        assert self._pipeline is not None, "the loader is closed"
+        return {"checkpoint": base64.b64encode(self._pipeline.checkpoint()).decode("ascii")}
+
+    def _restore_reader(self, state: Mapping[str, str | int], epoch: int, step: int) -> None:
+        checkpoint = base64.b64decode(str(state["checkpoint"]), validate=True)
+        try:
+            self._pipeline = self._build(checkpoint)
+        except RuntimeError as error:
+            raise ValueError(f"DALI: {error}") from error
+
+
+def define_graph(
+    dataset: Dataset, config: LoaderConfig, *, on_gpu: bool, shuffle_buffer: int
+) -> DataNode:
+    """Define the operators from shards to H x W x 3 uint8 images, RGB, inside a pipeline.
+
+    On the CPU every operator is on the CPU. On the GPU the shards are read on the CPU, JPEGs are
+    decoded by both ("mixed"), and everything after is on the GPU.
+    """
+    stored = _read(dataset, config, shuffle_buffer)
+    if dataset.encoding == "npy":
+        images = _view_npy(stored, dataset, on_gpu=on_gpu)
+    else:
+        images = fn.decoders.image(
+            stored,
+            device="mixed" if on_gpu else "cpu",
+            output_type=types.RGB,
+            # The CPU and the GPU decoder agree on chroma only with it.
+            jpeg_fancy_upsampling=True,
+        )
+    if dataset.image_size != (config.image_size, config.image_size):
+        images = _fit(images, stored, dataset, config.image_size)
+    if config.training:
+        images = fn.flip(images, horizontal=fn.random.coin_flip(probability=0.5))
+    return images
+
+
+def _read(dataset: Dataset, config: LoaderConfig, shuffle_buffer: int) -> DataNode:
+    if config.training:
+        order = {
+            "random_shuffle": True,
+            "initial_fill": shuffle_buffer,
+            # The order of the tars, the same on all ranks: each then takes its share of it.
+            "shuffle_after_epoch": True,
+            "shuffle_after_epoch_seed": config.seed,
+        }
+    else:
+        order = {"stick_to_shard": True}
+    return fn.readers.webdataset(
+        paths=[str(path) for path in dataset.shard_paths(config.split)],
+        index_paths=[str(path) for path in dataset.index_paths(config.split)],
+        ext=[dataset.encoding],
+        missing_component_behavior="error",
+        shard_id=config.rank,
+        num_shards=config.world_size,
+        # Without it the ranks' epochs drift apart and overlap.
+        pad_last_batch=True,
+        name="reader",
+        **order,
+    )
+
+
+def _view_npy(stored: DataNode, dataset: Dataset, *, on_gpu: bool) -> DataNode:
+    assert dataset.image_size is not None, "npy is packed at one size"
+    height, width = dataset.image_size
+    pixels = fn.slice(stored, NPY_HEADER_BYTES, height * width * 3, axes=[0])
+    images = fn.reshape(pixels, shape=[height, width, 3], layout="HWC")
+    return images.gpu() if on_gpu else images
+
+
+def _fit(images: DataNode, stored: DataNode, dataset: Dataset, image_size: int) -> DataNode:
+    """Do what `shards.fit_image` does: scale the shorter side, keep the centre square.
+
+    Only the part of the source that the square covers is scaled, which gives the same pixels for
+    less work: sides are rounded as there, and the square's edges taken back to source pixels.
+    """
+    if dataset.image_size is not None:
+        shape = types.Constant(np.array(dataset.image_size, np.int32), device="cpu")
+    else:
+        shape = fn.peek_image_shape(stored, dtype=types.INT32)[:2]
+    shorter = fn.reductions.min(shape)
+    scaled = (2 * shape * image_size + shorter) // (2 * shorter)
+    start = (scaled - image_size) // 2
+    pixels_per_scaled = shape / scaled
+    return fn.resize(
+        images,
+        size=(image_size, image_size),
+        roi_start=start * pixels_per_scaled,
+        roi_end=(start + image_size) * pixels_per_scaled,
+        interp_type=types.INTERP_CUBIC,
+    )
+
+
+def _gpu_index(device: torch.device) -> int:
+    return torch.cuda.current_device() if device.index is None else device.index

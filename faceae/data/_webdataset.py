@@ -1,0 +1,200 @@
+"""Batches without DALI: webdataset reads the shards, libjpeg-turbo decodes, in threads."""
+
+import random
+import tarfile
+from collections import deque
+from collections.abc import Generator, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from itertools import islice
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+import webdataset
+from numpy.typing import NDArray
+from webdataset.tariterators import group_by_keys, tar_file_expander
+
+from faceae.errors import FaceaeError
+from shards import Dataset, ShardsError, decode_image, fit_image
+
+from ._config import LoaderConfig
+from ._epoch import EpochLoader
+from ._npy import NPY_HEADER_BYTES, make_npy_header
+
+_PREFETCH_BATCHES = 3
+"""Batches read ahead of the one in use."""
+
+Sample = dict[str, Any]
+"""webdataset's: `__key__`, `__url__` (the tar's path) and the image's bytes by their suffix."""
+
+
+class _StoredBatch(NamedTuple):
+    samples: list[Sample]
+    mirrored: NDArray[np.bool_]
+
+
+class _PendingBatch(NamedTuple):
+    """A batch whose rows threads are filling in."""
+
+    images_NHWC: torch.Tensor
+    decoders: list[Future[None]]
+
+
+class WebDatasetLoader(EpochLoader):
+    """Batches by webdataset; see `Loader`.
+
+    One thread reads, ahead of the batch in use and across the ends of epochs; `num_threads` decode.
+    A saved place is found again by reading the epoch's shards up to it without decoding.
+    """
+
+    def __init__(self, dataset: Dataset, config: LoaderConfig, device: torch.device):
+        """Prepare; threads start with the first batch.
+
+        Raises:
+            FaceaeError: the split is too small.
+        """
+        super().__init__(dataset, config, device, f"webdataset {webdataset.__version__}")
+        self._stored_batches = self._iter_stored(epoch=0, step=0)
+        self._pending: deque[Future[_PendingBatch]] = deque()
+        self._reader_thread = ThreadPoolExecutor(1, "faceae-read")
+        self._decoder_threads = ThreadPoolExecutor(config.num_threads, "faceae-decode")
+
+    def close(self) -> None:
+        """Stop the threads and close the shard being read."""
+        self._drop_pending()
+        self._reader_thread.shutdown()
+        self._decoder_threads.shutdown(cancel_futures=True)
+
+    def _read_batch(self) -> torch.Tensor:
+        while len(self._pending) <= _PREFETCH_BATCHES:
+            self._pending.append(self._reader_thread.submit(self._start_batch))
+        images_NHWC, decoders = self._pending.popleft().result()
+        for decoder in decoders:
+            decoder.result()
+        # On a GPU from pinned memory, which torch keeps until the copy is done.
+        return images_NHWC.permute(0, 3, 1, 2).to(self._device, non_blocking=True)
+
+    def _save_reader(self) -> dict[str, str | int]:
+        return {}
+
+    def _restore_reader(self, state: Mapping[str, str | int], epoch: int, step: int) -> None:
+        self._drop_pending()
+        self._stored_batches = self._iter_stored(epoch, step)
+
+    def _drop_pending(self) -> None:
+        for batch in self._pending:
+            batch.cancel()
+        # A generator that the other thread is in cannot be closed.
+        wait(self._pending)
+        self._pending.clear()
+        self._stored_batches.close()
+
+    def _start_batch(self) -> _PendingBatch:
+        """Read the next batch and give its rows to the decoders. Runs in the reader thread."""
+        stored = next(self._stored_batches)
+        side, num_threads = self._config.image_size, self._config.num_threads
+        images_NHWC = torch.empty(
+            (len(stored.samples), side, side, 3),
+            dtype=torch.uint8,
+            pin_memory=self._device.type == "cuda",
+        )
+        decoders = [
+            self._decoder_threads.submit(self._decode, stored, images_NHWC.numpy(), first)
+            for first in range(num_threads)
+        ]
+        return _PendingBatch(images_NHWC, decoders)
+
+    def _decode(self, stored: _StoredBatch, images_NHWC: NDArray[np.uint8], first: int) -> None:
+        """Fill in every `num_threads`-th row from `first` on."""
+        for row in range(first, len(stored.samples), self._config.num_threads):
+            image_HWC = self._decode_sample(stored.samples[row])
+            images_NHWC[row] = image_HWC[:, ::-1] if stored.mirrored[row] else image_HWC
+
+    def _decode_sample(self, sample: Sample) -> NDArray[np.uint8]:
+        encoding, side = self._dataset.encoding, self._config.image_size
+        data = sample[encoding]
+        try:
+            image_HWC = self._view_npy(data) if encoding == "npy" else decode_image(data)
+        except ShardsError as error:
+            raise self._damaged(sample["__url__"], f"{sample['__key__']}: {error}") from error
+        if image_HWC.shape[:2] == (side, side):
+            return image_HWC
+        return fit_image(image_HWC, size=side)
+
+    def _view_npy(self, data: bytes) -> NDArray[np.uint8]:
+        assert self._dataset.image_size is not None, "npy is packed at one size"
+        if not data.startswith(make_npy_header(*self._dataset.image_size)):
+            raise ShardsError("not a picture of the recorded size")
+        pixels = np.frombuffer(data, np.uint8, offset=NPY_HEADER_BYTES)
+        return pixels.reshape((*self._dataset.image_size, 3))
+
+    def _iter_stored(self, epoch: int, step: int) -> Generator[_StoredBatch, None, None]:
+        """Yield undecoded batches from a place on, epoch after epoch, without end."""
+        batch_size = self._config.batch_size
+        while True:
+            samples = islice(self._iter_share(epoch), step * batch_size, None)
+            batch: list[Sample] = []
+            for current in range(step, self.steps_per_epoch):
+                # Padding repeats the last image; a batch that is all padding too.
+                last = batch[-1:]
+                batch = list(islice(samples, batch_size))
+                batch += (batch[-1:] or last) * (batch_size - len(batch))
+                yield _StoredBatch(batch, self._draw_mirrored(epoch, current))
+            epoch, step = epoch + 1, 0
+
+    def _draw_mirrored(self, epoch: int, step: int) -> NDArray[np.bool_]:
+        config = self._config
+        if not config.training:
+            return np.zeros(config.batch_size, dtype=np.bool_)
+        rng = np.random.default_rng([config.seed, epoch, step, config.rank])
+        return rng.random(config.batch_size) < 0.5
+
+    def _iter_share(self, epoch: int) -> Iterator[Sample]:
+        """Yield this rank's samples of an epoch, in the order of training or as stored."""
+        config = self._config
+        first, stop = self._share()
+        paths = self._dataset.shard_paths(config.split)
+        counts = [shard.num_samples for shard in self._dataset.splits[config.split]]
+        order = np.arange(len(paths))
+        if config.training:
+            # The same on all ranks, so that their shares are disjoint.
+            np.random.default_rng([config.seed, epoch]).shuffle(order)
+        samples = self._iter_run([(paths[i], counts[i]) for i in order], first, stop)
+        if not config.training:
+            return samples
+        num_buffered = self._count_buffer()
+        rng = random.Random(f"{config.seed} {epoch} {config.rank}")
+        shuffled: Iterator[Sample] = iter(
+            webdataset.shuffle(num_buffered, initial=num_buffered, rng=rng)(samples)
+        )
+        return shuffled
+
+    def _iter_run(self, shards: list[tuple[Path, int]], first: int, stop: int) -> Iterator[Sample]:
+        """Yield samples `first` to `stop` of shards one after another."""
+        for path, num_samples in shards:
+            if first < num_samples and stop > 0:
+                yield from islice(self._iter_shard(path, num_samples), max(0, first), stop)
+            first, stop = first - num_samples, stop - num_samples
+
+    def _iter_shard(self, path: Path, num_samples: int) -> Iterator[Sample]:
+        suffix = f".{self._dataset.encoding}"
+        num_read = 0
+        try:
+            with path.open("rb") as stream:
+                members = tar_file_expander(
+                    [{"url": str(path), "stream": stream}],
+                    select_files=lambda name: name.endswith(suffix),
+                )
+                for sample in group_by_keys(members):
+                    num_read += 1
+                    yield sample
+        except (tarfile.TarError, ValueError) as error:
+            # webdataset adds the stream to the message, and to the arguments.
+            raise self._damaged(path, str(error.args[0]).split(" @ ")[0]) from error
+        # webdataset takes a tar that ends early for a shorter one.
+        if num_read != num_samples:
+            raise self._damaged(path, f"{num_read} images where {num_samples} were packed")
+
+    def _damaged(self, shard: Path | str, what: str) -> FaceaeError:
+        return FaceaeError(f"{shard}: {what}; run `faceae verify {self._dataset.path}`")

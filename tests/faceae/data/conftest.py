@@ -1,0 +1,49 @@
+"""Datasets whose pictures tell which one they are."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import shards
+
+NUM_NUMBERED = 107
+SIDE = 16
+
+
+def draw_number(number: int) -> Image.Image:
+    """Red is the number everywhere; green is 255 in the left half, so that a mirror shows."""
+    image_HWC = np.zeros((SIDE, SIDE, 3), dtype=np.uint8)
+    image_HWC[:, :, 0] = number
+    image_HWC[:, : SIDE // 2, 1] = 255
+    return Image.fromarray(image_HWC)
+
+
+@pytest.fixture(scope="session")
+def numbered(tmp_path_factory: pytest.TempPathFactory) -> shards.Dataset:
+    """107 arrays of 16x16 in shards of 20, all in split train."""
+    folder = tmp_path_factory.mktemp("numbers")
+    for number in range(NUM_NUMBERED):
+        draw_number(number).save(folder / f"{number:03}.png")
+    out = tmp_path_factory.mktemp("packed") / "numbered"
+    shards.pack(
+        shards.PackConfig(
+            source=folder,
+            out=out,
+            size=SIDE,
+            encoding="npy",
+            samples_per_shard=20,
+            split=(1, 0, 0),
+            workers=1,
+        )
+    )
+    return shards.open_dataset(out)
+
+
+@pytest.fixture(scope="session")
+def photos(face_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> shards.Dataset:
+    """The 48 JPEGs of 178x218 with their bytes untouched."""
+    out = tmp_path_factory.mktemp("packed") / "photos"
+    shards.pack(shards.PackConfig(source=face_folder, out=out, split=(1, 0, 0), workers=1))
+    return shards.open_dataset(out)
