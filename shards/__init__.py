@@ -1,5 +1,8 @@
 """The on-disk dataset: photographs packed into checked, indexed, checksummed WebDataset tars."""
 
+import importlib
+from typing import TYPE_CHECKING
+
 from ._atomic import atomic_path, write_json
 from ._config import PackConfig, PackSummary
 from ._errors import ShardsError
@@ -7,11 +10,38 @@ from ._manifest import Dataset, ShardInfo, open_dataset
 
 __all__ = [
     "Dataset",
+    "ImageRefused",
     "PackConfig",
     "PackSummary",
     "ShardInfo",
     "ShardsError",
+    "VerifyReport",
     "atomic_path",
+    "decode_image",
+    "fit_image",
     "open_dataset",
+    "pack",
+    "verify",
     "write_json",
 ]
+
+if TYPE_CHECKING:
+    from ._decode import ImageRefused, decode_image
+    from ._images import fit_image
+    from ._pack import pack
+    from ._verify import VerifyReport, verify
+else:
+    # These need numpy, Pillow and libjpeg-turbo, which a command's help should not wait for.
+    _LAZY = {
+        "ImageRefused": "_decode",
+        "decode_image": "_decode",
+        "fit_image": "_images",
+        "pack": "_pack",
+        "VerifyReport": "_verify",
+        "verify": "_verify",
+    }
+
+    def __getattr__(name):
+        if name not in _LAZY:
+            raise AttributeError(f"module 'shards' has no attribute {name!r}")
+        return getattr(importlib.import_module(f"shards.{_LAZY[name]}"), name)

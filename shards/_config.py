@@ -12,7 +12,8 @@ MIN_SIDE = 16
 """Pixels; a smaller picture shows no face."""
 
 
-def _count_cpus() -> int:
+def count_cpus() -> int:
+    """Return the number of cores, as the default number of processes."""
     return os.cpu_count() or 1
 
 
@@ -39,7 +40,7 @@ class PackConfig:
     """Fractions of train, valid and test; unused where the source has CelebA's partition."""
     seed: int = 0
     """Of the split and of the stored order."""
-    workers: int = field(default_factory=_count_cpus)
+    workers: int = field(default_factory=count_cpus)
     """Processes; the bytes written do not depend on it."""
 
     def __post_init__(self) -> None:
@@ -92,8 +93,10 @@ class PackSummary:
     """Images that were not plain RGB JPEG: greyscale, CMYK, rotated by EXIF, PNG and others."""
     num_ignored: int
     """Files of the source that are not named like images."""
-    rejected: dict[str, list[str]]
-    """Names of the refused images by reason."""
+    num_rejected: dict[str, int]
+    """Refused images by reason."""
+    rejected_examples: dict[str, list[str]]
+    """The first few names by reason."""
     split_by: str
     """partition (CelebA's own), person (one folder each) or image."""
     already_complete: bool = False

@@ -19,6 +19,8 @@ FORMAT_NAME = "faceae-shards"
 FORMAT_VERSION = 1
 SPLITS = ("train", "valid", "test")
 
+_REMEDY = "delete the dataset and pack it again"
+
 
 @dataclass(frozen=True, kw_only=True)
 class ShardInfo:
@@ -89,7 +91,7 @@ def open_dataset(path: Path) -> Dataset:
         for shard in shards:
             problem = find_cheap_problem(path, shard)
             if problem is not None:
-                raise ShardsError(f"{problem}; pack the dataset again")
+                raise ShardsError(f"{problem}; {_REMEDY}")
     return dataset
 
 
@@ -161,7 +163,7 @@ def _read_manifest(path: Path) -> dict[str, Any]:
     try:
         manifest = json.loads(file.read_text(encoding="utf-8"))
     except ValueError as error:
-        raise ShardsError(f"{file} is damaged ({error}); pack the dataset again") from error
+        raise ShardsError(f"{file} is damaged ({error}); {_REMEDY}") from error
     if not isinstance(manifest, dict) or manifest.get("format") != FORMAT_NAME:
         raise ShardsError(f"{file} was not written by `faceae shard`; give a folder that was")
     if manifest.get("version") != FORMAT_VERSION:
@@ -172,7 +174,7 @@ def _read_manifest(path: Path) -> dict[str, Any]:
         )
     content = {key: value for key, value in manifest.items() if key != "hash"}
     if manifest.get("hash") != hash_json(content):
-        raise ShardsError(f"{file} was edited: its hash differs; pack the dataset again")
+        raise ShardsError(f"{file} was edited: its hash differs; {_REMEDY}")
     return manifest
 
 

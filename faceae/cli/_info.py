@@ -1,0 +1,53 @@
+"""faceae info."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from shards import Dataset, open_dataset
+
+
+@click.command(short_help="Print what a packed dataset holds.")
+@click.argument("dataset", type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="Print the manifest as JSON.")
+def command(dataset: Path, as_json: bool) -> None:
+    """Print what DATASET holds, after the checks that cost nothing."""
+    opened = open_dataset(dataset)
+    if as_json:
+        click.echo(json.dumps(opened.manifest, indent=1, ensure_ascii=False))
+    else:
+        click.echo(_text(opened))
+
+
+def _text(dataset: Dataset) -> str:
+    manifest = dataset.manifest
+    config, source = manifest["config"], manifest["config"]["source"]
+    rejected = manifest["num_rejected"]
+    size = dataset.image_size
+    rows = {
+        "source": f"{source['kind']} {source['name']}, {source['num_images']:,} images",
+        "encoding": dataset.encoding,
+        "image size": f"{size[1]}x{size[0]}" if size else "as in the source",
+        "crop, size": f"{config['crop'] or 'none'}, {config['size'] or 'none'}",
+        "split by": f"{manifest['split_by']}, seed {config['seed']}",
+        **{split: _describe_split(dataset, split) for split in dataset.splits},
+        "annotations": ", ".join(manifest["annotations"]) or "none",
+        "attributes": ", ".join(dataset.attribute_names) or "none",
+        "converted": f"{manifest['num_converted']:,}",
+        "refused": _describe_counts(rejected) or "none",
+        "ignored": f"{source['num_ignored']:,} files",
+        "hash": dataset.hash,
+    }
+    return "\n".join(f"{name:<12} {value}" for name, value in rows.items())
+
+
+def _describe_split(dataset: Dataset, split: str) -> str:
+    shards = dataset.splits[split]
+    num_bytes = sum(shard.num_bytes for shard in shards)
+    return f"{dataset.num_samples(split):,} images, {len(shards)} shards, {num_bytes / 1e6:,.1f} MB"
+
+
+def _describe_counts(counts: dict[str, Any]) -> str:
+    return ", ".join(f"{count:,} {reason}" for reason, count in counts.items())

@@ -1,0 +1,122 @@
+"""faceae shard."""
+
+from pathlib import Path
+from typing import Literal
+
+import click
+
+from shards import PackConfig, PackSummary, ShardsError
+
+Split = tuple[float, float, float]
+
+
+def _parse_split(ctx: click.Context, param: click.Parameter, value: str) -> Split:
+    try:
+        train, valid, test = (float(part) for part in value.split(","))
+    except ValueError as error:
+        raise click.BadParameter(f"{value!r} is not like 0.9,0.05,0.05") from error
+    return train, valid, test
+
+
+@click.command(short_help="Pack photographs into checked WebDataset shards.")
+@click.argument("source", type=click.Path(path_type=Path))
+@click.argument("out", type=click.Path(path_type=Path))
+@click.option(
+    "--crop", type=click.IntRange(min=1), metavar="N", help="Keep the centre square of N pixels."
+)
+@click.option(
+    "--size",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Scale the shorter side to N pixels, then keep the centre square.",
+)
+@click.option(
+    "--encoding",
+    type=click.Choice(["jpg", "npy"]),
+    default=PackConfig.encoding,
+    show_default=True,
+    help="npy holds raw pixels: larger, and much faster to load.",
+)
+@click.option(
+    "--samples-per-shard",
+    type=click.IntRange(min=1),
+    metavar="N",
+    default=PackConfig.samples_per_shard,
+    show_default=True,
+)
+@click.option(
+    "--seed",
+    type=click.IntRange(min=0),
+    metavar="N",
+    default=PackConfig.seed,
+    show_default=True,
+    help="Of the split and the stored order.",
+)
+@click.option(
+    "--workers", type=click.IntRange(min=1), metavar="N", help="Processes.  [default: one a core]"
+)
+@click.option(
+    "--split",
+    metavar="A,B,C",
+    callback=_parse_split,
+    default=",".join(map(str, PackConfig.split)),
+    show_default=True,
+    help="Shares of train, valid and test where the source has no partition of its own.",
+)
+def command(
+    source: Path,
+    out: Path,
+    crop: int | None,
+    size: int | None,
+    encoding: Literal["jpg", "npy"],
+    samples_per_shard: int,
+    seed: int,
+    workers: int | None,
+    split: Split,
+) -> None:
+    """Pack the photographs of SOURCE into the new dataset OUT.
+
+    SOURCE is a folder, a zip, or a text file with one path a line. Every image is decoded before it
+    is packed; what cannot be used is refused and listed in OUT/rejected.jsonl. An interrupted pack
+    goes on when the same command is run again.
+    """
+    try:
+        config = PackConfig(
+            source=source,
+            out=out,
+            crop=crop,
+            size=size,
+            encoding=encoding,
+            samples_per_shard=samples_per_shard,
+            split=split,
+            seed=seed,
+            **({} if workers is None else {"workers": workers}),
+        )
+    except ShardsError as error:
+        raise click.UsageError(str(error)) from error
+    from faceae.cli._progress import show_image_progress
+    from shards import pack
+
+    with show_image_progress("packing") as on_progress:
+        summary = pack(config, on_progress)
+    click.echo(_text(summary))
+
+
+def _text(summary: PackSummary) -> str:
+    counts = ", ".join(f"{count:,} {split}" for split, count in summary.num_samples.items())
+    done = "was complete already" if summary.already_complete else "is complete"
+    lines = [
+        f"{summary.out} {done}: {counts} images (split by {summary.split_by})",
+        f"{summary.num_shards} shards, {summary.num_bytes / 1e6:,.1f} MB",
+    ]
+    if summary.num_converted:
+        lines.append(f"converted to upright RGB JPEG: {summary.num_converted:,}")
+    if summary.num_ignored:
+        lines.append(f"ignored, not named like an image: {summary.num_ignored:,} files")
+    for reason, count in summary.num_rejected.items():
+        names = ", ".join(summary.rejected_examples[reason])
+        more = ", …" if count > len(summary.rejected_examples[reason]) else ""
+        lines.append(f"refused, {reason}: {count:,} ({names}{more})")
+    if summary.num_rejected:
+        lines.append(f"all refusals with their causes: {summary.out / 'rejected.jsonl'}")
+    return "\n".join(lines)

@@ -1,0 +1,34 @@
+"""faceae verify."""
+
+from pathlib import Path
+
+import click
+
+from shards import ShardsError
+
+
+@click.command(short_help="Check every hash and decode every image of a packed dataset.")
+@click.argument("dataset", type=click.Path(path_type=Path))
+@click.option(
+    "--workers", type=click.IntRange(min=1), metavar="N", help="Processes.  [default: one a core]"
+)
+def command(dataset: Path, workers: int | None) -> None:
+    """Check every hash, rebuild every index and decode every image of DATASET.
+
+    Prints each problem with the file's name, and exits with 1 where there is one.
+    """
+    from faceae.cli._progress import show_image_progress
+    from shards import verify
+
+    with show_image_progress("verifying") as on_progress:
+        report = verify(dataset, workers, on_progress)
+    for problem in report.problems:
+        click.echo(problem)
+    if report.problems:
+        raise ShardsError(
+            f"{dataset} has {len(report.problems)} problems; delete it and pack it again"
+        )
+    click.echo(
+        f"{dataset} is sound: {report.num_samples:,} images in {report.num_shards} shards, "
+        f"{report.num_bytes / 1e6:,.1f} MB"
+    )

@@ -1,0 +1,133 @@
+"""What a shard stores of an image: its geometry and its encoding.
+
+Arrays are H x W x 3, uint8, RGB.
+"""
+
+import io
+from dataclasses import dataclass
+
+import numpy as np
+import simplejpeg
+from numpy.typing import NDArray
+from PIL import Image
+
+from ._decode import ImageRefused, decode
+from ._errors import ShardsError
+from ._manifest import Encoding
+
+NPY_HEADER_BYTES = 128
+"""Before the pixels of every npy sample, so that a reader can skip them without parsing."""
+
+_JPEG_QUALITY = 95
+
+
+@dataclass(frozen=True, kw_only=True)
+class EncodedImage:
+    """An image as it goes into a shard."""
+
+    data: bytes
+    height: int
+    width: int
+    converted: bool
+    """Whether the source was anything but an upright RGB JPEG."""
+
+
+def fit_image(
+    image_HWC: NDArray[np.uint8], crop: int | None = None, size: int | None = None
+) -> NDArray[np.uint8]:
+    """Keep the centre square of `crop` pixels, then scale the shorter side to `size`, then keep
+    the centre square of that.
+
+    Scaling is Pillow's bicubic filter, which averages over the source pixels it covers. Offsets of
+    centre squares round down. Enlarges where asked to. The result is C-contiguous.
+
+    Raises:
+        ShardsError: the image is smaller than `crop`.
+    """
+    if crop is not None:
+        height, width, _ = image_HWC.shape
+        if min(height, width) < crop:
+            raise ShardsError(f"{width}x{height} pixels are less than the crop of {crop}")
+        image_HWC = _crop_centre(image_HWC, crop)
+    if size is None:
+        return np.ascontiguousarray(image_HWC)
+    height, width, _ = image_HWC.shape
+    short = min(height, width)
+    scaled = (_scale(width, size, short), _scale(height, size, short))
+    image = Image.fromarray(image_HWC).resize(scaled, Image.Resampling.BICUBIC)
+    return np.ascontiguousarray(_crop_centre(np.array(image), size))
+
+
+def encode_for_shard(
+    data: bytes, *, crop: int | None, size: int | None, encoding: Encoding
+) -> EncodedImage:
+    """Check an image file by decoding it and return what a shard stores of it.
+
+    An upright RGB JPEG that needs neither crop nor size keeps its bytes. Any other becomes a JPEG
+    of quality 95 without chroma subsampling, or with `npy` the array file of its pixels.
+
+    Raises:
+        ImageRefused: as `decode_image`; also where `crop` or `size` would enlarge the image.
+    """
+    image_HWC, plain = decode(data)
+    height, width, _ = image_HWC.shape
+    wanted = crop or size
+    if wanted is not None and min(height, width) < wanted:
+        raise ImageRefused("too small", f"{width}x{height} pixels, {wanted} are asked for")
+    if plain and encoding == "jpg" and wanted is None:
+        return EncodedImage(data=data, height=height, width=width, converted=False)
+    image_HWC = fit_image(image_HWC, crop, size)
+    encode = encode_npy if encoding == "npy" else _encode_jpeg
+    height, width, _ = image_HWC.shape
+    return EncodedImage(data=encode(image_HWC), height=height, width=width, converted=not plain)
+
+
+def encode_npy(image_HWC: NDArray[np.uint8]) -> bytes:
+    """Return the array file of a C-contiguous image: 128 bytes of header, then the pixels."""
+    stream = io.BytesIO()
+    np.lib.format.write_array(stream, image_HWC, version=(1, 0))
+    data = stream.getvalue()
+    assert len(data) == NPY_HEADER_BYTES + image_HWC.size
+    return data
+
+
+def check_stored(data: bytes, encoding: Encoding) -> tuple[int, int]:
+    """Decode an image as a shard stores it and return its height and width.
+
+    Raises:
+        ImageRefused: it is not what `encode_for_shard` writes.
+    """
+    if encoding == "jpg":
+        image_HWC, plain = decode(data)
+        if not plain:
+            raise ImageRefused("not plain", "only upright RGB JPEGs belong into a shard")
+    else:
+        image_HWC = _read_npy(data)
+    height, width, _ = image_HWC.shape
+    return height, width
+
+
+def _read_npy(data: bytes) -> NDArray[np.uint8]:
+    try:
+        array: NDArray[np.uint8] = np.load(io.BytesIO(data), allow_pickle=False)
+    except (ValueError, EOFError, OSError) as error:
+        raise ImageRefused("corrupt", str(error)) from error
+    pixels = len(data) - NPY_HEADER_BYTES
+    if array.dtype != np.uint8 or array.ndim != 3 or array.shape[2] != 3 or array.size != pixels:
+        raise ImageRefused("corrupt", f"not an image: {array.dtype} of shape {array.shape}")
+    return array
+
+
+def _crop_centre(image_HWC: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
+    height, width, _ = image_HWC.shape
+    top, left = (height - side) // 2, (width - side) // 2
+    return image_HWC[top : top + side, left : left + side]
+
+
+def _scale(length: int, size: int, short: int) -> int:
+    return (2 * length * size + short) // (2 * short)
+
+
+def _encode_jpeg(image_HWC: NDArray[np.uint8]) -> bytes:
+    data: bytes = simplejpeg.encode_jpeg(image_HWC, _JPEG_QUALITY, colorsubsampling="444")
+    return data

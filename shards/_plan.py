@@ -1,0 +1,139 @@
+"""The plan of a pack: which image becomes which sample of which shard.
+
+It depends on the options and the source alone, so any process may pack any shard at any time, and
+an interrupted pack can go on from the shards that are done.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import PIL
+import simplejpeg
+
+from ._celeba import Annotations, find_annotations
+from ._config import PackConfig
+from ._errors import ShardsError
+from ._manifest import SPLITS
+from ._sources import Entry, Source, escape, list_source
+from ._split import split_entries
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlannedImage:
+    """One image of a shard."""
+
+    key: int
+    """Its number in its split."""
+    entry: Entry
+    annotations: dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShardSlot:
+    """A shard's place in the dataset."""
+
+    split: str
+    name: str
+    """Path of the tar inside the dataset."""
+    start: int
+    stop: int
+    """Keys of its images: from `start`, before `stop`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShardTask:
+    """One shard to pack; holds all that a worker needs besides the options."""
+
+    slot: ShardSlot
+    images: tuple[PlannedImage, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """All shards to pack."""
+
+    config: PackConfig
+    source: Source
+    annotations: Annotations
+    split_by: str
+    order: dict[str, list[int]]
+    """Numbers of the source's images in the order they are stored, by split."""
+
+    @property
+    def num_images(self) -> int:
+        """Images to look at."""
+        return len(self.source.entries)
+
+    @property
+    def num_ignored(self) -> int:
+        """Files of the source that are neither images nor annotations."""
+        return len(self.source.others) - len(self.annotations.files)
+
+    def slots(self) -> Iterator[ShardSlot]:
+        """Yield every shard, in order."""
+        step = self.config.samples_per_shard
+        for split, numbers in self.order.items():
+            for shard, start in enumerate(range(0, len(numbers), step)):
+                stop = min(start + step, len(numbers))
+                name = f"{split}/{split}-{shard:06}.tar"
+                yield ShardSlot(split=split, name=name, start=start, stop=stop)
+
+    def make_task(self, slot: ShardSlot) -> ShardTask:
+        """Return all that is needed to pack one shard."""
+        entries = [self.source.entries[i] for i in self.order[slot.split][slot.start : slot.stop]]
+        images = (
+            PlannedImage(key=key, entry=entry, annotations=self.annotations.describe(entry))
+            for key, entry in enumerate(entries, start=slot.start)
+        )
+        return ShardTask(slot=slot, images=tuple(images))
+
+    def identify(self) -> dict[str, Any]:
+        """Return what must be equal for a dataset to be this plan's result."""
+        config = self.config
+        return {
+            "crop": config.crop,
+            "size": config.size,
+            "encoding": config.encoding,
+            "samples_per_shard": config.samples_per_shard,
+            "split": list(config.split),
+            "seed": config.seed,
+            "source": {
+                "kind": self.source.kind,
+                "name": escape(self.source.path.resolve().name),
+                "num_images": self.num_images,
+                "num_ignored": self.num_ignored,
+                "sha256": self.source.hash_listing(with_times=False),
+                "annotations_sha256": self.annotations.hash(),
+            },
+        }
+
+    def identify_run(self) -> dict[str, Any]:
+        """Return what must be equal, besides, for an interrupted pack to go on."""
+        return {
+            **self.identify(),
+            "times": self.source.hash_listing(with_times=True),
+            "libraries": {"Pillow": PIL.__version__, "simplejpeg": simplejpeg.__version__},
+        }
+
+
+def make_plan(config: PackConfig) -> Plan:
+    """List the source, split it and shuffle each split.
+
+    Raises:
+        ShardsError: the source cannot be used, or leaves no image to train on.
+    """
+    source = list_source(config.source)
+    annotations = find_annotations(source)
+    split_by, splits = split_entries(source.entries, annotations, config.split, config.seed)
+    order = {}
+    for number, name in enumerate(SPLITS):
+        members = [i for i, split in enumerate(splits) if split == name]
+        rng = np.random.default_rng([config.seed, number])
+        order[name] = [members[i] for i in rng.permutation(len(members))]
+    if not order[SPLITS[0]]:
+        raise ShardsError(f"{config.source} has no image to train on; check the partition file")
+    return Plan(
+        config=config, source=source, annotations=annotations, split_by=split_by, order=order
+    )

@@ -1,0 +1,73 @@
+"""Which image goes to which split."""
+
+from collections import Counter
+from collections.abc import Hashable, Sequence
+from pathlib import PurePosixPath
+
+import numpy as np
+
+from ._celeba import Annotations
+from ._manifest import SPLITS
+from ._sources import Entry
+
+
+def split_entries(
+    entries: Sequence[Entry],
+    annotations: Annotations,
+    fractions: tuple[float, float, float],
+    seed: int,
+) -> tuple[str, list[str]]:
+    """Return by what the images were split, and the split of each.
+
+    By CelebA's own partition where it is known; else by person, so that nobody is in two splits,
+    where identities are known or the images lie in one folder a person; else by image.
+    """
+    partition = annotations.get_partition(entries)
+    if partition is not None:
+        return "partition", partition
+    people = annotations.get_identities(entries) or _get_person_folders(entries)
+    rng = np.random.default_rng(seed)
+    if people is not None:
+        return "person", _split_by_group(people, fractions, rng)
+    return "image", _split_by_image(len(entries), fractions, rng)
+
+
+def _get_person_folders(entries: Sequence[Entry]) -> list[str] | None:
+    """Return each image's folder where there are several, all equally deep."""
+    folders = [str(PurePosixPath(entry.name).parent) for entry in entries]
+    distinct = set(folders)
+    depths = {len(PurePosixPath(folder).parts) for folder in distinct}
+    return folders if len(distinct) > 1 and len(depths) == 1 else None
+
+
+def _split_by_image(
+    num_images: int, fractions: tuple[float, float, float], rng: np.random.Generator
+) -> list[str]:
+    num_valid, num_test = (round(num_images * fraction) for fraction in fractions[1:])
+    splits = [SPLITS[0]] * num_images
+    order = rng.permutation(num_images).tolist()
+    for number in order[:num_valid]:
+        splits[number] = SPLITS[1]
+    for number in order[num_valid : num_valid + num_test]:
+        splits[number] = SPLITS[2]
+    return splits
+
+
+def _split_by_group(
+    groups: Sequence[Hashable], fractions: tuple[float, float, float], rng: np.random.Generator
+) -> list[str]:
+    """Deal out groups, largest first, each to the split that lacks most (Sainte-Lague's rule).
+
+    The few large groups go where they distort least, and the many small ones level the rest, so
+    that every split gets people with many pictures and people with one.
+    """
+    counts = list(Counter(groups).items())
+    shuffled = [counts[number] for number in rng.permutation(len(counts))]
+    wanted = [(name, share) for name, share in zip(SPLITS, fractions, strict=True) if share > 0]
+    held = dict.fromkeys(SPLITS, 0)
+    chosen = {}
+    for group, count in sorted(shuffled, key=lambda item: -item[1]):
+        name, _ = min(wanted, key=lambda item: (held[item[0]] + count / 2) / item[1])
+        held[name] += count
+        chosen[group] = name
+    return [chosen[group] for group in groups]
