@@ -126,14 +126,16 @@ def _turn_upright(image_HWC: NDArray[np.uint8], header: JpegHeader) -> NDArray[n
         return image_HWC
     exif = Image.Exif()
     try:
-        exif.load(header.exif)
-        if exif.get(ExifTags.Base.Orientation, 1) == 1:
-            return image_HWC
-    except _DECODER_ERRORS:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")  # how Pillow tells of damage
+            exif.load(header.exif)
+            if exif.get(ExifTags.Base.Orientation, 1) == 1:
+                return image_HWC
+            image = Image.fromarray(image_HWC)
+            image.info["exif"] = header.exif
+            return np.array(ImageOps.exif_transpose(image))
+    except (Warning, *_DECODER_ERRORS):
         return image_HWC.copy()
-    image = Image.fromarray(image_HWC)
-    image.info["exif"] = header.exif
-    return np.array(ImageOps.exif_transpose(image))
 
 
 def _decode_with_pillow(data: bytes) -> NDArray[np.uint8]:

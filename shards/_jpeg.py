@@ -1,5 +1,6 @@
 """The header of a JPEG file: what must be known before its pixels are decoded."""
 
+import struct
 from dataclasses import dataclass
 
 _SOI = b"\xff\xd8"
@@ -10,6 +11,7 @@ _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 """Start-of-frame markers (ITU T.81, table B.1)."""
 _COMMON_FRAMES = frozenset({0xC0, 0xC1, 0xC2})
 """Baseline, extended sequential and progressive, Huffman-coded: what every decoder reads."""
+_FRAME = struct.Struct(">BHBHH")
 _WITHOUT_LENGTH = frozenset({0x01, *range(0xD0, 0xD8)})
 
 
@@ -38,7 +40,7 @@ def is_jpeg(data: bytes) -> bool:
 
 
 def read_header(data: bytes) -> JpegHeader | None:
-    """Read the segments before the first scan; None where they end without a frame header."""
+    """Read the segments before the first scan; None where they are damaged or end before it."""
     exif = frame = None
     position = len(_SOI)
     while position + 4 <= len(data):
@@ -49,15 +51,19 @@ def read_header(data: bytes) -> JpegHeader | None:
             position += 1 if marker == 0xFF else 2
             continue
         if marker == _START_OF_SCAN:
-            break
+            return None if frame is None else _parse_frame(frame, exif)
         start = position + 4
         position += 2 + int.from_bytes(data[position + 2 : start])
         if marker in _FRAMES:
-            frame = (marker, data[start : start + 5])
+            frame = data[start - 3 : position]
         elif marker == _APP1 and data.startswith(_EXIF_PREFIX, start):
             exif = data[start:position]
-    if frame is None or len(frame[1]) < 5:
+    return None
+
+
+def _parse_frame(frame: bytes, exif: bytes | None) -> JpegHeader | None:
+    """Parse marker code, segment length, bits, height and width."""
+    if len(frame) < _FRAME.size:
         return None
-    code, fields = frame
-    height, width = int.from_bytes(fields[1:3]), int.from_bytes(fields[3:5])
-    return JpegHeader(frame=code, bits=fields[0], height=height, width=width, exif=exif)
+    code, _, bits, height, width = _FRAME.unpack_from(frame)
+    return JpegHeader(frame=code, bits=bits, height=height, width=width, exif=exif)

@@ -237,6 +237,7 @@ def _give_up(plan: Plan, progress: Progress, reasons: Counter[str]) -> None:
     for split in SPLITS:
         remove(plan.config.out / split)
     progress.remove()
+    plan.config.out.rmdir()
     counts = ", ".join(f"{count} {reason}" for reason, count in reasons.most_common())
     raise ShardsError(
         f"{plan.config.source}: no image is left to train on; refused: {counts} "

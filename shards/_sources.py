@@ -4,6 +4,7 @@ A source is listed once, by the process that plans; workers read single images t
 of which each opens its own.
 """
 
+import errno
 import lzma
 import os
 import stat
@@ -204,6 +205,10 @@ def _stat_entry(name: str, path: Path) -> Entry:
         status = path.stat()
     except (FileNotFoundError, NotADirectoryError):
         return Entry(name, None, None, None, 0)
+    except OSError as error:
+        if error.errno not in (errno.ENAMETOOLONG, errno.ELOOP):
+            raise
+        return Entry(name, None, None, None, 0)
     if not stat.S_ISREG(status.st_mode) and not stat.S_ISDIR(status.st_mode):
         return Entry(name, None, None, None, 0)  # reading a pipe or a device could block
     return Entry(name, status.st_size, None, status.st_mtime_ns, 0)
@@ -238,6 +243,11 @@ def _list_text(path: Path) -> Source:
             raise ShardsError(f"{path} names {name} on lines {lines[name]} and {number}; drop one")
         lines[name] = number
     entries = tuple(_stat_entry(name, path.parent / name) for name in lines)
+    if entries and all(entry.num_bytes is None for entry in entries):
+        raise ShardsError(
+            f"{path}: none of the {len(entries)} paths it lists exists (first: "
+            f"{entries[0].name[:80]}); they are taken relative to {path.parent}"
+        )
     return Source(kind="list", path=path, entries=entries, others=())
 
 

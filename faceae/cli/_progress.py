@@ -24,7 +24,10 @@ class _RateColumn(ProgressColumn):
 
 @contextmanager
 def show_image_progress(title: str) -> Iterator[Callable[[int, int], None]]:
-    """Show a bar with images a second; yield the function that receives (done, total)."""
+    """Show a bar with images a second; yield the function that receives (done, total).
+
+    Nothing is shown before its first call, so that an early error stands alone.
+    """
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -32,6 +35,16 @@ def show_image_progress(title: str) -> Iterator[Callable[[int, int], None]]:
         _RateColumn(),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=Console(stderr=True)) as progress:
-        task = progress.add_task(title, total=None)
-        yield lambda done, total: progress.update(task, completed=done, total=total)
+    progress = Progress(*columns, console=Console(stderr=True))
+
+    def show(done: int, total: int) -> None:
+        if not progress.tasks:
+            progress.start()
+            progress.add_task(title, total=total)
+        progress.update(progress.tasks[0].id, completed=done)
+
+    try:
+        yield show
+    finally:
+        if progress.tasks:
+            progress.stop()

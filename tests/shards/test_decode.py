@@ -1,0 +1,238 @@
+"""Which image files are taken, as what pixels, and why the others are refused."""
+
+import struct
+import zlib
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import simplejpeg
+from numpy.typing import NDArray
+from PIL import Image, ImageOps
+
+from shards import ImageRefused, decode_image
+from shards._decode import decode
+
+Encode = Callable[..., bytes]
+Picture = NDArray[np.uint8]
+
+
+def refusal(data: bytes) -> ImageRefused:
+    with pytest.raises(ImageRefused) as caught:
+        decode_image(data)
+    return caught.value
+
+
+@pytest.mark.parametrize("options", [{}, {"progressive": True}, {"subsampling": 0}])
+def test_plain_jpeg_is_decoded_as_pillow_does_and_kept(
+    picture: Picture, encode: Encode, options: dict[str, object]
+) -> None:
+    data = encode(picture, **options)
+    image, plain = decode(data)
+    assert plain
+    assert image.shape == picture.shape
+    assert np.abs(image.astype(int) - picture).mean() < 3
+
+
+@pytest.mark.parametrize("progressive", [False, True])
+@pytest.mark.parametrize("keep", [0.3, 0.6, 0.9])
+def test_cut_jpeg(picture: Picture, encode: Encode, progressive: bool, keep: float) -> None:
+    data = encode(picture, progressive=progressive)
+    assert refusal(data[: int(len(data) * keep)]).reason in ("truncated", "corrupt")
+
+
+def test_jpeg_without_its_last_two_bytes(picture: Picture, encode: Encode) -> None:
+    # DALI raises on these, though every pixel is there.
+    assert refusal(encode(picture)[:-2]).reason == "truncated"
+
+
+def test_cut_jpeg_with_an_end_marker(picture: Picture, encode: Encode) -> None:
+    data = encode(picture)
+    assert refusal(data[: len(data) * 3 // 4] + b"\xff\xd9").reason == "corrupt"
+
+
+@pytest.mark.parametrize("junk", [b"abc", b"abc" * 40])
+def test_jpeg_with_junk_before_its_end_is_kept(
+    picture: Picture, encode: Encode, junk: bytes
+) -> None:
+    data = encode(picture)
+    image, plain = decode(data[:-2] + junk + data[-2:])
+    assert plain
+    assert np.array_equal(image, decode_image(data))
+
+
+def test_jpeg_with_bytes_after_its_end_is_kept(picture: Picture, encode: Encode) -> None:
+    image, plain = decode(encode(picture) + bytes(1000))
+    assert plain
+    assert image.shape == picture.shape
+
+
+def test_every_cut_of_the_header_is_refused(picture: Picture, encode: Encode) -> None:
+    data = encode(picture)
+    for length in range(2, data.index(b"\xff\xda") + 10):
+        assert refusal(data[:length]).reason in ("truncated", "corrupt")
+
+
+def test_grey_jpeg_becomes_rgb(picture: Picture, encode: Encode) -> None:
+    image, plain = decode(encode(picture[:, :, 0]))
+    assert not plain
+    assert image.shape == picture.shape
+    assert np.array_equal(image[:, :, 0], image[:, :, 2])
+
+
+def test_cmyk_jpeg_becomes_rgb(picture: Picture, encode: Encode) -> None:
+    image, plain = decode(encode(Image.fromarray(picture).convert("CMYK")))
+    assert not plain
+    assert np.abs(image.astype(int) - picture).mean() < 4
+
+
+def test_jpeg_stored_as_rgb_is_converted(picture: Picture, encode: Encode) -> None:
+    image, plain = decode(encode(picture, keep_rgb=True))
+    assert not plain
+    assert np.abs(image.astype(int) - picture).mean() < 3
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_exif_orientation_is_applied(picture: Picture, encode: Encode, orientation: int) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    data = encode(picture, exif=exif)
+    image, plain = decode(data)
+    assert plain == (orientation == 1)
+    pillow = Image.fromarray(simplejpeg.decode_jpeg(data))
+    pillow.info["exif"] = exif.tobytes()
+    assert np.array_equal(image, np.array(ImageOps.exif_transpose(pillow)))
+
+
+def test_damaged_exif_is_dropped_with_the_old_bytes(picture: Picture, encode: Encode) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    data = encode(picture, exif=exif).replace(b"Exif\0\0MM\0*", b"Exif\0\0MX\0*")
+    data = data.replace(b"Exif\0\0II*\0", b"Exif\0\0IX*\0")
+    image, plain = decode(data)
+    assert not plain
+    assert image.shape == picture.shape
+
+
+@pytest.mark.parametrize("file_format", ["PNG", "WEBP", "BMP", "TIFF", "GIF"])
+def test_other_formats_become_rgb(picture: Picture, encode: Encode, file_format: str) -> None:
+    image, plain = decode(encode(picture, file_format))
+    assert not plain
+    assert image.shape == picture.shape
+    assert np.abs(image.astype(int) - picture).mean() < 8
+
+
+def test_png_is_told_by_content_not_by_name(picture: Picture, encode: Encode) -> None:
+    assert np.array_equal(decode_image(encode(picture, "PNG")), picture)
+
+
+def test_transparent_pixels_become_white(picture: Picture, encode: Encode) -> None:
+    image = Image.fromarray(picture).convert("RGBA")
+    image.putalpha(0)
+    assert decode_image(encode(image, "PNG")).min() == 255
+
+
+def test_png_with_orientation_is_turned(picture: Picture, encode: Encode) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    image = decode_image(encode(picture, "PNG", exif=exif))
+    assert np.array_equal(image, np.rot90(picture, -1))
+
+
+@pytest.mark.parametrize("file_format", ["GIF", "WEBP", "PNG", "TIFF"])
+def test_several_frames(picture: Picture, encode: Encode, file_format: str) -> None:
+    others = [Image.fromarray(255 - picture)]
+    data = encode(picture, file_format, save_all=True, append_images=others)
+    assert refusal(data).reason == "animated"
+
+
+def test_phone_jpeg_with_a_hidden_preview_is_kept(picture: Picture, encode: Encode) -> None:
+    others = [Image.fromarray(picture[:16, :16])]
+    image, plain = decode(encode(picture, "MPO", save_all=True, append_images=others))
+    assert plain
+    assert image.shape == picture.shape
+
+
+def test_empty_file() -> None:
+    assert refusal(b"").reason == "empty"
+
+
+@pytest.mark.parametrize("start", [b"<!DOCTYPE html>", b"\n <html lang=en>"])
+def test_html_page_is_named_as_such(start: bytes) -> None:
+    error = refusal(start + b"<title>Quota exceeded</title>")
+    assert error.reason == "not an image"
+    assert "HTML" in str(error)
+
+
+@pytest.mark.parametrize("data", [b"hello", bytes(5000), b"\xff\xd8\xff", b"\xff\xd8" + bytes(99)])
+def test_other_content(data: bytes) -> None:
+    assert refusal(data).reason in ("not an image", "truncated")
+
+
+@pytest.mark.parametrize("file_format", ["JPEG", "PNG"])
+@pytest.mark.parametrize("sides", [(1, 1), (15, 40)])
+def test_too_few_pixels(encode: Encode, file_format: str, sides: tuple[int, int]) -> None:
+    image = np.zeros((*sides, 3), np.uint8)
+    assert refusal(encode(image, file_format)).reason == "too small"
+
+
+def test_jpeg_bomb_is_refused_by_its_header(picture: Picture, encode: Encode) -> None:
+    data = bytearray(encode(picture))
+    frame = data.index(b"\xff\xc0")
+    data[frame + 5 : frame + 9] = struct.pack(">HH", 60000, 60000)
+    assert refusal(bytes(data)).reason == "too large"
+
+
+@pytest.mark.parametrize("side", [9_600, 10_100, 60_000])  # Pillow warns, we refuse, Pillow raises
+def test_png_bomb_is_refused_by_its_header(encode: Encode, side: int) -> None:
+    data = bytearray(encode(np.zeros((16, 16, 3), np.uint8), "PNG"))
+    data[16:24] = struct.pack(">II", side, side)
+    data[29:33] = struct.pack(">I", zlib.crc32(data[12:29]))
+    reason = refusal(bytes(data)).reason
+    assert reason == ("truncated" if side == 9_600 else "too large")
+
+
+def test_cut_png(picture: Picture, encode: Encode) -> None:
+    data = encode(picture, "PNG")
+    assert refusal(data[: len(data) // 2]).reason == "truncated"
+
+
+def test_sixteen_bits_of_grey(encode: Encode) -> None:
+    image = Image.fromarray(np.full((20, 20), 40_000, np.uint16))
+    assert refusal(encode(image, "PNG")).reason == "unsupported"
+
+
+def test_twelve_bit_jpeg(picture: Picture, encode: Encode) -> None:
+    data = bytearray(encode(picture))
+    data[data.index(b"\xff\xc0") + 4] = 12
+    assert refusal(bytes(data)).reason == "unsupported"
+
+
+def test_jpeg_of_a_rare_coding_process_is_not_kept_as_it_is(
+    picture: Picture, encode: Encode
+) -> None:
+    data = bytearray(encode(picture))
+    data[data.index(b"\xff\xc0") + 1] = 0xC9  # arithmetic coding: the scan is then nonsense
+    try:
+        _, plain = decode(bytes(data))
+    except ImageRefused:
+        return
+    assert not plain
+
+
+@pytest.mark.parametrize("file_format", ["JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF"])
+def test_damage_anywhere_gives_an_image_or_a_refusal(
+    picture: Picture, encode: Encode, file_format: str
+) -> None:
+    data = encode(picture, file_format)
+    rng = np.random.default_rng(0)
+    for _ in range(150):
+        damaged = bytearray(data)
+        for place in rng.integers(0, len(data), 4):
+            damaged[place] = rng.integers(256)
+        try:
+            image = decode_image(bytes(damaged))
+        except ImageRefused:
+            continue
+        assert image.dtype == np.uint8
+        assert image.shape[2] == 3
