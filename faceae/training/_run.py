@@ -35,6 +35,9 @@ class Run:
     config: TrainConfig
     model: ModelConfig
     dataset_hash: str
+    crop: int | None
+    """Pixels; side of the centre square the pictures were cut to when packed, and so must others
+    be that are shown to the model. None: they were not cut."""
     num_train_images: int
     held_out_split: str
     """The split quality is measured on."""
@@ -87,6 +90,7 @@ def plan_run(config: TrainConfig, dataset: Dataset, device: torch.device) -> Run
         config=config,
         model=model,
         dataset_hash=dataset.hash,
+        crop=dataset.manifest["config"]["crop"],
         num_train_images=dataset.num_samples("train"),
         held_out_split=held_out_split,
         device=device.type,
