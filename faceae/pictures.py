@@ -3,7 +3,9 @@
 Shapes: N pictures, H and W pixels.
 """
 
+import itertools
 import math
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from faceae.errors import FaceaeError
-from shards import atomic_path
+from shards import ShardsError, atomic_path, decode_image, fit_image
 
 PICTURE_FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG"}
 """Suffixes a picture can be written under, and Pillow's names of their formats."""
@@ -25,6 +27,28 @@ _FRAME_MS = 40
 """25 frames a second; GIF counts in steps of 10 ms and viewers slow down what is under 20 ms."""
 
 
+def read_face(path: Path, image_size: int, crop: int | None = None) -> NDArray[np.uint8]:
+    """Read a photograph as `faceae shard` would, into image_size x image_size x 3 uint8, RGB.
+
+    It is turned upright, cut to the centre square of `crop` pixels if that is given, and scaled.
+
+    Raises:
+        FaceaeError: naming the file: not a picture, damaged, or smaller than `crop`.
+        OSError: it cannot be read.
+    """
+    try:
+        image_HWC = decode_image(path.read_bytes())
+    except ShardsError as error:
+        raise FaceaeError(f"{path}: {error}; give another photograph") from error
+    height, width, _ = image_HWC.shape
+    if crop is not None and min(height, width) < crop:
+        raise FaceaeError(
+            f"{path}: {width}x{height} pixels, where the centre square of {crop} is to be kept; "
+            "give a larger photograph or a smaller --crop"
+        )
+    return fit_image(image_HWC, crop, image_size)
+
+
 def save_image(path: Path, image: NDArray[np.uint8]) -> None:
     """Write one picture, H x W x 3 uint8, RGB, as PNG or JPEG (quality 95), by the suffix.
 
@@ -35,7 +59,7 @@ def save_image(path: Path, image: NDArray[np.uint8]) -> None:
     if file_format is None:
         raise FaceaeError(f"{path}: a picture must end in {', '.join(PICTURE_FORMATS)}")
     with atomic_path(path) as part:
-        Image.fromarray(image).save(part, format=file_format, **_encoder_options(file_format))
+        _encode(part, image, file_format)
 
 
 def save_grid(path: Path, images: NDArray[np.uint8], columns: int | None = None) -> None:
@@ -85,5 +109,51 @@ def save_gif(path: Path, frames: NDArray[np.uint8]) -> None:
         )
 
 
-def _encoder_options(file_format: str) -> dict[str, int]:
-    return {"quality": 95, "subsampling": 0} if file_format == "JPEG" else {}
+def save_folder(
+    path: Path, batches: Iterable[NDArray[np.uint8]], suffix: str, first_number: int = 0
+) -> None:
+    """Write a new folder of pictures named by number: 000000.png, 000001.png and so on.
+
+    The folder appears when all of them are written. Memory holds one batch.
+
+    Args:
+        batches: pictures, N x H x W x 3 uint8, RGB.
+        suffix: of the files, a key of PICTURE_FORMATS.
+
+    Raises:
+        FaceaeError: `path` exists and is not an empty folder.
+    """
+    check_new_folder(path)
+    with atomic_path(path) as part:
+        part.mkdir()
+        for number, image_HWC in enumerate(itertools.chain.from_iterable(batches), first_number):
+            _encode(part / f"{number:06}{suffix}", image_HWC, PICTURE_FORMATS[suffix])
+
+
+def check_new_folder(path: Path) -> None:
+    """Raise FaceaeError unless a folder can appear as `path`."""
+    if path.is_dir() and not any(path.iterdir()):
+        return
+    if path.exists():
+        raise FaceaeError(f"{path}: already there; name a new folder, or remove it first")
+
+
+def save_array(
+    path: Path, batches: Iterable[NDArray[np.uint8]], shape: tuple[int, int, int, int]
+) -> None:
+    """Write pictures as one .npy file, uint8, C order. Memory holds one batch.
+
+    Args:
+        batches: pictures, N x H x W x 3 uint8, RGB.
+        shape: of the whole array, all batches together.
+    """
+    header = {"descr": "|u1", "fortran_order": False, "shape": shape}
+    with atomic_path(path) as part, part.open("wb") as file:
+        np.lib.format.write_array_header_1_0(file, header)
+        for images_NHWC in batches:
+            file.write(images_NHWC.tobytes())
+
+
+def _encode(path: Path, image_HWC: NDArray[np.uint8], file_format: str) -> None:
+    options = {"quality": 95, "subsampling": 0} if file_format == "JPEG" else {}
+    Image.fromarray(image_HWC).save(path, format=file_format, **options)

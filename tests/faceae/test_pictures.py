@@ -1,3 +1,4 @@
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -6,7 +7,15 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from faceae.errors import FaceaeError
-from faceae.pictures import save_gif, save_grid, save_image
+from faceae.pictures import (
+    read_face,
+    save_array,
+    save_folder,
+    save_gif,
+    save_grid,
+    save_image,
+)
+from shards import fit_image
 
 
 def make_images(count: int, height: int = 6, width: int = 5) -> NDArray[np.uint8]:
@@ -95,3 +104,103 @@ def test_save_gif_keeps_order_and_colours_and_loops(tmp_path: Path) -> None:
             gif.seek(index)
             error = np.abs(np.asarray(gif.convert("RGB")).astype(int) - frame)
             assert error.mean() < 3
+
+
+@pytest.mark.parametrize("suffix", [".png", ".jpg"])
+def test_save_folder_names_pictures_by_number(tmp_path: Path, suffix: str) -> None:
+    images = make_ramps(5).astype(np.uint8)
+    save_folder(tmp_path / "faces", [images[:3], images[3:]], suffix, first_number=999_998)
+    names = ["999998", "999999", "1000000", "1000001", "1000002"]
+    assert {path.name for path in (tmp_path / "faces").iterdir()} == {n + suffix for n in names}
+    for name, image in zip(names, images, strict=True):
+        stored = read_pixels(tmp_path / "faces" / (name + suffix))
+        assert np.abs(stored.astype(int) - image).mean() < (1.5 if suffix == ".jpg" else 1e-9)
+
+
+def test_save_folder_takes_an_empty_folder_and_no_other(tmp_path: Path) -> None:
+    (tmp_path / "faces").mkdir()
+    save_folder(tmp_path / "faces", [make_images(1)], ".png")
+    with pytest.raises(FaceaeError, match="faces: already there; name a new folder"):
+        save_folder(tmp_path / "faces", [make_images(1)], ".png")
+
+
+def broken_batches() -> Iterator[NDArray[np.uint8]]:
+    yield make_images(3)
+    raise KeyboardInterrupt
+
+
+def test_interrupted_folder_or_array_leaves_nothing(tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        save_folder(tmp_path / "faces", broken_batches(), ".png")
+    with pytest.raises(KeyboardInterrupt):
+        save_array(tmp_path / "faces.npy", broken_batches(), (6, 6, 5, 3))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_save_array_is_numpys_file(tmp_path: Path) -> None:
+    images = make_images(7)
+    save_array(tmp_path / "faces.npy", [images[:4], images[4:]], images.shape)
+    assert np.array_equal(np.load(tmp_path / "faces.npy"), images)
+
+
+def write_photograph(path: Path, mode: str = "RGB", **options: object) -> NDArray[np.uint8]:
+    image = Image.fromarray(make_ramps(1)[0].astype(np.uint8)).resize((178, 218))
+    image.convert(mode).save(path, **options)
+    return np.asarray(image)
+
+
+def test_read_face_crops_then_scales_as_a_pack_does(tmp_path: Path) -> None:
+    photograph = write_photograph(tmp_path / "a.png")
+    face = read_face(tmp_path / "a.png", 64, crop=144)
+    assert np.array_equal(face, fit_image(photograph, 144, 64))
+    whole = read_face(tmp_path / "a.png", 64)
+    assert np.array_equal(whole, fit_image(photograph, None, 64))
+    assert face.shape == whole.shape == (64, 64, 3)
+    assert not np.array_equal(face, whole)
+
+
+def test_read_face_turns_upright(tmp_path: Path) -> None:
+    photograph = write_photograph(tmp_path / "a.png")
+    exif = Image.Exif()
+    exif[0x0112] = 3
+    Image.fromarray(photograph[::-1, ::-1]).save(tmp_path / "b.png", exif=exif)
+    assert np.array_equal(read_face(tmp_path / "b.png", 64), read_face(tmp_path / "a.png", 64))
+
+
+@pytest.mark.parametrize("mode", ["L", "CMYK"])
+def test_read_face_grey_and_cmyk(tmp_path: Path, mode: str) -> None:
+    write_photograph(tmp_path / "a.jpg", mode)
+    face = read_face(tmp_path / "a.jpg", 64)
+    assert face.shape == (64, 64, 3)
+    assert (np.ptp(face, axis=-1) == 0).all() == (mode == "L")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "empty"),
+        (b"<!DOCTYPE html><html></html>", "HTML page"),
+        (b"\xff\xd8\xff\xe0 cut", "truncated"),
+        (b"GIF89a", ""),
+    ],
+)
+def test_read_face_names_a_file_that_is_no_picture(
+    tmp_path: Path, content: bytes, message: str
+) -> None:
+    (tmp_path / "a.jpg").write_bytes(content)
+    with pytest.raises(FaceaeError, match=rf"a\.jpg: .*{message}.*; give another photograph"):
+        read_face(tmp_path / "a.jpg", 64)
+
+
+def test_read_face_truncated(tmp_path: Path) -> None:
+    write_photograph(tmp_path / "a.jpg")
+    content = (tmp_path / "a.jpg").read_bytes()
+    (tmp_path / "a.jpg").write_bytes(content[: len(content) // 2])
+    with pytest.raises(FaceaeError, match=r"a\.jpg: truncated"):
+        read_face(tmp_path / "a.jpg", 64)
+
+
+def test_read_face_smaller_than_the_crop(tmp_path: Path) -> None:
+    write_photograph(tmp_path / "a.jpg")
+    with pytest.raises(FaceaeError, match=r"a\.jpg: 178x218 pixels, .* square of 200 .*--crop"):
+        read_face(tmp_path / "a.jpg", 64, crop=200)
