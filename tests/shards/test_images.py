@@ -1,0 +1,103 @@
+"""Geometry and encoding of what a shard stores."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import simplejpeg
+from numpy.typing import NDArray
+from PIL import Image
+
+from shards import ImageRefused, ShardsError, fit_image
+from shards._images import NPY_HEADER_BYTES, check_stored, encode_for_shard
+
+Encode = Callable[..., bytes]
+Picture = NDArray[np.uint8]
+
+
+def count_up(height: int, width: int) -> Picture:
+    """Every pixel tells its row and column."""
+    rows, columns = np.mgrid[:height, :width]
+    return np.stack([rows, columns, rows], axis=2).astype(np.uint8)
+
+
+@pytest.mark.parametrize(("height", "width", "corner"), [(9, 5, (2, 0)), (4, 9, (0, 2))])
+def test_crop_keeps_the_centre(height: int, width: int, corner: tuple[int, int]) -> None:
+    side = min(height, width)
+    image = fit_image(count_up(height, width), crop=side)
+    assert image.shape == (side, side, 3)
+    assert tuple(image[0, 0, :2]) == corner
+
+
+def test_size_scales_the_shorter_side_and_keeps_the_centre() -> None:
+    source = count_up(218, 178)
+    image = fit_image(source, size=64)
+    scaled = Image.fromarray(source).resize((64, 78), Image.Resampling.BICUBIC)
+    assert np.array_equal(image, np.array(scaled)[7:71])
+
+
+def test_crop_comes_before_size() -> None:
+    source = count_up(250, 250)
+    assert np.array_equal(
+        fit_image(source, crop=144, size=64), fit_image(fit_image(source, crop=144), size=64)
+    )
+
+
+def test_scaling_down_averages() -> None:
+    checkers = np.indices((128, 128)).sum(axis=0) % 2 * 255
+    image = fit_image(np.repeat(checkers[..., None], 3, axis=2).astype(np.uint8), size=16)
+    assert np.abs(image.astype(int) - 127).max() <= 2
+
+
+def test_result_can_be_written_to_and_is_contiguous(picture: Picture) -> None:
+    image = fit_image(picture, crop=32, size=16)
+    image[0, 0, 0] = 1
+    assert image.flags.c_contiguous
+
+
+def test_crop_larger_than_the_image(picture: Picture) -> None:
+    with pytest.raises(ShardsError, match="40x48 pixels are less than the crop of 41"):
+        fit_image(picture, crop=41)
+
+
+def test_plain_jpeg_keeps_its_bytes(picture: Picture, encode: Encode) -> None:
+    data = encode(picture)
+    encoded = encode_for_shard(data, crop=None, size=None, encoding="jpg")
+    assert encoded.data == data
+    assert (encoded.height, encoded.width, encoded.converted) == (48, 40, False)
+
+
+def test_converted_jpeg_is_of_high_quality(picture: Picture, encode: Encode) -> None:
+    encoded = encode_for_shard(encode(picture, "PNG"), crop=None, size=None, encoding="jpg")
+    assert encoded.converted
+    assert simplejpeg.decode_jpeg_header(encoded.data) == (48, 40, "YCbCr", "444")
+    assert np.abs(simplejpeg.decode_jpeg(encoded.data).astype(int) - picture).mean() < 1.5
+
+
+@pytest.mark.parametrize(("crop", "size"), [(41, None), (None, 41), (44, 16)])
+def test_nothing_is_enlarged(
+    picture: Picture, encode: Encode, crop: int | None, size: int | None
+) -> None:
+    with pytest.raises(ImageRefused, match=r"too small: 40x48 pixels, \d+ are asked for"):
+        encode_for_shard(encode(picture), crop=crop, size=size, encoding="jpg")
+
+
+def test_npy_is_128_bytes_and_the_pixels(picture: Picture, encode: Encode) -> None:
+    encoded = encode_for_shard(encode(picture, "PNG"), crop=None, size=16, encoding="npy")
+    pixels = np.frombuffer(encoded.data, np.uint8, offset=NPY_HEADER_BYTES).reshape(16, 16, 3)
+    assert np.array_equal(pixels, fit_image(picture, size=16))
+    assert check_stored(encoded.data, "npy") == (16, 16)
+
+
+@pytest.mark.parametrize("damage", [lambda d: d[:-1], lambda d: d + b"x", lambda d: b"x" + d])
+def test_damaged_npy_is_found(
+    picture: Picture, encode: Encode, damage: Callable[[bytes], bytes]
+) -> None:
+    encoded = encode_for_shard(encode(picture), crop=None, size=16, encoding="npy")
+    with pytest.raises(ImageRefused):
+        check_stored(damage(encoded.data), "npy")
+
+
+def test_stored_jpeg_must_be_plain(picture: Picture, encode: Encode) -> None:
+    with pytest.raises(ImageRefused, match="not plain"):
+        check_stored(encode(picture[:, :, 0]), "jpg")

@@ -1,0 +1,187 @@
+"""What is found in folders, zips and lists, and how broken ones are named."""
+
+import os
+import zipfile
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from shards import ImageRefused, ShardsError
+from shards._sources import Source, escape, list_source
+
+
+def names(source: Source) -> list[str]:
+    return [entry.name for entry in source.entries]
+
+
+def fill(folder: Path, *files: str) -> None:
+    for name in files:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(name.encode())
+
+
+def make_zip(path: Path, *files: str, compression: int = zipfile.ZIP_STORED) -> Path:
+    with zipfile.ZipFile(path, "w", compression) as archive:
+        for name in files:
+            archive.writestr(name, name.encode() * 20)
+    return path
+
+
+def test_folder_is_sorted_by_path_and_knows_images_by_suffix(tmp_path: Path) -> None:
+    fill(tmp_path, "b/2.JPG", "b/1.png", "a.jpeg", "c.txt", "README", "a/x/d.webp", "b/Thumbs.db")
+    source = list_source(tmp_path)
+    assert names(source) == ["a.jpeg", "a/x/d.webp", "b/1.png", "b/2.JPG"]
+    assert [entry.name for entry in source.others] == ["README", "b/Thumbs.db", "c.txt"]
+
+
+def test_hidden_files_and_mac_folders_are_skipped(tmp_path: Path) -> None:
+    fill(tmp_path, "a.jpg", ".b.jpg", ".hidden/c.jpg", "__MACOSX/._a.jpg", ".DS_Store")
+    source = list_source(tmp_path)
+    assert names(source) == ["a.jpg"]
+    assert source.others == ()
+
+
+def test_dots_spaces_and_unicode_in_names(tmp_path: Path) -> None:
+    fill(tmp_path, "img.v1.001.jpg", "with space.jpg", "顔.jpg")
+    assert names(list_source(tmp_path)) == ["img.v1.001.jpg", "with space.jpg", "顔.jpg"]
+
+
+def test_linked_folders_are_followed_but_not_in_circles(tmp_path: Path) -> None:
+    fill(tmp_path, "elsewhere/a.jpg", "photos/b.jpg")
+    (tmp_path / "photos" / "link").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "photos" / "circle").symlink_to(tmp_path / "photos")
+    assert names(list_source(tmp_path / "photos")) == ["b.jpg", "link/a.jpg"]
+
+
+def test_dangling_link_is_a_missing_image(tmp_path: Path) -> None:
+    fill(tmp_path, "a.jpg")
+    (tmp_path / "b.jpg").symlink_to(tmp_path / "nowhere.jpg")
+    source = list_source(tmp_path)
+    with pytest.raises(ImageRefused, match="missing"):
+        source.open_reader().read(source.entries[1])
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+def test_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    fill(tmp_path, "a.jpg")
+    os.mkfifo(tmp_path / "b.jpg")
+    source = list_source(tmp_path)
+    with pytest.raises(ImageRefused, match="missing"):
+        source.open_reader().read(source.entries[1])
+
+
+def test_name_that_is_not_utf8_can_be_stored() -> None:
+    assert escape(os.fsdecode(b"caf\xe9.jpg")) == "caf\\xe9.jpg"
+    assert escape("顔.jpg") == "顔.jpg"
+
+
+def test_file_that_changes_while_it_is_packed(tmp_path: Path) -> None:
+    fill(tmp_path, "a.jpg")
+    source = list_source(tmp_path)
+    (tmp_path / "a.jpg").write_bytes(b"another")
+    with closing(source.open_reader()) as reader, pytest.raises(ShardsError, match="changed while"):
+        reader.read(source.entries[0])
+
+
+def test_empty_folder(tmp_path: Path) -> None:
+    with pytest.raises(ShardsError, match="holds no images"):
+        list_source(tmp_path)
+
+
+def test_missing_source(tmp_path: Path) -> None:
+    with pytest.raises(ShardsError, match="does not exist"):
+        list_source(tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize("compression", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+def test_zip_is_read_without_unpacking(tmp_path: Path, compression: int) -> None:
+    files = ("b.jpg", "a/1.jpg", "read.me", "__MACOSX/._b.jpg", "a/.c.jpg")
+    source = list_source(make_zip(tmp_path / "z.zip", *files, compression=compression))
+    assert (source.kind, names(source)) == ("zip", ["a/1.jpg", "b.jpg"])
+    with closing(source.open_reader()) as reader:
+        assert reader.read(source.entries[0]) == b"a/1.jpg" * 20
+    assert list(tmp_path.iterdir()) == [tmp_path / "z.zip"]
+
+
+def test_zip_is_told_by_content(tmp_path: Path) -> None:
+    assert list_source(make_zip(tmp_path / "photos", "a.jpg")).kind == "zip"
+
+
+def test_two_members_of_one_name_are_two_images(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "z.zip", "w") as archive:
+        archive.writestr("a.jpg", b"first")
+        with pytest.warns(UserWarning, match="Duplicate name"):
+            archive.writestr("a.jpg", b"second")
+    source = list_source(tmp_path / "z.zip")
+    with closing(source.open_reader()) as reader:
+        assert {reader.read(entry) for entry in source.entries} == {b"first", b"second"}
+
+
+def test_damaged_member_is_refused_alone(tmp_path: Path) -> None:
+    path = make_zip(tmp_path / "z.zip", "a.jpg", "b.jpg")
+    content = bytearray(path.read_bytes())
+    content[content.index(b"a.jpg" * 3) + 10] ^= 1
+    path.write_bytes(content)
+    source = list_source(path)
+    with closing(source.open_reader()) as reader:
+        with pytest.raises(ImageRefused, match="unreadable: in the zip: Bad CRC"):
+            reader.read(source.entries[0])
+        assert reader.read(source.entries[1]) == b"b.jpg" * 20
+
+
+def test_truncated_zip(tmp_path: Path) -> None:
+    path = make_zip(tmp_path / "z.zip", "a.jpg", "b.jpg")
+    path.write_bytes(path.read_bytes()[:-60])
+    with pytest.raises(ShardsError, match="zip cut short"):
+        list_source(path)
+
+
+@pytest.mark.parametrize("name", ["img_align_celeba.zip", "list.txt"])
+def test_html_page_in_place_of_a_file(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text("<!DOCTYPE html><title>Google Drive - Quota exceeded</title>")
+    with pytest.raises(ShardsError, match=f"{name} is an HTML page"):
+        list_source(tmp_path / name)
+
+
+@pytest.mark.parametrize(("name", "content"), [("a.zip", b"text"), ("a.txt", b"a\0b")])
+def test_file_of_another_kind(tmp_path: Path, name: str, content: bytes) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(ShardsError, match="neither a folder, nor a zip, nor a text file"):
+        list_source(tmp_path / name)
+
+
+def test_list_is_relative_to_itself_and_keeps_its_order(tmp_path: Path) -> None:
+    fill(tmp_path, "x/b.jpg", "x/a b.jpg", "no-suffix")
+    lines = "\ufeffx/b.jpg\r\n\r\nx/a b.jpg\n  \nno-suffix"
+    (tmp_path / "list.txt").write_text(lines, encoding="utf-8", newline="")
+    source = list_source(tmp_path / "list.txt")
+    assert (source.kind, names(source)) == ("list", ["x/b.jpg", "x/a b.jpg", "no-suffix"])
+    assert source.open_reader().read(source.entries[1]) == b"x/a b.jpg"
+
+
+def test_list_with_a_missing_file(tmp_path: Path) -> None:
+    fill(tmp_path, "a.jpg")
+    (tmp_path / "list.txt").write_text("a.jpg\nb.jpg\n")
+    source = list_source(tmp_path / "list.txt")
+    with pytest.raises(ImageRefused, match="missing"):
+        source.open_reader().read(source.entries[1])
+
+
+def test_list_of_nothing_that_exists(tmp_path: Path) -> None:
+    (tmp_path / "list.txt").write_text("Dear reader,\n" + "x" * 5000)
+    with pytest.raises(ShardsError, match=r"none of the 2 paths .*\(first: Dear reader,\)"):
+        list_source(tmp_path / "list.txt")
+
+
+def test_list_that_repeats_a_line(tmp_path: Path) -> None:
+    fill(tmp_path, "a.jpg")
+    (tmp_path / "list.txt").write_text("a.jpg\n\na.jpg\n")
+    with pytest.raises(ShardsError, match=r"names a\.jpg on lines 1 and 3"):
+        list_source(tmp_path / "list.txt")
+
+
+def test_empty_list(tmp_path: Path) -> None:
+    (tmp_path / "list.txt").write_text("\n")
+    with pytest.raises(ShardsError, match="holds no images"):
+        list_source(tmp_path / "list.txt")

@@ -1,0 +1,60 @@
+"""Bytes of a tar and its index."""
+
+import io
+import tarfile
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shards._tar import Sample, _build_header, read_members, write_shard
+
+
+def make_samples(count: int) -> list[Sample]:
+    return [Sample(key=k, members=(("jpg", b"j" * k), ("json", b"{}"))) for k in range(count)]
+
+
+@given(key=st.integers(0, 999_999_999), num_bytes=st.integers(0, 8**11 - 1))
+def test_header_is_tarfiles(key: int, num_bytes: int) -> None:
+    info = tarfile.TarInfo(f"{key:09}.jpg")
+    info.size = num_bytes
+    assert _build_header(info.name, num_bytes) == info.tobuf(tarfile.USTAR_FORMAT)
+
+
+def test_tar_is_what_tarfile_writes(tmp_path: Path) -> None:
+    write_shard(tmp_path, "train/train-000000.tar", make_samples(1030))
+    with tarfile.open(tmp_path / "expected.tar", "w", format=tarfile.USTAR_FORMAT) as tar:
+        for sample in make_samples(1030):
+            for extension, data in sample.members:
+                info = tarfile.TarInfo(f"{sample.key:09}.{extension}")
+                info.size = len(data)
+                tar.addfile(info, io.BytesIO(data))
+    written = (tmp_path / "train/train-000000.tar").read_bytes()
+    assert written == (tmp_path / "expected.tar").read_bytes()
+
+
+def test_without_samples_there_is_no_file(tmp_path: Path) -> None:
+    assert write_shard(tmp_path, "train/train-000000.tar", iter([])) is None
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_error_between_samples_leaves_no_file(tmp_path: Path) -> None:
+    def fail() -> object:
+        yield from make_samples(2)
+        raise OSError(28, "No space left on device")
+
+    with pytest.raises(OSError, match="No space"):
+        write_shard(tmp_path, "train/train-000000.tar", fail())
+    assert list((tmp_path / "train").iterdir()) == []
+
+
+def test_members_are_read_in_order(tmp_path: Path) -> None:
+    write_shard(tmp_path, "train/train-000000.tar", make_samples(2))
+    members = [(i.name, d) for i, d in read_members(tmp_path / "train/train-000000.tar")]
+    assert members == [
+        ("000000000.jpg", b""),
+        ("000000000.json", b"{}"),
+        ("000000001.jpg", b"j"),
+        ("000000001.json", b"{}"),
+    ]
