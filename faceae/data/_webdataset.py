@@ -123,11 +123,12 @@ class WebDatasetLoader(EpochLoader):
         return fit_image(image_HWC, size=side)
 
     def _view_npy(self, data: bytes) -> NDArray[np.uint8]:
-        assert self._dataset.image_size is not None, "npy is packed at one size"
-        if not data.startswith(make_npy_header(*self._dataset.image_size)):
-            raise ShardsError("not a picture of the recorded size")
+        size = self._dataset.image_size
+        assert size is not None, "npy is packed at one size"
+        if not data.startswith(make_npy_header(*size)):
+            raise ShardsError(f"not a picture of {size[1]}x{size[0]} pixels")
         pixels = np.frombuffer(data, np.uint8, offset=NPY_HEADER_BYTES)
-        return pixels.reshape((*self._dataset.image_size, 3))
+        return pixels.reshape((*size, 3))
 
     def _iter_stored(self, epoch: int, step: int) -> Generator[_StoredBatch, None, None]:
         """Yield undecoded batches from a place on, epoch after epoch, without end."""

@@ -1,5 +1,8 @@
 """Datasets whose pictures tell which one they are."""
 
+import shutil
+import tarfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -47,3 +50,17 @@ def photos(face_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> shard
     out = tmp_path_factory.mktemp("packed") / "photos"
     shards.pack(shards.PackConfig(source=face_folder, out=out, split=(1, 0, 0), workers=1))
     return shards.open_dataset(out)
+
+
+@pytest.fixture
+def damaged(dataset_jpg: shards.Dataset, tmp_path: Path) -> shards.Dataset:
+    """A copy of the small JPEGs; the second one of the first shard is all zeros."""
+    shutil.copytree(dataset_jpg.path, tmp_path / "damaged")
+    copy = replace(dataset_jpg, path=tmp_path / "damaged")
+    shard = copy.shard_paths("train")[0]
+    with tarfile.open(shard) as tar:
+        member = [member for member in tar if member.name.endswith(".jpg")][1]
+    with shard.open("r+b") as stream:
+        stream.seek(member.offset_data)
+        stream.write(bytes(member.size))
+    return copy
