@@ -110,7 +110,7 @@ class DaliLoader(EpochLoader):
         try:
             self._pipeline = self._build(checkpoint)
         except RuntimeError as error:
-            raise ValueError(f"DALI: {error}") from error
+            raise ValueError(f"DALI: {str(error).splitlines()[0]}") from error
 
 
 def define_graph(
