@@ -127,12 +127,10 @@ class _Job:
 
     def finish(self) -> TrainResult:
         """Train the epochs that remain; stop earlier, with a checkpoint, on a signal."""
-        position = self._position
-        self._observer.on_start(
-            self._run, step=position.step, total_steps=self._learner.total_steps
-        )
+        position, total_steps = self._position, self._learner.total_steps
         with stop_on_signals() as self._stop:
             try:
+                self._observer.on_start(self._run, step=position.step, total_steps=total_steps)
                 while position.epoch < self._run.config.epochs:
                     if position.step < self._epoch_end():
                         self._train_epoch()

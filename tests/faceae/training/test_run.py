@@ -1,0 +1,220 @@
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+import shards
+from faceae.device import AmpChoice
+from faceae.errors import FaceaeError
+from faceae.training import TrainConfig, _run, read_run
+from faceae.training._run import check_dataset, check_device, check_options, create_run, plan_run
+
+CPU = torch.device("cpu")
+
+
+def test_run_comes_back_from_its_file(config: TrainConfig, dataset_npy: shards.Dataset) -> None:
+    run = plan_run(config, dataset_npy, CPU)
+    create_run(run)
+    assert read_run(config.run) == run
+    record = json.loads((config.run / "run.json").read_text())
+    assert record["versions"]["torch"].startswith("2.")
+    assert record["versions"]["faceae"]
+    assert record["number_type"] == "float32"
+    assert record["held_out_split"] == "valid"
+    assert record["num_train_images"] == 24
+
+
+def test_run_may_be_moved(config: TrainConfig, dataset_npy: shards.Dataset, tmp_path: Path) -> None:
+    create_run(plan_run(config, dataset_npy, CPU))
+    config.run.rename(tmp_path / "moved")
+    assert read_run(tmp_path / "moved").model_path == tmp_path / "moved" / "model.safetensors"
+
+
+@pytest.mark.parametrize(
+    ("dtype", "name"), [(torch.bfloat16, "bfloat16"), (torch.float16, "float16")]
+)
+def test_number_type_is_chosen_once(
+    config: TrainConfig,
+    dataset_npy: shards.Dataset,
+    monkeypatch: pytest.MonkeyPatch,
+    dtype: torch.dtype,
+    name: str,
+) -> None:
+    asked = []
+
+    def choose(device: torch.device, requested: bool) -> AmpChoice:
+        asked.append((device, requested))
+        return AmpChoice(dtype=dtype, scaler=dtype is torch.float16, reason="because")
+
+    monkeypatch.setattr(_run, "choose_amp", choose)
+    create_run(plan_run(replace(config, amp=True), dataset_npy, CPU))
+    run = read_run(config.run)
+    assert asked == [(CPU, True)]
+    assert (run.number_type, run.amp_dtype, run.number_type_reason) == (name, dtype, "because")
+
+
+def test_not_a_run(tmp_path: Path) -> None:
+    with pytest.raises(FaceaeError, match="not a training run"):
+        read_run(tmp_path)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"format": "faceae-run", "version": 9}'])
+def test_damaged_run_json(tmp_path: Path, text: str) -> None:
+    (tmp_path / "run.json").write_text(text)
+    with pytest.raises(FaceaeError, match=r"run\.json: damaged, or written by another faceae"):
+        read_run(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("epochs", 0), ("epochs", "two"), ("batch_size", None), ("momentum", 0.9), ("lr", None)],
+)
+def test_edited_option_in_run_json(
+    config: TrainConfig, dataset_npy: shards.Dataset, key: str, value: object
+) -> None:
+    create_run(plan_run(config, dataset_npy, CPU))
+    file = config.run / "run.json"
+    record = json.loads(file.read_text())
+    record["config"][key] = value
+    file.write_text(json.dumps(record))
+    with pytest.raises(FaceaeError, match="damaged, or written by another faceae"):
+        read_run(config.run)
+
+
+def test_folder_with_a_run(config: TrainConfig, dataset_npy: shards.Dataset) -> None:
+    create_run(plan_run(config, dataset_npy, CPU))
+    with pytest.raises(FaceaeError, match="there is a run already; add --resume"):
+        plan_run(config, dataset_npy, CPU)
+
+
+def test_folder_with_other_files(config: TrainConfig, dataset_npy: shards.Dataset) -> None:
+    config.run.mkdir()
+    (config.run / "thesis.tex").touch()
+    with pytest.raises(FaceaeError, match="is not empty; give a new folder"):
+        plan_run(config, dataset_npy, CPU)
+
+
+def test_file_in_the_folders_place(config: TrainConfig, dataset_npy: shards.Dataset) -> None:
+    config.run.touch()
+    with pytest.raises(FaceaeError, match="is a file; give a new folder"):
+        plan_run(config, dataset_npy, CPU)
+
+
+def test_empty_folder_will_do(config: TrainConfig, dataset_npy: shards.Dataset) -> None:
+    config.run.mkdir()
+    plan_run(config, dataset_npy, CPU)
+
+
+def only(dataset: shards.Dataset, *splits: str) -> shards.Dataset:
+    return replace(dataset, splits={split: dataset.splits[split] for split in splits})
+
+
+def test_quality_is_measured_on_test_where_there_is_no_valid(
+    config: TrainConfig, dataset_npy: shards.Dataset
+) -> None:
+    run = plan_run(config, only(dataset_npy, "train", "test"), CPU)
+    assert run.held_out_split == "test"
+
+
+def test_no_held_out_split(config: TrainConfig, dataset_npy: shards.Dataset) -> None:
+    with pytest.raises(FaceaeError, match=r"no held-out split .* pack it again with --split"):
+        plan_run(config, only(dataset_npy, "train"), CPU)
+
+
+@pytest.mark.parametrize(
+    ("packed", "requested", "chosen"),
+    [
+        ((128, 128), None, 128),
+        ((100, 100), None, 64),
+        (None, None, 64),
+        ((128, 128), 64, 64),
+        (None, 256, 256),
+    ],
+)
+def test_image_size(
+    config: TrainConfig,
+    dataset_npy: shards.Dataset,
+    packed: tuple[int, int] | None,
+    requested: int | None,
+    chosen: int,
+) -> None:
+    dataset = replace(dataset_npy, image_size=packed)
+    run = plan_run(replace(config, image_size=requested), dataset, CPU)
+    assert run.model.image_size == chosen
+
+
+@pytest.mark.parametrize(("packed", "requested"), [(48, None), (64, 128)])
+def test_pictures_smaller_than_the_image_size(
+    config: TrainConfig, dataset_npy: shards.Dataset, packed: int, requested: int | None
+) -> None:
+    dataset = replace(dataset_npy, image_size=(packed, packed))
+    with pytest.raises(FaceaeError, match=rf"have {packed} pixels .* --size {requested or 64}"):
+        plan_run(replace(config, image_size=requested), dataset, CPU)
+
+
+def test_image_size_no_network_has(config: TrainConfig, dataset_npy: shards.Dataset) -> None:
+    dataset = replace(dataset_npy, image_size=(300, 300))
+    with pytest.raises(FaceaeError, match="image size must be one of 32, 64, 128, 256, got 48"):
+        plan_run(replace(config, image_size=48), dataset, CPU)
+
+
+def test_same_options_may_be_given_again(config: TrainConfig, dataset_npy: shards.Dataset) -> None:
+    run = plan_run(config, dataset_npy, CPU)
+    check_options(run, {})
+    check_options(run, {"epochs": 2, "lr": 2e-3, "image_size": 32, "amp": False, "device": "cpu"})
+
+
+def test_device_chosen_by_auto_may_be_named(
+    config: TrainConfig, dataset_npy: shards.Dataset
+) -> None:
+    run = plan_run(replace(config, device="auto"), dataset_npy, CPU)
+    check_options(run, {"device": "cpu"})
+    check_options(run, {"device": "auto"})
+    with pytest.raises(FaceaeError, match="--device is cuda where the run has cpu"):
+        check_options(run, {"device": "cuda"})
+
+
+def test_other_options_are_named(config: TrainConfig, dataset_npy: shards.Dataset) -> None:
+    run = plan_run(config, dataset_npy, CPU)
+    with pytest.raises(FaceaeError) as caught:
+        check_options(run, {"epochs": 30, "batch_size": 8, "latent_size": 64})
+    message = str(caught.value)
+    assert "--epochs is 30 where the run has 2" in message
+    assert "--latent-size is 64 where the run has 16" in message
+    assert "batch" not in message
+
+
+def test_another_dataset(
+    config: TrainConfig, dataset_npy: shards.Dataset, dataset_jpg: shards.Dataset
+) -> None:
+    run = plan_run(config, dataset_npy, CPU)
+    check_dataset(run, dataset_npy)
+    with pytest.raises(FaceaeError, match=r"not the data .* was started with"):
+        check_dataset(run, dataset_jpg)
+
+
+def test_another_device(config: TrainConfig, dataset_npy: shards.Dataset) -> None:
+    run = plan_run(config, dataset_npy, CPU)
+    with pytest.raises(FaceaeError, match="was started on cpu and cannot go on on cuda"):
+        check_device(run, torch.device("cuda"))
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("epochs", 0, "--epochs must be at least 1, got 0"),
+        ("batch_size", 0, "--batch-size must be at least 1, got 0"),
+        ("batch_size", 1, "--batch-size must be at least 2"),
+        ("lr", 0.0, "--lr must be a positive number, got 0"),
+        ("lr", float("nan"), "--lr must be a positive number, got nan"),
+        ("lr", float("inf"), "--lr must be a positive number, got inf"),
+        ("seed", -1, "--seed must be in 0"),
+        ("log_steps", 0, "log_steps must be at least 1"),
+        ("checkpoint_minutes", 0.0, "checkpoint_minutes must be > 0"),
+    ],
+)
+def test_options_out_of_range(config: TrainConfig, name: str, value: float, message: str) -> None:
+    with pytest.raises(FaceaeError, match=message):
+        replace(config, **{name: value})

@@ -1,0 +1,115 @@
+import math
+from typing import Any
+
+import pytest
+import torch
+
+from faceae.model import ModelConfig, to_float, weights_hash
+from faceae.training._step import Learner, learning_rate, make_learner, train_step
+
+CPU = torch.device("cpu")
+
+
+def small_learner(amp_dtype: torch.dtype | None = None, total_steps: int = 100) -> Learner:
+    torch.manual_seed(0)
+    config = ModelConfig(image_size=32, latent_size=16, width=8)
+    return make_learner(
+        config, device=CPU, amp_dtype=amp_dtype, peak_lr=4e-3, total_steps=total_steps
+    )
+
+
+def smooth_images(num_images: int = 8) -> torch.Tensor:
+    """N x 3 x 32 x 32 uint8, channels-last: colour ramps in random directions."""
+    generator = torch.Generator().manual_seed(1)
+    coarse = torch.rand(num_images, 3, 2, 2, generator=generator) * 255
+    fine = torch.nn.functional.interpolate(coarse, 32, mode="bilinear")
+    return fine.to(torch.uint8).contiguous(memory_format=torch.channels_last)
+
+
+def test_steps_learn_a_batch_by_heart() -> None:
+    learner, images = small_learner(total_steps=120), smooth_images()
+    losses = [train_step(learner, step, images).item() for step in range(120)]
+    psnr_db = 10 * math.log10(4 / losses[-1])
+    assert losses[0] > 0.1
+    assert psnr_db > 22
+
+
+@pytest.mark.parametrize("amp_dtype", [torch.bfloat16, torch.float16])
+def test_a_lower_precision_learns_nearly_the_same(amp_dtype: torch.dtype) -> None:
+    images = smooth_images()
+    losses = {dtype: train_steps(small_learner(dtype), images, 20) for dtype in (None, amp_dtype)}
+    assert losses[amp_dtype] == pytest.approx(losses[None], rel=0.1)
+
+
+def train_steps(learner: Learner, images: torch.Tensor, num_steps: int) -> float:
+    for step in range(num_steps):
+        loss = train_step(learner, step, images)
+    return loss.item()
+
+
+def test_weights_moments_and_activations_are_channels_last() -> None:
+    learner = small_learner()
+    seen = []
+    learner.model.decoder[3].register_forward_hook(
+        lambda _layer, inputs, _output: seen.append(
+            inputs[0].is_contiguous(memory_format=torch.channels_last)
+        )
+    )
+    train_step(learner, 0, smooth_images())
+    assert seen == [True]
+    moments = [values["exp_avg"] for values in learner.optimizer.state.values()]
+    for tensor in [*learner.model.parameters(), *moments]:
+        if tensor.dim() == 4:
+            assert tensor.is_contiguous(memory_format=torch.channels_last)
+
+
+@pytest.mark.parametrize("amp_dtype", [None, torch.float16])
+def test_a_step_never_waits_for_the_device(amp_dtype: torch.dtype | None, host_reads: Any) -> None:
+    learner, images = small_learner(amp_dtype), smooth_images()
+    with host_reads:
+        for step in range(3):
+            loss = train_step(learner, step, images)
+        assert host_reads.count == 0
+        loss.item()
+        assert host_reads.count == 1
+
+
+def test_float16_skips_a_step_that_overflows_and_lowers_the_scale() -> None:
+    learner, images = small_learner(torch.float16), smooth_images()
+    learner.scaler.load_state_dict(learner.scaler.state_dict() | {"scale": 2.0**127})
+    before = [parameter.clone() for parameter in learner.model.parameters()]
+    train_step(learner, 0, images)
+    assert all(map(torch.equal, before, learner.model.parameters()))
+    assert learner.scaler.get_scale() == 2.0**126
+    learner.scaler.load_state_dict(learner.scaler.state_dict() | {"scale": 2.0**10})
+    train_step(learner, 1, images)
+    assert not any(map(torch.equal, before, learner.model.parameters()))
+
+
+@pytest.mark.parametrize("amp_dtype", [None, torch.bfloat16])
+def test_only_float16_scales_the_loss(amp_dtype: torch.dtype | None) -> None:
+    assert not small_learner(amp_dtype).scaler.is_enabled()
+    assert small_learner(torch.float16).scaler.is_enabled()
+
+
+def test_loss_is_the_mean_squared_error_before_the_step() -> None:
+    learner, images = small_learner(), smooth_images()
+    floats = to_float(images)
+    expected = (learner.model(floats) - floats).square().mean()
+    hash_before = weights_hash(learner.model)
+    assert train_step(learner, 0, images).item() == pytest.approx(expected.item(), rel=1e-5)
+    assert weights_hash(learner.model) != hash_before
+
+
+@pytest.mark.parametrize("total_steps", [1, 2, 9, 10, 11, 1000])
+def test_learning_rate_rises_to_its_peak_and_falls_towards_zero(total_steps: int) -> None:
+    rates = [learning_rate(step, total_steps, 2e-3) for step in range(total_steps)]
+    assert all(0 < rate <= 2e-3 for rate in rates)
+    peak = rates.index(max(rates))
+    assert rates[: peak + 1] == sorted(rates[: peak + 1])
+    assert rates[peak:] == sorted(rates[peak:], reverse=True)
+    if total_steps == 1000:
+        assert peak == pytest.approx(100, abs=1)
+        assert rates[0] == pytest.approx(2e-5)
+        assert rates[peak] == pytest.approx(2e-3, rel=1e-3)
+        assert rates[-1] < 1e-7
