@@ -1,6 +1,7 @@
 """Trained model -> ONNX / TorchScript, checked, and a session to run it in."""
 
 from ._export import ExportReport, export_onnx, export_torchscript
+from ._generate import generate_faces
 from ._info import ExportInfo, Kind
 from ._modules import ExportSource
 from ._parity import Parity
@@ -15,6 +16,7 @@ __all__ = [
     "Session",
     "export_onnx",
     "export_torchscript",
+    "generate_faces",
     "open_model",
     "open_session",
 ]

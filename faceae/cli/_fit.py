@@ -1,0 +1,90 @@
+"""faceae fit."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import click
+
+if TYPE_CHECKING:
+    from faceae.data import Batch, Loader
+    from faceae.device import DeviceName
+
+
+@click.command(short_help="Fit the latent distribution new faces are drawn from.")
+@click.argument("run_path", metavar="RUN", type=click.Path(path_type=Path))
+@click.argument("data", type=click.Path(path_type=Path))
+@click.option("--split", default="train", show_default=True, help="Part of DATA to fit on.")
+@click.option(
+    "--batch-size", type=click.IntRange(min=1), metavar="N", default=256, show_default=True
+)
+@click.option(
+    "--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True
+)
+@click.option(
+    "--loader",
+    "loader_kind",
+    type=click.Choice(["auto", "dali", "webdataset"]),
+    default="auto",
+    show_default=True,
+)
+def command(
+    run_path: Path,
+    data: Path,
+    split: str,
+    batch_size: int,
+    device: "DeviceName",
+    loader_kind: Literal["auto", "dali", "webdataset"],
+) -> None:
+    """Encode every face of a split of DATA once and write the mean and covariance of the latents.
+
+    RUN/latents.safetensors receives them, in float64; `faceae generate` and the exported generator
+    draw from them. Run it again when RUN's weights have changed.
+    """
+    from contextlib import closing
+
+    from faceae.data import LoaderConfig, make_loader
+    from faceae.device import resolve_device
+    from faceae.latent import measure_latents
+    from faceae.model import load_model, weights_hash
+    from faceae.training import read_run
+    from shards import open_dataset
+
+    from ._progress import show_image_progress
+    from ._runs import latents_path
+
+    run = read_run(run_path)
+    on_device = resolve_device(device)
+    model = load_model(run.model_path, on_device)
+    dataset = open_dataset(data)
+    config = LoaderConfig(
+        split=split, batch_size=batch_size, image_size=model.config.image_size, training=False
+    )
+    with (
+        closing(make_loader(loader_kind, dataset, config, on_device)) as loader,
+        show_image_progress("fit") as show,
+    ):
+        moments = measure_latents(model, _report(loader, show))
+    distribution = moments.distribution(weights_hash=weights_hash(model), dataset_hash=dataset.hash)
+    distribution.save(latents_path(run))
+    click.echo(_summarise(latents_path(run), split, moments.count, model.config.latent_size))
+
+
+def _report(loader: "Loader", show: Callable[[int, int], None]) -> "Iterator[Batch]":
+    done = 0
+    for batch in loader:
+        yield batch
+        done += batch.num_valid
+        show(done, loader.num_samples)
+
+
+def _summarise(path: Path, split: str, count: int, latent_size: int) -> str:
+    lines = [
+        f"{path}: mean and covariance of {latent_size} latent numbers, {count:,} faces ({split})"
+    ]
+    if count <= latent_size:
+        lines.append(
+            f"note: {count:,} faces span at most {count - 1:,} of {latent_size} directions; "
+            "new faces will be blends of these; fit on more for variety"
+        )
+    return "\n".join(lines)

@@ -1,0 +1,18 @@
+"""Checks of where a verb is to write, before it starts to work."""
+
+from pathlib import Path
+
+from faceae.errors import FaceaeError
+
+
+def check_out_file(path: Path) -> None:
+    """Raise FaceaeError unless a file can be written as `path`."""
+    if path.is_dir():
+        raise FaceaeError(f"{path}: is a folder; name a file in it")
+    check_parent(path)
+
+
+def check_parent(path: Path) -> None:
+    """Raise FaceaeError unless the folder `path` is to lie in is there."""
+    if not path.parent.is_dir():
+        raise FaceaeError(f"{path}: there is no folder {path.parent}; make it first")

@@ -1,0 +1,59 @@
+"""A small run, fitted and exported. Nobody may write here."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+import shards
+from faceae.cli import run
+from faceae.model import load_model, save_model
+from faceae.training import TrainConfig, train
+
+
+def enliven(path: Path) -> None:
+    """Change a model's BatchNorms so that its faces differ as after long training."""
+    model = load_model(path, torch.device("cpu"))
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        for layer in model.modules():
+            if isinstance(layer, nn.BatchNorm2d):
+                nn.init.uniform_(layer.running_var, 0.002, 0.02)
+                nn.init.normal_(layer.bias, std=0.2)
+    save_model(model, path)
+
+
+@pytest.fixture(scope="session")
+def fitted_run(dataset_npy: shards.Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run on 32x32 pictures with 16 latent numbers, and its latents fitted."""
+    path = tmp_path_factory.mktemp("fitted") / "run"
+    config = TrainConfig(
+        data=dataset_npy.path,
+        run=path,
+        epochs=1,
+        batch_size=8,
+        latent_size=16,
+        width=8,
+        amp=False,
+        device="cpu",
+        loader="webdataset",
+    )
+    train(config)
+    enliven(path / "model.safetensors")
+    assert run(["fit", str(path), str(dataset_npy.path), "--loader", "webdataset"]) == 0
+    return path
+
+
+@pytest.fixture(scope="session")
+def exported(fitted_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with generator.onnx, generator.ts and decoder.onnx of `fitted_run`."""
+    folder = tmp_path_factory.mktemp("exported")
+    for verb, kind, name in (
+        ("onnx", "generator", "generator.onnx"),
+        ("torchscript", "generator", "generator.ts"),
+        ("onnx", "decoder", "decoder.onnx"),
+    ):
+        out = folder / name
+        assert run(["export", verb, str(fitted_run), "--what", kind, "-o", str(out)]) == 0
+    return folder

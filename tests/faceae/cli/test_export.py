@@ -1,0 +1,105 @@
+import shutil
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+import torch
+
+import shards
+from export import open_session
+from faceae.cli import run
+from faceae.latent import latent_noise
+from faceae.model import load_model, save_model
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture
+def unfitted_run(fitted_run: Path, tmp_path: Path) -> Path:
+    path = tmp_path / "run"
+    shutil.copytree(fitted_run, path)
+    (path / "latents.safetensors").unlink()
+    return path
+
+
+def test_exported_decoder_is_the_runs(
+    fitted_run: Path, exported: Path, dataset_npy: shards.Dataset
+) -> None:
+    session = open_session(exported / "decoder.onnx", CPU)
+    assert session.info.dataset_hash == dataset_npy.hash
+    z_NZ = latent_noise(0, 0, 3, 16)
+    model = load_model(fitted_run / "model.safetensors", CPU)
+    with torch.inference_mode():
+        expected = model.decode(torch.from_numpy(z_NZ)).numpy()
+    np.testing.assert_allclose(session.run(z_NZ), expected, atol=1e-4)
+
+
+def test_decoder_needs_no_fit_and_is_the_default(
+    unfitted_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "d.pt"
+    assert run(["export", "torchscript", str(unfitted_run), "-o", str(out)]) == 0
+    assert open_session(out, CPU).info.kind == "decoder"
+    text = capsys.readouterr().out
+    assert "d.pt: decoder, " in text
+    assert "in   latents: N x 16 float32" in text
+    assert "out  faces: N x 3 x 32 x 32 float32, [-1, 1], RGB" in text
+    assert "checked on 72 fresh latents in TorchScript" in text
+
+
+def test_generator_needs_fit(
+    unfitted_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    argv = ["export", "onnx", str(unfitted_run), "-o", str(tmp_path / "g.onnx")]
+    assert run([*argv, "--what", "generator"]) == 1
+    assert "latents.safetensors: no such file; `faceae fit" in capsys.readouterr().err
+    assert not (tmp_path / "g.onnx").exists()
+
+
+def test_retrained_weights_need_a_new_fit(
+    fitted_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "run"
+    shutil.copytree(fitted_run, path)
+    model = load_model(path / "model.safetensors", CPU)
+    torch.nn.init.zeros_(model.get_parameter("decoder.0.weight"))
+    save_model(model, path / "model.safetensors")
+    argv = ["export", "onnx", str(path), "-o", str(tmp_path / "g.onnx"), "--what", "generator"]
+    assert run(argv) == 1
+    assert "fitted on other weights than the run now has; run `faceae fit`" in (
+        capsys.readouterr().err
+    )
+
+
+def test_exported_file_names_no_folder_of_the_run(fitted_run: Path, exported: Path) -> None:
+    model = onnx.load(exported / "generator.onnx")
+    texts = [entry.value for entry in model.metadata_props] + [model.doc_string]
+    assert not any(str(fitted_run.parent) in text for text in texts)
+
+
+def test_bad_input(fitted_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    good = str(fitted_run)
+    for argv, message in (
+        (["onnx", str(tmp_path / "no"), "-o", str(tmp_path / "d.onnx")], "not a training run"),
+        (["onnx", good, "-o", str(tmp_path / "d.ts")], "d.ts: the file must end in .onnx"),
+        (["torchscript", good, "-o", str(tmp_path / "d.onnx")], "must end in .ts or .pt"),
+        (["onnx", good, "-o", str(tmp_path / "no" / "d.onnx")], "there is no folder"),
+        (["onnx", good, "-o", str(tmp_path)], "is a folder; name a file in it"),
+    ):
+        assert run(["export", *argv]) == 1
+        (line,) = capsys.readouterr().err.splitlines()
+        assert message in line
+    assert list(tmp_path.iterdir()) == []
+    assert run(["export", "onnx", good]) == 2
+    assert run(["export", "tensorflow", good]) == 2
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without a GPU")
+def test_cuda_without_a_gpu(
+    fitted_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    argv = ["export", "onnx", str(fitted_run), "-o", str(tmp_path / "d.onnx"), "--device", "cuda"]
+    assert run(argv) == 1
+    assert "--device cuda" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,97 @@
+import io
+import shutil
+import tarfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import shards
+from faceae.cli import run
+from faceae.latent import LatentDistribution
+from faceae.model import load_model, to_float, weights_hash
+
+
+def read_pixels(dataset: shards.Dataset, split: str) -> list[np.ndarray]:
+    pictures = []
+    for path in dataset.shard_paths(split):
+        with tarfile.open(path) as tar:
+            for member in tar:
+                if member.name.endswith(".npy"):
+                    data = tar.extractfile(member)
+                    assert data is not None
+                    pictures.append(np.load(io.BytesIO(data.read())))
+    return pictures
+
+
+@pytest.fixture
+def run_copy(fitted_run: Path, tmp_path: Path) -> Path:
+    """A run that may be written to, without latents."""
+    path = tmp_path / "run"
+    shutil.copytree(fitted_run, path)
+    (path / "latents.safetensors").unlink()
+    return path
+
+
+@pytest.mark.parametrize("loader", ["webdataset", "auto"])
+def test_fit_is_exact_over_the_split(
+    run_copy: Path, dataset_npy: shards.Dataset, loader: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    argv = ["fit", str(run_copy), str(dataset_npy.path), "--loader", loader, "--batch-size", "7"]
+    assert run(argv) == 0
+    distribution = LatentDistribution.load(run_copy / "latents.safetensors")
+    model = load_model(run_copy / "model.safetensors", torch.device("cpu"))
+    images = torch.from_numpy(np.stack(read_pixels(dataset_npy, "train"))).permute(0, 3, 1, 2)
+    with torch.inference_mode():
+        z_NZ = model.encode(to_float(images)).double().numpy()
+    assert distribution.count == 24
+    np.testing.assert_allclose(distribution.mean, z_NZ.mean(0), atol=1e-5)
+    np.testing.assert_allclose(distribution.covariance, np.cov(z_NZ.T), atol=1e-5)
+    assert distribution.weights_hash == weights_hash(model)
+    assert distribution.dataset_hash == dataset_npy.hash
+    assert "latents.safetensors: mean and covariance of 16 latent numbers, 24 faces (train)" in (
+        capsys.readouterr().out
+    )
+
+
+def test_fit_on_fewer_faces_than_numbers_says_so(
+    run_copy: Path, dataset_npy: shards.Dataset, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["fit", str(run_copy), str(dataset_npy.path), "--split", "valid"]) == 0
+    assert "note: 12 faces span at most 11 of 16 directions" in capsys.readouterr().out
+
+
+def test_fit_on_one_face(
+    run_copy: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "one").mkdir()
+    pixels = np.random.default_rng(0).integers(0, 256, (32, 32, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "one" / "a.png")
+    shards.pack(
+        shards.PackConfig(
+            source=tmp_path / "one", out=tmp_path / "packed", split=(1, 0, 0), workers=1
+        )
+    )
+    assert run(["fit", str(run_copy), str(tmp_path / "packed")]) == 1
+    assert "at least 2 faces, got 1" in capsys.readouterr().err
+    assert not (run_copy / "latents.safetensors").exists()
+
+
+def test_fit_bad_input(
+    run_copy: Path, dataset_npy: shards.Dataset, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = str(dataset_npy.path)
+    for argv, message in (
+        ([str(tmp_path / "no"), data], "no: not a training run"),
+        ([str(run_copy), str(tmp_path / "no")], "no does not exist; give a folder packed by"),
+        ([str(run_copy), data, "--split", "dev"], "no samples in split 'dev'; it has: train"),
+    ):
+        assert run(["fit", *argv]) == 1
+        (line,) = capsys.readouterr().err.splitlines()
+        assert message in line
+    (run_copy / "model.safetensors").unlink()
+    assert run(["fit", str(run_copy), data]) == 1
+    assert "model.safetensors: no such file" in capsys.readouterr().err
+    assert not (run_copy / "latents.safetensors").exists()
