@@ -1,0 +1,82 @@
+"""faceae train."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from faceae.training import TrainResult
+
+_SIGNAL_EXIT = 128
+"""Added to a signal's number to make an exit code, as shells do."""
+
+
+@click.command(short_help="Train an autoencoder on a packed dataset.")
+@click.argument("data", type=click.Path(path_type=Path))
+@click.option(
+    "--run",
+    "run_path",
+    metavar="RUN",
+    type=click.Path(path_type=Path),
+    required=True,
+    help="Folder to write; with --resume the run to go on with.",
+)
+@click.option("--resume", is_flag=True, help="Go on from the run's last checkpoint.")
+@click.option("--epochs", type=int, help="Passes over the training split (default 20).")
+@click.option("--batch-size", type=int, help="Faces a step (default 64).")
+@click.option("--lr", type=float, help="Peak learning rate (default 0.002).")
+@click.option(
+    "--image-size",
+    type=int,
+    help="Height and width in pixels: 32, 64, 128 or 256 (default: as packed, else 64).",
+)
+@click.option("--latent-size", type=int, help="Numbers that describe a face (default 1024).")
+@click.option("--width", type=int, help="Channels after the first convolution (default 64).")
+@click.option(
+    "--amp/--no-amp",
+    default=None,
+    help="Compute in bfloat16 or float16 where the device is faster so (default: yes).",
+)
+@click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), help="Default: auto.")
+@click.option("--loader", type=click.Choice(["auto", "dali", "webdataset"]), help="Default: auto.")
+@click.option("--seed", type=int, help="Of first weights, order and mirroring (default 0).")
+def command(data: Path, run_path: Path, resume: bool, **options: Any) -> int:
+    """Train an autoencoder on DATA, a dataset packed by `faceae shard`.
+
+    RUN receives model.safetensors (the weights best on held-out faces), a grid of held-out faces
+    over their reconstructions for each epoch, metrics.jsonl, TensorBoard events and checkpoints.
+    Ctrl-C and SIGTERM write a checkpoint first; --resume goes on exactly there, with the options
+    the run was started with.
+    """
+    from faceae import training
+
+    from ._train_progress import TrainProgress
+
+    # What was not given is None here, and TrainConfig's default; when resuming, the run's own.
+    asked = {name: value for name, value in options.items() if value is not None}
+    with TrainProgress() as progress:
+        if resume:
+            result = training.resume(run_path, data, asked, progress)
+        else:
+            config = training.TrainConfig(data=data, run=run_path, **asked)
+            result = training.train(config, progress)
+    click.echo(_summarise(result))
+    return 0 if result.stopped_by is None else _SIGNAL_EXIT + result.stopped_by
+
+
+def _summarise(result: "TrainResult") -> str:
+    run, position = result.run, result.position
+    lines = []
+    if position.best_psnr_db is not None:
+        lines += [
+            f"{run.model_path}: {position.best_psnr_db:.2f} dB on held-out faces "
+            f"({run.held_out_split}), after epoch {position.best_epoch} of {run.config.epochs}",
+            f"{run.path / 'grids'}: held-out faces over their reconstructions",
+        ]
+    if result.stopped_by is not None:
+        lines.append(
+            f"stopped by {result.stopped_by.name} after step {position.step}, with a checkpoint; "
+            "go on with the same command and --resume"
+        )
+    return "\n".join(lines)

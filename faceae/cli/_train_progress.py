@@ -1,0 +1,92 @@
+"""A training on the terminal: a bar where there is one, else a line an epoch; all on stderr."""
+
+import logging
+import sys
+from types import TracebackType
+from typing import Self
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from faceae.training import EpochMetrics, Observer, Run, StepMetrics
+
+
+class TrainProgress(Observer):
+    """Shows how a training goes. A context manager: its end leaves the terminal in order."""
+
+    def __init__(self) -> None:
+        self._bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[speed]}"),
+            TimeRemainingColumn(),
+            console=Console(stderr=True),
+            disable=not sys.stderr.isatty(),
+        )
+        self._handler = _StderrHandler(logging.INFO)
+        self._epochs = 0
+        self._metrics: StepMetrics | None = None
+
+    def __enter__(self) -> Self:
+        logger = logging.getLogger("faceae")
+        logger.addHandler(self._handler)
+        self._level = logger.level
+        logger.setLevel(logging.INFO)
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._bar.stop()
+        logger = logging.getLogger("faceae")
+        logger.setLevel(self._level)
+        logger.removeHandler(self._handler)
+
+    def on_start(self, run: Run, *, step: int, total_steps: int) -> None:
+        """Say what was chosen, and open the bar."""
+        self._epochs = run.config.epochs
+        size = run.model.image_size
+        self._tell(
+            f"{run.num_train_images} faces of {size}x{size} to train on; "
+            f"{run.device}, {run.number_type_reason}"
+        )
+        if step:
+            self._tell(f"going on after step {step} of {total_steps}")
+        self._task = self._bar.add_task("training", total=total_steps, completed=step, speed="")
+
+    def on_step(self, step: int) -> None:
+        """Move the bar."""
+        self._bar.update(self._task, completed=step)
+
+    def on_metrics(self, metrics: StepMetrics) -> None:
+        """Show speed and loss beside the bar."""
+        self._metrics = metrics
+        speed = f"{metrics.images_per_s:.0f} img/s  loss {metrics.loss:.4f}"
+        epoch = f"epoch {metrics.epoch}/{self._epochs}"
+        self._bar.update(self._task, description=epoch, speed=speed)
+
+    def on_epoch(self, metrics: EpochMetrics) -> None:
+        """Write one line that stays."""
+        line = (
+            f"epoch {metrics.epoch}/{self._epochs}: {metrics.valid_psnr_db:.2f} dB on held-out "
+            f"faces after {metrics.seconds:.0f} s"
+        )
+        # A session may begin with an epoch that is trained and only has to be measured.
+        if self._metrics is not None:
+            line += f", loss {self._metrics.loss:.4f}, {self._metrics.images_per_s:.0f} img/s"
+        self._tell(line)
+
+    def _tell(self, line: str) -> None:
+        # The bar, while it is shown, catches stderr and keeps below what is written there.
+        click.echo(line, err=True)
+
+
+class _StderrHandler(logging.Handler):
+    def emit(self, record: logging.LogRecord) -> None:
+        click.echo(self.format(record), err=True)

@@ -1,0 +1,130 @@
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+import torch
+
+import shards
+from faceae.cli import run
+from faceae.training import TrainConfig, read_run
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+def arguments(dataset: shards.Dataset, run_path: Path, *more: str) -> list[str]:
+    """Two epochs of three steps with a tiny net."""
+    options = ["--epochs", "2", "--batch-size", "8", "--latent-size", "16", "--width", "4"]
+    options += ["--device", "cpu"]
+    return ["train", str(dataset.path), "--run", str(run_path), *options, *more]
+
+
+def test_train_and_resume(
+    dataset_npy: shards.Dataset, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run_path = tmp_path / "run"
+    assert run(arguments(dataset_npy, run_path, "--no-amp", "--seed", "3")) == 0
+    captured = capsys.readouterr()
+    psnr_db = json.loads((run_path / "metrics.jsonl").read_text().splitlines()[-1])["best_psnr_db"]
+    assert f"model.safetensors: {psnr_db:.2f} dB on held-out faces (valid)" in captured.out
+    assert "grids" in captured.out
+    assert "24 faces of 32x32 to train on; cpu, float32 (no --amp)" in captured.err
+    assert re.search(r"train: \w+ loader", captured.err), "names the loader it took"
+    assert len(re.findall(r"^epoch \d/2: \d+\.\d\d dB on held-out faces", captured.err, re.M)) == 2
+    config = read_run(run_path).config
+    assert (config.epochs, config.lr, config.seed, config.amp) == (2, 2e-3, 3, False)
+
+    assert run(["train", str(dataset_npy.path), "--run", str(run_path), "--resume"]) == 0
+    assert "going on after step 6 of 6" in capsys.readouterr().err
+
+
+def test_run_that_exists(
+    dataset_npy: shards.Dataset, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run_path = tmp_path / "run"
+    run_path.mkdir()
+    (run_path / "run.json").touch()
+    assert run(arguments(dataset_npy, run_path)) == 1
+    assert "there is a run already; add --resume" in capsys.readouterr().err
+
+
+def test_resume_without_a_run(
+    dataset_npy: shards.Dataset, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(arguments(dataset_npy, tmp_path / "nowhere", "--resume")) == 1
+    assert "not a training run" in capsys.readouterr().err
+
+
+def test_resume_with_other_options(
+    dataset_npy: shards.Dataset, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run_path = tmp_path / "run"
+    assert run(arguments(dataset_npy, run_path, "--no-amp")) == 0
+    capsys.readouterr()
+    assert run(arguments(dataset_npy, run_path, "--resume", "--lr", "0.1", "--amp")) == 1
+    captured = capsys.readouterr()
+    assert "--lr is 0.1 where the run has 0.002" in captured.err
+    assert "--amp is True where the run has False" in captured.err
+    assert "--epochs" not in captured.err
+
+
+@pytest.mark.parametrize(
+    "options",
+    [["--epochs", "many"], ["--device", "tpu"], ["--loader", "ffcv"], ["--momentum", "0.9"]],
+)
+def test_wrong_usage(dataset_npy: shards.Dataset, tmp_path: Path, options: list[str]) -> None:
+    assert run(arguments(dataset_npy, tmp_path / "run", *options)) == 2
+    assert not (tmp_path / "run").exists()
+
+
+def test_data_that_is_no_dataset(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["train", str(tmp_path), "--run", str(tmp_path / "run")]) == 1
+    assert "dataset.json" in capsys.readouterr().err
+
+
+def test_help_tells_the_defaults_of_the_config(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["train", "--help"]) == 0
+    text = " ".join(capsys.readouterr().out.split())
+    defaults = {field.name: field.default for field in fields(TrainConfig)}
+    for name in ("epochs", "batch_size", "lr", "latent_size", "width", "device", "loader", "seed"):
+        option = "--" + name.replace("_", "-")
+        default = re.search(rf"{option} .*?[dD]efault:? ([\w.]*\w)", text)
+        assert default is not None, option
+        assert default[1] == str(defaults[name]), option
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_signal_to_the_process(
+    dataset_npy: shards.Dataset, tmp_path: Path, number: int, code: int
+) -> None:
+    """Many epochs; the signal comes once the first is done, whatever the process does then."""
+    run_path = tmp_path / "run"
+    command = arguments(dataset_npy, run_path, "--no-amp", "--loader", "webdataset")
+    command[command.index("--epochs") + 1] = "100000"
+    process = subprocess.Popen(
+        [sys.executable, "-m", "faceae.cli", *command],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+    )
+    deadline = time.monotonic() + 60
+    while not (run_path / "checkpoints" / "epoch-0001").exists():
+        assert process.poll() is None, process.stderr.read()
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    process.send_signal(number)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == code, err
+    assert "with a checkpoint; go on with the same command and --resume" in out
+    assert "Traceback" not in err
+    assert not list(run_path.rglob("*.part"))
