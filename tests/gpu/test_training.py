@@ -1,0 +1,68 @@
+"""Training on a GPU. Written without one; skipped where there is none."""
+
+import signal
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+import shards
+from faceae.model import ModelConfig, load_model
+from faceae.training import Observer, TrainConfig, read_run, resume, train
+from faceae.training._step import make_learner, train_step
+
+pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs an NVIDIA GPU")
+
+
+@pytest.fixture
+def config(dataset_jpg: shards.Dataset, tmp_path: Path) -> TrainConfig:
+    return TrainConfig(
+        data=dataset_jpg.path,
+        run=tmp_path / "run",
+        epochs=2,
+        batch_size=8,
+        latent_size=16,
+        width=8,
+        device="cuda",
+        log_steps=2,
+    )
+
+
+def test_trains_in_a_lower_precision_and_resumes(config: TrainConfig) -> None:
+    class StopAtFour(Observer):
+        def on_step(self, step: int) -> None:
+            if step == 4:
+                signal.raise_signal(signal.SIGTERM)
+
+    assert train(config, StopAtFour()).position.step == 4
+    run = read_run(config.run)
+    assert run.device == "cuda"
+    assert run.number_type in ("bfloat16", "float16")
+    assert resume(config.run, config.data, {}).position.epoch == 2
+    load_model(run.model_path, torch.device("cpu"))
+
+
+def test_device_named_on_resuming_a_cuda_run(config: TrainConfig) -> None:
+    train(replace(config, device="auto"))
+    resume(config.run, config.data, {"device": "cuda"})
+
+
+@pytest.mark.parametrize("amp_dtype", [None, torch.bfloat16, torch.float16])
+def test_steps_do_not_wait_for_the_gpu(amp_dtype: torch.dtype | None) -> None:
+    learner = make_learner(
+        ModelConfig(image_size=32, latent_size=16, width=8),
+        device=torch.device("cuda"),
+        amp_dtype=amp_dtype,
+        peak_lr=1e-3,
+        total_steps=20,
+    )
+    images = torch.randint(0, 256, (8, 3, 32, 32), dtype=torch.uint8, device="cuda")
+    images = images.contiguous(memory_format=torch.channels_last)
+    train_step(learner, 0, images)
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        for step in range(1, 4):
+            train_step(learner, step, images)
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
