@@ -1,6 +1,5 @@
 """Every byte of a dataset against its manifest, and every image decoded."""
 
-import hashlib
 import json
 import tarfile
 from collections.abc import Callable, Iterator
@@ -17,6 +16,7 @@ from ._manifest import (
     Dataset,
     Encoding,
     ShardInfo,
+    hash_file,
     read_dataset,
 )
 from ._pool import Tick, run_tasks
@@ -80,7 +80,7 @@ def _check_folder(dataset: Dataset, shards: list[ShardInfo]) -> Iterator[str]:
     rejected = dataset.path / REJECTED_NAME
     if not rejected.is_file():
         yield f"{REJECTED_NAME} is missing"
-    elif _hash_file(rejected) != dataset.manifest["rejected_sha256"]:
+    elif hash_file(rejected) != dataset.manifest["rejected_sha256"]:
         yield f"{REJECTED_NAME} differs from what was packed (sha256)"
     known = {MANIFEST_NAME, REJECTED_NAME}
     known.update(name for shard in shards for name in (shard.name, shard.index_name))
@@ -115,7 +115,7 @@ class _VerifyWorker:
             yield f"{name} is missing"
         elif file.stat().st_size != num_bytes:
             yield f"{name} has {file.stat().st_size} bytes instead of {num_bytes}"
-        elif _hash_file(file) != sha256:
+        elif hash_file(file) != sha256:
             yield f"{name} differs from what was packed (sha256)"
 
     def _check_content(self, shard: ShardInfo, tick: Tick) -> Iterator[str]:
@@ -200,8 +200,3 @@ def _find_json_problem(text: bytes, size: tuple[int, int]) -> str | None:
     if (described.get("height"), described.get("width")) != size:
         return f"its json gives another size than the image's {size[1]}x{size[0]} pixels"
     return None
-
-
-def _hash_file(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
