@@ -45,7 +45,7 @@ class ExportInfo:
             "decoder": (f"N x 3 x {size} x {size} float32", "[-1, 1]"),
             "generator": (f"N x {size} x {size} x 3 uint8", "0-255"),
         }[self.kind]
-        source = {"decoder": "a face's description", "generator": "standard normal"}[self.kind]
+        source = {"decoder": "as its encoder gives them", "generator": "standard normal"}[self.kind]
         return {
             "format": _FORMAT,
             "format_version": _VERSION,

@@ -1,6 +1,9 @@
 """ONNX files: written by torch's exporter, run by ONNX Runtime."""
 
+import logging
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -30,10 +33,7 @@ def write_onnx(module: nn.Module, info: ExportInfo, path: Path) -> None:
         FaceaeError: the file would exceed the 2 GB a protobuf can hold.
     """
     example_NZ = torch.zeros(_EXAMPLE_FACES, info.model.latent_size)
-    with warnings.catch_warnings():
-        # torch's exporter uses parts of torch that are deprecated.
-        warnings.simplefilter("ignore", FutureWarning)
-        warnings.simplefilter("ignore", DeprecationWarning)
+    with _quiet_exporter():
         program = torch.onnx.export(
             module,
             (example_NZ,),
@@ -51,6 +51,24 @@ def write_onnx(module: nn.Module, info: ExportInfo, path: Path) -> None:
     onnx.helper.set_model_props(model, info.to_metadata())
     onnx.checker.check_model(model, full_check=True)
     path.write_bytes(model.SerializeToString(deterministic=True))
+
+
+@contextmanager
+def _quiet_exporter() -> Iterator[None]:
+    """Silence what torch's exporter says about torch itself.
+
+    It uses deprecated parts of torch, and logs operators of torchvision that it does not know.
+    """
+    logger = logging.getLogger("torch.onnx")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)
+            warnings.simplefilter("ignore", DeprecationWarning)
+            yield
+    finally:
+        logger.setLevel(level)
 
 
 def _strip(model: onnx.ModelProto) -> None:

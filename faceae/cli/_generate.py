@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 
 Form = Literal["grid", "array", "folder"]
 
-_MAX_NUMBER = 2**63 - 1
 _ARRAY_SUFFIX = ".npy"
 
 
@@ -43,15 +42,11 @@ def _check_finite(ctx: click.Context, param: click.Parameter, value: float) -> f
 @click.command(short_help="Draw new faces.")
 @click.argument("model", type=click.Path(path_type=Path))
 @click.argument("out", type=click.Path(path_type=Path))
-@click.option(
-    "-n", "count", type=click.IntRange(1, _MAX_NUMBER), metavar="N", default=64, show_default=True
-)
-@click.option(
-    "--seed", type=click.IntRange(0, _MAX_NUMBER), metavar="N", default=0, show_default=True
-)
+@click.option("-n", "count", type=click.IntRange(min=1), metavar="N", default=64, show_default=True)
+@click.option("--seed", type=click.IntRange(min=0), metavar="N", default=0, show_default=True)
 @click.option(
     "--start",
-    type=click.IntRange(0, _MAX_NUMBER),
+    type=click.IntRange(min=0),
     metavar="N",
     default=0,
     show_default=True,

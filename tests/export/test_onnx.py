@@ -1,6 +1,8 @@
 """The ONNX file, as software without a line of ours sees it."""
 
 import json
+import logging
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +13,7 @@ import torch
 
 import faceae
 from export import ExportSource, export_onnx
-from export._onnx import OPSET, choose_providers
+from export._onnx import OPSET, _quiet_exporter, choose_providers
 from faceae.errors import FaceaeError
 from faceae.latent import latent_noise
 
@@ -89,6 +91,19 @@ def test_same_model_gives_the_same_bytes(
     export_onnx(source, "decoder", tmp_path / "again.onnx", CPU)
     again = (tmp_path / "again.onnx").read_bytes()
     assert again == (exported / "decoder.onnx").read_bytes()
+
+
+def test_exporter_is_quiet_about_torch_and_only_while_it_runs(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Once torchvision is imported, it logs several lines about operators it does not know."""
+    logger = logging.getLogger("torch.onnx._internal.exporter._schemas")
+    with _quiet_exporter():
+        logger.warning("Missing annotation for parameter")
+        warnings.warn("deprecated", FutureWarning, stacklevel=1)
+        logger.error("broken")
+    assert [record.message for record in caplog.records] == ["broken"]
+    assert logger.isEnabledFor(logging.WARNING)
 
 
 def test_choose_providers_cpu_loads_nothing_else() -> None:
