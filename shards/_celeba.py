@@ -6,10 +6,11 @@ and one of column names.
 """
 
 import hashlib
+import posixpath
 import zipfile
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -109,7 +110,7 @@ def find_annotations(source: Source) -> Annotations:
     tables = {}
     inside = []
     for name in (PARTITION, *_FIELDS):
-        found = [entry for entry in source.others if PurePosixPath(entry.name).name == name]
+        found = [entry for entry in source.others if posixpath.basename(entry.name) == name]
         if len(found) > 1:
             raise ShardsError(
                 f"{source.path} holds {name} twice: {found[0].name}, {found[1].name}; keep one"
@@ -196,4 +197,4 @@ def _format_row(field: str, columns: tuple[str, ...], row: list[int]) -> Any:
 
 
 def _stem(name: str) -> str:
-    return PurePosixPath(name).stem
+    return posixpath.splitext(posixpath.basename(name))[0]

@@ -7,13 +7,14 @@ of which each opens its own.
 import errno
 import lzma
 import os
+import posixpath
 import stat
 import struct
 import zipfile
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from ._decode import ImageRefused, is_html
@@ -223,7 +224,7 @@ def _list_zip(path: Path) -> Source:
     found = sorted(
         Entry(info.filename, info.file_size, info.CRC, None, number)
         for number, info in enumerate(members)
-        if not info.is_dir() and not any(map(_is_hidden, PurePosixPath(info.filename).parts))
+        if not info.is_dir() and not any(map(_is_hidden, info.filename.split("/")))
     )
     return Source(
         kind="zip",
@@ -267,7 +268,7 @@ def _read_text(path: Path) -> str:
 
 
 def _is_image_name(name: str) -> bool:
-    return PurePosixPath(name).suffix.lower() in IMAGE_SUFFIXES
+    return posixpath.splitext(name)[1].lower() in IMAGE_SUFFIXES
 
 
 def _is_hidden(name: str) -> bool:

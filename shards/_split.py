@@ -1,8 +1,8 @@
 """Which image goes to which split."""
 
+import posixpath
 from collections import Counter
 from collections.abc import Hashable, Sequence
-from pathlib import PurePosixPath
 
 import numpy as np
 
@@ -34,9 +34,9 @@ def split_entries(
 
 def _get_person_folders(entries: Sequence[Entry]) -> list[str] | None:
     """Return each image's folder where there are several, all equally deep."""
-    folders = [str(PurePosixPath(entry.name).parent) for entry in entries]
+    folders = [posixpath.dirname(entry.name) for entry in entries]
     distinct = set(folders)
-    depths = {len(PurePosixPath(folder).parts) for folder in distinct}
+    depths = {entry.name.count("/") for entry in entries}
     return folders if len(distinct) > 1 and len(depths) == 1 else None
 
 
