@@ -5,7 +5,6 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from faceae.errors import FaceaeError
 from faceae.latent import latent_noise
 
 from ._session import Session
@@ -31,13 +30,9 @@ def generate_faces(
         batch_size: N of every batch but the last.
 
     Raises:
-        FaceaeError: the session is a decoder's; while drawing: a number out of range.
+        FaceaeError: when drawing: a number out of range.
     """
-    if session.info.kind != "generator":
-        raise FaceaeError(
-            "a decoder cannot draw new faces; export the generator: "
-            "faceae export onnx RUN -o FILE --what generator"
-        )
+    assert session.info.kind == "generator"
     return _draw(session, seed, range(start, start + count), truncation, batch_size)
 
 

@@ -144,7 +144,13 @@ def _open(model: Path, device: "torch.device") -> "Session":
         raise FaceaeError(f"{model}: does not exist; give a run's folder or an exported generator")
     if model.is_dir():
         return open_model(load_source(read_run(model), with_sampler=True), "generator", device)
-    return open_session(model, device)
+    session = open_session(model, device)
+    if session.info.kind != "generator":
+        raise FaceaeError(
+            f"{model}: is a {session.info.kind}, which cannot draw new faces; export the "
+            "generator: faceae export onnx RUN -o FILE --what generator"
+        )
+    return session
 
 
 def _report(

@@ -112,7 +112,7 @@ def test_bad_input(
     for argv, message in (
         ([str(tmp_path / "no"), out], "no: does not exist; give a run's folder or an exported"),
         ([str(tmp_path / "empty"), out], "empty: not a training run"),
-        ([str(exported / "decoder.onnx"), out], "--what generator"),
+        ([str(exported / "decoder.onnx"), out], "decoder.onnx: is a decoder, which"),
         ([good, str(tmp_path / "f.gif")], r"f.gif: ends in none of .png"),
         ([good, str(tmp_path / "no" / "f.png")], "f.png: there is no folder"),
         ([good, str(tmp_path / "no" / "f")], "f: there is no folder"),
