@@ -45,6 +45,9 @@ def pack(config: PackConfig, on_progress: OnProgress | None = None) -> PackSumma
     not on the number of workers, nor on interruptions. Where `config.out` already holds the result
     nothing is done.
 
+    More than one worker means spawned processes: a script that calls this needs the usual
+    `if __name__ == "__main__":`.
+
     Raises:
         ShardsError: the source cannot be used, `config.out` holds something else, no image is
             left to train on, or a worker died.

@@ -112,7 +112,9 @@ def test_damaged_file(tmp_path: Path, name: str, text: str, message: str) -> Non
         find_annotations(list_source(tmp_path))
 
 
-def split(folder: Path, names: list[str], fractions: tuple[float, float, float], seed: int = 0):  # type: ignore[no-untyped-def]
+def split(
+    folder: Path, names: list[str], fractions: tuple[float, float, float], seed: int = 0
+) -> tuple[str, list[str]]:
     entries = [Entry(name, 1, None, None, 0) for name in names]
     annotations = find_annotations(list_source(folder))
     return split_entries(entries, annotations, fractions, seed)

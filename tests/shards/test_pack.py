@@ -82,7 +82,7 @@ def test_images_are_shuffled_by_the_seed(configure: Configure, tmp_path: Path) -
     orders = []
     for number, seed in enumerate((0, 0, 1)):
         out = pack(configure(out=tmp_path / f"{number}", seed=seed)).out
-        orders.append([n for n in read_samples(out)])  # noqa: C416
+        orders.append(list(read_samples(out)))
     assert orders[0] == orders[1] != orders[2]
     assert orders[0] != sorted(orders[0])
 
