@@ -1,0 +1,134 @@
+"""CelebA's annotation files, to the letter."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+import shards
+
+from ._attributes import ATTRIBUTE_NAMES, attributes
+from ._canvas import HEIGHT, WIDTH
+from ._draw_eyes import eye_centres
+from ._draw_mouth import mouth_corners
+from ._face import Face
+from ._sample import LAYOUT_STREAM, generator
+
+IMAGE_FOLDER = "img_align_celeba"
+PARTITION_FILE = "list_eval_partition.txt"
+"""Written last: its presence means that the set is whole."""
+
+_TRAIN_SHARE, _VALID_SHARE = 162_770 / 202_599, 19_867 / 202_599
+_MAX_PICTURES_OF_ONE = 30
+_NUM_SPARSE_IDENTITIES = 200
+"""The first people have fewer pictures, so that a small set still shows many of them."""
+_BLOCK = 1024
+"""People whose numbers of pictures are drawn at once."""
+
+_LANDMARKS = "lefteye_x lefteye_y righteye_x righteye_y nose_x nose_y leftmouth_x leftmouth_y"
+_LANDMARKS += " rightmouth_x rightmouth_y"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Annotation:
+    """What CelebA's files say of one picture; positions in its pixels."""
+
+    attributes: NDArray[np.bool_]
+    """In the order of `ATTRIBUTE_NAMES`."""
+    landmarks: NDArray[np.int16]
+    """x and y of left eye, right eye, nose, left and right corner of the mouth, as one sees it."""
+    box: NDArray[np.int16]
+    """x, y, width and height of the face, hair left out."""
+
+
+def annotate(face: Face) -> Annotation:
+    """Return what CelebA's files say of a picture."""
+    nose = face.project([(0.0, face.nose_y, face.nose_z)])
+    points = np.concatenate([eye_centres(face), nose, mouth_corners(face)])
+    low = np.clip(np.floor(face.outline.min(axis=0)), 0, None)
+    high = np.minimum(np.ceil(face.outline.max(axis=0)), (WIDTH, HEIGHT))
+    return Annotation(
+        attributes=np.array(list(attributes(face).values())),
+        landmarks=np.floor(points).astype(np.int16).ravel(),
+        box=np.concatenate([low, high - low]).astype(np.int16),
+    )
+
+
+def image_name(index: int) -> str:
+    """Return the name of picture `index`, counted from 0."""
+    return f"{index + 1:06d}.jpg"
+
+
+def identities(seed: int, count: int) -> NDArray[np.int64]:
+    """Return the person on each of the first `count` pictures, from 0 and never falling.
+
+    People have 1 to 30 pictures, 20 on average as in CelebA, but the first 200 fewer: 100 pictures
+    show some 50 people, 1,000 some 150, 10,000 some 600.
+    """
+    runs: list[NDArray[np.int64]] = []
+    total, block = 0, 0
+    while total < count:
+        runs.append(_num_pictures(seed, block))
+        total += int(runs[-1].sum())
+        block += 1
+    lengths = np.concatenate(runs)
+    return np.repeat(np.arange(len(lengths)), lengths)[:count]
+
+
+def _num_pictures(seed: int, block: int) -> NDArray[np.int64]:
+    """Return how many pictures each person of a block has."""
+    rng = generator(seed, LAYOUT_STREAM, block)
+    number = block * _BLOCK + np.arange(_BLOCK)
+    most = _MAX_PICTURES_OF_ONE * np.minimum((number + 5) / _NUM_SPARSE_IDENTITIES, 1)
+    return np.ceil(most * rng.beta(2, 1, _BLOCK)).astype(np.int64)
+
+
+def partition(people: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return 0 (train), 1 (valid) or 2 (test) for each picture.
+
+    As in CelebA by position, in its proportions and with nobody in two parts; no part is empty
+    when there are three people.
+    """
+    starts = np.flatnonzero(np.diff(people, prepend=-1))
+    num_people = len(starts)
+    wanted = np.array([_TRAIN_SHARE, _TRAIN_SHARE + _VALID_SHARE]) * len(people)
+    first = int(np.abs(starts - wanted[0]).argmin())
+    second = int(np.abs(starts - wanted[1]).argmin())
+    if num_people >= 3:
+        first = min(max(first, 1), num_people - 2)
+        second = min(max(second, first + 1), num_people - 1)
+    bounds = [starts[number] if number else len(people) for number in (first, second)]
+    return np.searchsorted(bounds, np.arange(len(people)), side="right")
+
+
+def write_annotations(
+    out: Path,
+    annotations: Sequence[Annotation],
+    people: NDArray[np.int64],
+    parts: NDArray[np.int64],
+) -> None:
+    """Write CelebA's five text files, the partition last."""
+    count = str(len(annotations))
+    attribute_rows = (
+        "".join("  1" if has else " -1" for has in annotation.attributes)
+        for annotation in annotations
+    )
+    # CelebA's header of attributes ends with a space.
+    _write(out / "list_attr_celeba.txt", [count, " ".join(ATTRIBUTE_NAMES) + " "], attribute_rows)
+    landmark_rows = (
+        f" {annotation.landmarks[0]}" + "".join(f"{x:5d}" for x in annotation.landmarks[1:])
+        for annotation in annotations
+    )
+    _write(out / "list_landmarks_align_celeba.txt", [count, _LANDMARKS], landmark_rows)
+    box_rows = (" {:5d} {:3d} {:3d} {:3d}".format(*annotation.box) for annotation in annotations)
+    _write(out / "list_bbox_celeba.txt", [count, "image_id x_1 y_1 width height"], box_rows)
+    _write(out / "identity_CelebA.txt", [], (f" {person + 1}" for person in people))
+    _write(out / PARTITION_FILE, [], (f" {part}" for part in parts))
+
+
+def _write(path: Path, head: list[str], rows: Iterable[str]) -> None:
+    lines = [*head, *(image_name(index) + row for index, row in enumerate(rows))]
+    with shards.atomic_path(path) as part:
+        part.write_text("\n".join(lines) + "\n", encoding="ascii")

@@ -1,0 +1,79 @@
+"""Smooth curves through few points, and brush strokes along them."""
+
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Points = NDArray[np.float64]
+"""N points: N x 2 (x, y) in picture pixels, or N x 3 (x, y, z) in head units."""
+
+_QUARTER_TURN = np.array([(0.0, 1.0), (-1.0, 0.0)])
+
+
+def curve(points: ArrayLike, *, closed: bool = False, steps: int = 6) -> Points:
+    """Return a Catmull-Rom curve through `points`, `steps` points a segment."""
+    control = np.asarray(points, np.float64)
+    return _catmull_rom(len(control), closed, steps) @ control
+
+
+def ribbon(path: Points, widths: ArrayLike) -> Points:
+    """Return the outline of a brush stroke along `path` (N x 2); `widths` is one or N, pixels."""
+    across = _slopes(len(path)) @ (path @ _QUARTER_TURN)
+    across *= (np.asarray(widths) / (2 * np.hypot(across[:, 0], across[:, 1]) + 1e-9))[:, None]
+    return np.concatenate([path + across, (path - across)[::-1]])
+
+
+def moved(path: Points, across: float, down: float) -> Points:
+    """Return `path` moved by pixels."""
+    return np.asarray(path + np.array((across, down)))
+
+
+def taper(num: int, start: float, middle: float, end: float) -> Points:
+    """Return `num` stroke widths that pass from `start` over `middle` to `end`."""
+    return np.array((start, middle, end)) @ _tents(num)
+
+
+def ellipse(centre: ArrayLike, radius_x: float, radius_y: float, *, num: int = 28) -> Points:
+    """Return `num` points on an upright ellipse."""
+    return np.asarray(centre, np.float64) + _circle(num) * (radius_x, radius_y)
+
+
+@lru_cache
+def _tents(num: int) -> Points:
+    """Shares of start, middle and end along a stroke, 3 x num."""
+    t = np.linspace(0, 2, num)
+    return np.stack([np.maximum(1 - t, 0), 1 - np.abs(t - 1), np.maximum(t - 1, 0)])
+
+
+@lru_cache
+def _slopes(num: int) -> Points:
+    """The matrix that takes `num` points to the path's direction at each."""
+    return np.asarray(np.gradient(np.eye(num), axis=0))
+
+
+@lru_cache
+def _circle(num: int) -> Points:
+    angles = np.linspace(0, 2 * np.pi, num, endpoint=False)
+    return np.stack([np.cos(angles), np.sin(angles)], axis=1)
+
+
+@lru_cache
+def _catmull_rom(num: int, closed: bool, steps: int) -> Points:
+    """The matrix that takes `num` control points to points on the curve."""
+    num_segments = num if closed else num - 1
+    basis = np.zeros((num_segments * steps + (not closed), num))
+    for row in range(len(basis)):
+        segment = min(row // steps, num_segments - 1)
+        t = row / steps - segment
+        weights = (
+            (-t + 2 * t**2 - t**3) / 2,
+            (2 - 5 * t**2 + 3 * t**3) / 2,
+            (t + 4 * t**2 - 3 * t**3) / 2,
+            (-(t**2) + t**3) / 2,
+        )
+        for offset, weight in zip(range(-1, 3), weights, strict=True):
+            column = segment + offset
+            column = column % num if closed else min(max(column, 0), num - 1)
+            basis[row, column] += weight
+    return basis

@@ -1,0 +1,56 @@
+"""A whole picture: layers from the back to the front, then the camera."""
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from ._canvas import Canvas, Pixels, smooth
+from ._draw_background import draw_background
+from ._draw_beard import draw_beard
+from ._draw_clothes import draw_clothes, draw_necklace
+from ._draw_eyes import draw_brows, draw_eyes
+from ._draw_hair import draw_back_hair, draw_hair, plan_hair
+from ._draw_hat import draw_hat
+from ._draw_head import draw_skin
+from ._draw_mouth import draw_mouth
+from ._draw_things import draw_earrings, draw_glasses
+from ._face import Face
+from ._light import Light
+from ._textures import sensor_noise, stubble
+from ._traits import Identity, Picture
+
+
+def draw_face(identity: Identity, picture: Picture) -> NDArray[np.uint8]:
+    """Return a drawn portrait, 218 x 178 x 3, uint8, RGB."""
+    rng = np.random.default_rng(picture.seed)
+    face = Face(identity, picture)
+    light = Light(face)
+    canvas = Canvas(draw_background(picture.background, rng))
+    hair = plan_hair(canvas, face)
+    face_mask = canvas.mask(face.outline, blur=0.4)
+    draw_back_hair(canvas, face, hair)
+    draw_skin(canvas, face, light, face_mask, hair.over_face(), rng)
+    if picture.outfit.necklace:
+        draw_necklace(canvas, face, rng)
+    draw_clothes(canvas, face, light, rng)
+    flecks = stubble(rng)
+    draw_beard(canvas, face, flecks, face_mask)
+    draw_mouth(canvas, face)
+    draw_eyes(canvas, face)
+    draw_brows(canvas, face, flecks, face_mask)
+    draw_hair(canvas, face, light, hair)
+    if picture.outfit.earrings:
+        draw_earrings(canvas, face, rng)
+    draw_glasses(canvas, face, rng)
+    draw_hat(canvas, face, light, rng)
+    return _expose(canvas.pixels, picture, rng)
+
+
+def _expose(pixels: Pixels, picture: Picture, rng: np.random.Generator) -> NDArray[np.uint8]:
+    """Return what the camera makes of it: blur, contrast, colour cast, noise."""
+    if picture.camera.blur > 0.25:
+        pixels = smooth(pixels, picture.camera.blur)
+    noisy = cv2.addWeighted(pixels, 1, sensor_noise(rng), picture.camera.noise, 0, dtype=cv2.CV_8U)
+    gain = np.asarray(picture.camera.cast) * picture.camera.exposure * picture.camera.contrast
+    levels = np.arange(256)[:, None] * gain + 118 * (1 - picture.camera.contrast)
+    return np.asarray(cv2.LUT(noisy, np.clip(np.rint(levels), 0, 255).astype(np.uint8)[None]))

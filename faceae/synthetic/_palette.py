@@ -1,0 +1,105 @@
+"""Colours of skin, hair, eyes and things."""
+
+import colorsys
+
+import cv2
+import numpy as np
+from numpy.typing import ArrayLike
+
+from ._canvas import Pixels
+from ._traits import Colour, HairTone, Identity
+
+_SKIN_STOPS = np.array([0.0, 0.2, 0.4, 0.6, 0.8, 1.0])
+_SKIN = np.array(
+    [
+        (250, 224, 207),
+        (241, 205, 179),
+        (222, 176, 142),
+        (190, 138, 102),
+        (143, 97, 68),
+        (96, 63, 46),
+    ],
+    np.float64,
+)
+
+_HAIR: dict[HairTone, tuple[Colour, Colour]] = {
+    "black": ((24, 20, 22), (44, 36, 34)),
+    "brown": ((70, 44, 28), (124, 82, 50)),
+    "blond": ((178, 136, 78), (232, 202, 142)),
+    "auburn": ((104, 44, 24), (168, 82, 40)),
+    "grey": ((128, 126, 126), (214, 212, 208)),
+}
+"""Darkest and lightest shade of each tone."""
+
+EYE_COLOURS: tuple[Colour, ...] = (
+    (70, 42, 24),
+    (92, 58, 32),
+    (118, 84, 44),
+    (104, 116, 72),
+    (88, 130, 160),
+    (112, 140, 168),
+    (120, 128, 132),
+)
+LIPSTICKS: tuple[Colour, ...] = (
+    (188, 32, 44),
+    (204, 62, 84),
+    (150, 34, 56),
+    (206, 92, 96),
+    (128, 44, 72),
+)
+EYESHADOWS: tuple[Colour, ...] = ((92, 70, 62), (110, 78, 104), (70, 84, 110), (136, 98, 66))
+
+
+def skin_colour(identity: Identity) -> Pixels:
+    """Return the skin's colour in plain light, 3 values in [0, 255]."""
+    base = np.array([np.interp(identity.skin, _SKIN_STOPS, _SKIN[:, i]) for i in range(3)])
+    tint = np.array([2.0, 2.0, -7.0]) if identity.undertone > 0 else np.array([-3.0, 4.0, -4.0])
+    return np.asarray(base + tint * identity.undertone, np.float32)
+
+
+def skin_ramp(colour: Pixels) -> Pixels:
+    """Return the skin's colour at 256 levels of light, 256 x 3; level 160 is plain light.
+
+    Light scatters inside skin, red deepest: so shadows turn redder, not only darker.
+    """
+    light = np.linspace(0, 1.6, 256, dtype=np.float32)[:, None]
+    dark = colour * np.minimum(light, 1) ** np.array([0.82, 1.08, 1.2], np.float32)
+    glow = np.clip((light - 1) / 0.6, 0, 1) * 0.75
+    return np.asarray(dark + (np.float32(252) - dark) * glow, np.float32)
+
+
+def hair_colour(identity: Identity) -> Pixels:
+    """Return the hair's colour in plain light, 3 values in [0, 255]."""
+    dark, light = (np.asarray(shade, np.float32) for shade in _HAIR[identity.hair.tone])
+    return np.asarray(dark + (light - dark) * (identity.hair.shade + 1) / 2, np.float32)
+
+
+def hair_ramp(colour: Pixels) -> Pixels:
+    """Return the hair's colour at 256 levels of light, 256 x 3; level 128 is plain light."""
+    light = np.linspace(0, 2, 256, dtype=np.float32)[:, None]
+    dark = colour * (0.16 + 0.84 * np.minimum(light, 1) ** 1.2)
+    shine = np.clip(light - 1, 0, 1) ** 1.2
+    sheen = np.minimum(colour * 1.35 + 34, 250)
+    return np.asarray(dark + (sheen - dark) * shine, np.float32)
+
+
+def shade_ramp(colour: ArrayLike) -> Pixels:
+    """Return a dull thing's colour at 256 levels of light, 256 x 3; level 160 is plain light."""
+    levels = np.linspace(0, 1.6, 256, dtype=np.float32)[:, None]
+    return np.minimum(levels * np.asarray(colour, np.float32), 255)
+
+
+def through_ramp(level: Pixels, ramp: Pixels) -> Pixels:
+    """Return the colour of each level: H x W levels in [0, 255] by a 256 x 3 ramp."""
+    whole = cv2.convertScaleAbs(np.maximum(level, 0))  # rounds, and clips at 255
+    return np.asarray(cv2.LUT(cv2.merge((whole, whole, whole)), ramp[None]), np.float32)
+
+
+def random_colour(
+    rng: np.random.Generator,
+    saturation: tuple[float, float] = (0.1, 0.6),
+    value: tuple[float, float] = (0.2, 0.9),
+) -> Colour:
+    """Return a colour of any hue."""
+    rgb = colorsys.hsv_to_rgb(rng.random(), rng.uniform(*saturation), rng.uniform(*value))
+    return rgb[0] * 255, rgb[1] * 255, rgb[2] * 255
