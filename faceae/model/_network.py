@@ -14,6 +14,8 @@ _SMALLEST_MAP = 4
 _MAX_WIDENING = 8
 """Channels double at each stage up to this multiple of the width."""
 _SLOPE = 0.2
+_INITIAL_STD = 0.02
+"""Of the first convolution weights, as DCGAN has it; torch's own wider start learns more slowly."""
 
 
 class FaceAutoEncoder(nn.Module):
@@ -34,6 +36,9 @@ class FaceAutoEncoder(nn.Module):
         channels = _stage_channels(config)
         self.encoder = _make_encoder(channels, config.latent_size)
         self.decoder = _make_decoder(channels, config.latent_size)
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
+                nn.init.normal_(module.weight, std=_INITIAL_STD)
 
     def encode(self, images: Tensor) -> Tensor:
         """Return latents, N x Z float, of faces, N x 3 x S x S float in [-1, 1], RGB."""
