@@ -4,7 +4,6 @@ The machine's speed drifts, so contenders take turns: every round runs each of t
 taken within a round, and the median of the rounds is reported with their spread.
 """
 
-import json
 import logging
 import platform
 import statistics
@@ -100,7 +99,6 @@ def table(rows: Sequence[Row]) -> str:
         name = f"{row.name} (peer)" if row.peer else row.name
         lines.append(f"| {name} | {row.ratio:.2f} | {row.ratio_low:.2f} - {row.ratio_high:.2f} |")
     return "\n".join(lines)
-
 
 
 def _machine() -> dict[str, Any]:
