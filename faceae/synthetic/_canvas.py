@@ -45,7 +45,7 @@ class Canvas:
         self._scale = scale
         self._factor = scale * _UNIT
         # A pixel's centre lies half a pixel from its corner, and OpenCV counts from centres.
-        self._shift = -np.asarray(origin, np.float64) * self._factor - _UNIT / 2
+        self._shift = -np.asarray(origin, np.float64) * self._factor - (_UNIT - 1) / 2
 
     def fill(
         self,
@@ -141,7 +141,7 @@ class Canvas:
     def _fixed(self, polygons: Sequence[Points]) -> _Fixed:
         """Return all corners as OpenCV's fixed-point numbers."""
         corners = polygons[0] if len(polygons) == 1 else np.concatenate(polygons)
-        return np.rint(corners * self._factor + self._shift).astype(np.int32)
+        return (corners * self._factor + self._shift).astype(np.int32)
 
     def _window(self, fixed: _Fixed, sigma: float) -> Window | None:
         """Return the part of the canvas that shapes reach, their soft edges included."""

@@ -53,7 +53,7 @@ def _coloured(colour: Pixels, light: Pixels) -> Pixels:
 
 
 def _gradient(rng: np.random.Generator) -> Pixels:
-    first, second = _colour(rng, (0, 0.6), (0.25, 0.95)), _colour(rng, (0, 0.5), (0.1, 0.9))
+    first, second = _colour(rng, (0, 0.45), (0.25, 0.92)), _colour(rng, (0, 0.45), (0.1, 0.9))
     corners = rng.random((2, 2, 1)).astype(np.float32)
     return _enlarge(first + (second - first) * corners)
 

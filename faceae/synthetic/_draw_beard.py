@@ -31,7 +31,7 @@ def _stubble(canvas: Canvas, face: Face, flecks: Pixels, face_mask: Pixels) -> N
     found = canvas.cover(_full(face), blur=3.0)
     assert found is not None, "the jaw lies in the picture"
     window, mask = found
-    mask *= face_mask[window] * np.clip(0.36 + 0.08 * flecks[window], 0, 1)
+    mask *= face_mask[window] * np.clip(0.45 + 0.08 * flecks[window], 0, 1)
     bluish = 0.5 * skin_colour(face.identity) + np.array((2, 8, 14))
     blend(canvas.pixels[window], bluish, mask)
 

@@ -7,7 +7,7 @@ from ._canvas import WIDTH, Canvas
 from ._curves import Points, curve, ellipse, moved
 from ._face import SIDES, Face
 from ._light import Light
-from ._palette import random_colour, shade_ramp, through_ramp
+from ._palette import PLAIN_LIGHT, random_colour, shade_ramp, through_ramp
 from ._textures import clouds
 
 _WHITE = np.array([236.0, 236.0, 238.0])
@@ -85,7 +85,9 @@ def _cloth(
     lit = 0.9 + 0.16 * light.direction[0] * across - 0.1 * across**2
     folds = 0.07 * clouds(rng)[window] + lit.astype(np.float32)
     part = canvas.pixels[window]
-    part[...] = cv2.blendLinear(through_ramp(160 * folds, shade_ramp(colour)), part, mask, 1 - mask)
+    part[...] = cv2.blendLinear(
+        through_ramp(PLAIN_LIGHT * folds, shade_ramp(colour)), part, mask, 1 - mask
+    )
 
 
 def _collar(canvas: Canvas, face: Face, colour: Points) -> None:

@@ -9,12 +9,10 @@ from ._canvas import HEIGHT, WIDTH, Canvas, Pixels, Shapes, Window, smooth
 from ._face import Face
 from ._haircut import Haircut, hair_flow
 from ._light import Light, enlarge, shrink
-from ._palette import hair_colour, hair_ramp, through_ramp
+from ._palette import PLAIN_HAIR_LIGHT, hair_colour, hair_ramp, through_ramp
 from ._relief import dome
 from ._textures import NUM_STRAND_VARIANTS, Flow, strands
 
-_PLAIN_LIGHT = 128
-"""Level of the hair ramp that is the hair's own colour."""
 _SHINE: dict[Flow, float] = {"curly": 0.15, "cropped": 0.35, "wavy": 0.5, "straight": 0.55}
 
 
@@ -60,7 +58,7 @@ def plan_hair(canvas: Canvas, face: Face) -> Hair:
 def draw_back_hair(canvas: Canvas, face: Face, hair: Hair) -> None:
     """Paint the hair behind the neck, in the head's shadow."""
     for layer in hair.back:
-        _lay(canvas, face, 0.42 + 0.12 * layer.lines, layer)
+        _lay(canvas, face, 0.5 + 0.12 * layer.lines, layer)
 
 
 def draw_hair(canvas: Canvas, face: Face, light: Light, hair: Hair) -> None:
@@ -93,6 +91,6 @@ def _layer(
 
 
 def _lay(canvas: Canvas, face: Face, lit: Pixels, layer: _Layer) -> None:
-    colour = through_ramp(_PLAIN_LIGHT * lit, hair_ramp(hair_colour(face.identity)))
+    colour = through_ramp(PLAIN_HAIR_LIGHT * lit, hair_ramp(hair_colour(face.identity)))
     part = canvas.pixels[layer.window]
     part[...] = cv2.blendLinear(colour, part, layer.mask, 1 - layer.mask)

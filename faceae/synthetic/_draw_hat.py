@@ -7,7 +7,7 @@ from ._canvas import Canvas
 from ._curves import Points, curve, moved
 from ._face import Face
 from ._light import Light
-from ._palette import shade_ramp, through_ramp
+from ._palette import PLAIN_LIGHT, shade_ramp, through_ramp
 from ._textures import speckle
 
 _SHADOW_REACH = {"beanie": 3.0, "cap": 9.0, "fedora": 7.0}
@@ -44,7 +44,7 @@ class _Felt:
         across = np.linspace(-1, 1, mask.shape[1], dtype=np.float32)
         down = np.linspace(0.16, -0.14, mask.shape[0], dtype=np.float32)
         lit = 1.02 + 0.25 * self._x_light * across - 0.32 * across**2 + down[:, None]
-        levels = 160 * brightness * (lit + grain * self._grain[window])
+        levels = PLAIN_LIGHT * brightness * (lit + grain * self._grain[window])
         part = self.canvas.pixels[window]
         cloth = through_ramp(np.asarray(levels, np.float32), shade_ramp(self.colour))
         part[...] = cv2.blendLinear(cloth, part, mask, 1 - mask)

@@ -7,13 +7,10 @@ from ._canvas import WIDTH, Canvas, Pixels, smooth
 from ._curves import Points, curve, ellipse, moved, ribbon, taper
 from ._face import SIDES, Face
 from ._light import Light, both_sides, enlarge, shift, shrink, soft_spots
-from ._palette import skin_colour, skin_ramp, through_ramp
+from ._palette import PLAIN_LIGHT, skin_colour, skin_ramp, through_ramp
 from ._relief import face_relief
 from ._textures import clouds, speckle
 from ._traits import Identity
-
-_PLAIN_LIGHT = 160
-"""Level of the skin ramp that is the skin's own colour."""
 
 
 def draw_skin(
@@ -39,7 +36,7 @@ def draw_skin(
     found = canvas.cover(outlines, blur=0.4)
     assert found is not None, "the face lies in the picture"
     window, whole = found
-    lit_levels = shade.pixels[window] * _PLAIN_LIGHT
+    lit_levels = shade.pixels[window] * PLAIN_LIGHT
     skin = through_ramp(lit_levels, skin_ramp(skin_colour(face.identity)))
     skin += _blood(face, enlarge(_flush(face))[window] * face_mask[window])
     part = canvas.pixels[window]
@@ -103,7 +100,7 @@ def _shade_ears(shade: Canvas, face: Face, face_mask: Pixels) -> None:
 
 def _shade_nose(shade: Canvas, face: Face, face_mask: Pixels) -> None:
     """Nostrils, wings and the shadow below the tip."""
-    tip, width = face.nose_y, 1 + 0.2 * face.identity.shape.nose_width
+    tip, width = face.nose_y, 1 + 0.27 * face.identity.shape.nose_width
     below = face.place(ellipse((0, tip + 5.2), 5.5 * width, 1.6, num=16), 4)
     shade.add(below, -0.08, blur=1.2, clip=face_mask)
     nostril = np.array(
@@ -151,12 +148,12 @@ def _shade_folds(shade: Canvas, face: Face, face_mask: Pixels) -> None:
     shade.add(folds, -0.05 - 0.1 * smile - 0.2 * old, blur=0.9, clip=face_mask)
     bag = [(face.eye_x - 7.5, 5.0), (face.eye_x, 9.6), (face.eye_x + 8, 6.0)]
     bags = _creases(_lines(face, bag), 1.8)
-    shade.add(bags, -0.03 - 0.2 * picture.eye_bags - 0.08 * old, blur=0.7, clip=face_mask)
+    shade.add(bags, -0.03 - 0.27 * picture.eye_bags - 0.08 * old, blur=0.7, clip=face_mask)
     if face.has_double_chin:
         y = face.chin
         half = [(0, y + 8), (12, y + 5.5), (22, y - 3)]
         fold = face.flat(curve([(-px, py) for px, py in half[:0:-1]] + half), z=16)
-        shade.add(_creases([fold], 3.4), -0.22, blur=1.2)
+        shade.add(_creases([fold], 3.6), -0.3, blur=1.2)
 
 
 def _shade_age(shade: Canvas, face: Face, face_mask: Pixels) -> None:

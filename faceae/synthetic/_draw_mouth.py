@@ -54,8 +54,8 @@ def _plan(face: Face) -> _Mouth:
     traits, x, corner = face.identity, face.mouth_half_width, _corner_y(face)
     smile = max(face.picture.expression.smile, 0)
     middle = face.mouth_y + 1.4 * smile
-    upper = 3.5 + 1.5 * traits.shape.lips - 0.7 * smile
-    lower = 4.8 + 1.9 * traits.shape.lips - 0.6 * smile
+    upper = 3.6 + 1.9 * traits.shape.lips - 0.7 * smile
+    lower = 4.9 + 2.4 * traits.shape.lips - 0.6 * smile
     up, down = 1.75 * face.picture.expression.mouth_open, 5.25 * face.picture.expression.mouth_open
     side = (middle + corner) / 2
 

@@ -156,7 +156,7 @@ class Face:
 
     def _half_outline(self) -> Points:
         traits, width, chin = self.identity, self.half_width, self.chin
-        jaw = 0.80 + 0.05 * traits.shape.jaw + 0.05 * traits.shape.weight
+        jaw = 0.80 + 0.05 * traits.shape.jaw + 0.07 * traits.shape.weight
         chin_side = 0.50 + 0.07 * traits.shape.jaw + 0.05 * traits.shape.weight
         return np.array(
             [

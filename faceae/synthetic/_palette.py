@@ -9,7 +9,6 @@ from numpy.typing import ArrayLike
 from ._canvas import Pixels
 from ._traits import Colour, HairTone, Identity
 
-_SKIN_STOPS = np.array([0.0, 0.2, 0.4, 0.6, 0.8, 1.0])
 _SKIN = np.array(
     [
         (250, 224, 207),
@@ -21,6 +20,21 @@ _SKIN = np.array(
     ],
     np.float64,
 )
+"""From the palest to the darkest, in even steps."""
+_ROSY, _GOLDEN = np.array([3.0, -4.0, 4.0]), np.array([2.0, 2.0, -7.0])
+
+PLAIN_LIGHT = 160
+"""Level of light at which skin and cloth show their own colour."""
+_LIGHT = np.arange(256, dtype=np.float32)[:, None] / PLAIN_LIGHT
+_SKIN_SHADE = np.minimum(_LIGHT, 1) ** np.array([0.82, 1.08, 1.2], np.float32)
+"""Light scatters inside skin, red deepest: so shadows turn redder, not only darker."""
+_SKIN_GLOW = np.clip((_LIGHT - 1) / 0.6, 0, 1) * 0.75
+
+PLAIN_HAIR_LIGHT = 128
+"""Level of light at which hair shows its own colour."""
+_HAIR_LIGHT = np.arange(256, dtype=np.float32)[:, None] / PLAIN_HAIR_LIGHT
+_HAIR_SHADE = 0.16 + 0.84 * np.minimum(_HAIR_LIGHT, 1) ** 1.2
+_HAIR_SHINE = np.clip(_HAIR_LIGHT - 1, 0, 1) ** 1.2
 
 _HAIR: dict[HairTone, tuple[Colour, Colour]] = {
     "black": ((24, 20, 22), (44, 36, 34)),
@@ -52,20 +66,17 @@ EYESHADOWS: tuple[Colour, ...] = ((92, 70, 62), (110, 78, 104), (70, 84, 110), (
 
 def skin_colour(identity: Identity) -> Pixels:
     """Return the skin's colour in plain light, 3 values in [0, 255]."""
-    base = np.array([np.interp(identity.skin, _SKIN_STOPS, _SKIN[:, i]) for i in range(3)])
-    tint = np.array([2.0, 2.0, -7.0]) if identity.undertone > 0 else np.array([-3.0, 4.0, -4.0])
-    return np.asarray(base + tint * identity.undertone, np.float32)
+    place = identity.skin * (len(_SKIN) - 1)
+    step = min(int(place), len(_SKIN) - 2)
+    base = _SKIN[step] + (_SKIN[step + 1] - _SKIN[step]) * (place - step)
+    tint = _GOLDEN if identity.undertone > 0 else _ROSY
+    return np.asarray(base + tint * abs(identity.undertone), np.float32)
 
 
 def skin_ramp(colour: Pixels) -> Pixels:
-    """Return the skin's colour at 256 levels of light, 256 x 3; level 160 is plain light.
-
-    Light scatters inside skin, red deepest: so shadows turn redder, not only darker.
-    """
-    light = np.linspace(0, 1.6, 256, dtype=np.float32)[:, None]
-    dark = colour * np.minimum(light, 1) ** np.array([0.82, 1.08, 1.2], np.float32)
-    glow = np.clip((light - 1) / 0.6, 0, 1) * 0.75
-    return np.asarray(dark + (np.float32(252) - dark) * glow, np.float32)
+    """Return the skin's colour at 256 levels of light, 256 x 3."""
+    dark = colour * _SKIN_SHADE
+    return np.asarray(dark + (np.float32(252) - dark) * _SKIN_GLOW, np.float32)
 
 
 def hair_colour(identity: Identity) -> Pixels:
@@ -75,18 +86,15 @@ def hair_colour(identity: Identity) -> Pixels:
 
 
 def hair_ramp(colour: Pixels) -> Pixels:
-    """Return the hair's colour at 256 levels of light, 256 x 3; level 128 is plain light."""
-    light = np.linspace(0, 2, 256, dtype=np.float32)[:, None]
-    dark = colour * (0.16 + 0.84 * np.minimum(light, 1) ** 1.2)
-    shine = np.clip(light - 1, 0, 1) ** 1.2
+    """Return the hair's colour at 256 levels of light, 256 x 3."""
+    dark = colour * _HAIR_SHADE
     sheen = np.minimum(colour * 1.35 + 34, 250)
-    return np.asarray(dark + (sheen - dark) * shine, np.float32)
+    return np.asarray(dark + (sheen - dark) * _HAIR_SHINE, np.float32)
 
 
 def shade_ramp(colour: ArrayLike) -> Pixels:
-    """Return a dull thing's colour at 256 levels of light, 256 x 3; level 160 is plain light."""
-    levels = np.linspace(0, 1.6, 256, dtype=np.float32)[:, None]
-    return np.minimum(levels * np.asarray(colour, np.float32), 255)
+    """Return a dull thing's colour at 256 levels of light, 256 x 3."""
+    return np.minimum(_LIGHT * np.asarray(colour, np.float32), 255)
 
 
 def through_ramp(level: Pixels, ramp: Pixels) -> Pixels:

@@ -55,8 +55,8 @@ def _hills(face: Face) -> list[Bump]:
 
 def _nose(face: Face) -> list[Bump]:
     traits, tip = face.identity, face.nose_y
-    width, point = 1 + 0.18 * traits.shape.nose_width, traits.shape.nose_point
-    wings = [(6.0 + 1.3 * traits.shape.nose_width, tip + 1.6, 2.9, 3.3 * width, 3.2)]
+    width, point = 1 + 0.25 * traits.shape.nose_width, traits.shape.nose_point
+    wings = [(6.2 + 2.0 * traits.shape.nose_width, tip + 1.6, 3.1, 3.3 * width, 3.2)]
     middle = [
         (0.0, 0.18 * tip, 1.7, 3.6, 8.0),
         (0.0, 0.62 * tip, 3.6, 4.2 * width, 7.5),
