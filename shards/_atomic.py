@@ -3,7 +3,7 @@
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -24,16 +24,38 @@ def atomic_path(path: Path) -> Iterator[Path]:
     Raises:
         OSError: as the file system reports it, e.g. for a full disk.
     """
-    part = path.with_name(path.name + PART_SUFFIX)
+    with discard_on_error(path) as part:
+        yield part
+        publish([path])
+
+
+@contextmanager
+def discard_on_error(path: Path) -> Iterator[Path]:
+    """Yield `path` + ".part" for writing, which `publish` later gives its final name.
+
+    An exception in the block, Ctrl-C included, removes the part. One that an earlier, killed
+    process left behind is removed first.
+    """
+    part = _part_of(path)
     remove(part)
     try:
         yield part
-        _sync(part)
-        part.replace(path)
     except BaseException:
         remove(part)
         raise
-    _sync_entry(path.parent)
+
+
+def publish(paths: Sequence[Path]) -> None:
+    """Sync the parts of files that share a folder, give them their final names, sync the folder.
+
+    Raises:
+        OSError: as the file system reports it.
+    """
+    for path in paths:
+        _sync(_part_of(path))
+    for path in paths:
+        _part_of(path).replace(path)
+    _sync_entry(paths[0].parent)
 
 
 def write_json(path: Path, obj: Any) -> None:
@@ -49,6 +71,10 @@ def remove(path: Path) -> None:
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)
+
+
+def _part_of(path: Path) -> Path:
+    return path.with_name(path.name + PART_SUFFIX)
 
 
 def _sync(path: Path) -> None:

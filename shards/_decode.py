@@ -9,6 +9,7 @@ import io
 import struct
 import warnings
 import zlib
+from typing import Literal
 
 import numpy as np
 import simplejpeg
@@ -84,6 +85,30 @@ def decode(data: bytes) -> tuple[NDArray[np.uint8], bool]:
     return _decode_with_pillow(data), False
 
 
+def check_plain_jpeg(data: bytes) -> tuple[int, int] | None:
+    """Check a JPEG that every decoder reads the same and return its height and width.
+
+    None stands for any other file, which `decode` tells more about. All coefficients of all
+    components are decoded, so that damage is seen as by `decode`; only brightness becomes pixels,
+    which takes two thirds of the time.
+
+    Raises:
+        ImageRefused: as `decode`.
+    """
+    header = read_header(data) if is_jpeg(data) else None
+    if header is None or header.exif is not None or not header.is_common:
+        return None
+    _check_sides(header.width, header.height)
+    try:
+        height, width, colorspace, _ = simplejpeg.decode_jpeg_header(data)
+    except ValueError:
+        return None
+    if colorspace != "YCbCr":
+        return None
+    _decode_strictly(data, "GRAY")
+    return height, width
+
+
 def _decode_jpeg(data: bytes) -> tuple[NDArray[np.uint8], bool]:
     header = read_header(data)
     if header is None:
@@ -96,20 +121,20 @@ def _decode_jpeg(data: bytes) -> tuple[NDArray[np.uint8], bool]:
     except ValueError:
         # libjpeg-turbo's simple interface does not know every subsampling; Pillow decodes them all.
         return _decode_with_pillow(data), False
-    image_HWC = _decode_strictly(data)
+    image_HWC = _decode_strictly(data, "RGB")
     upright = _turn_upright(image_HWC, header)
     plain = header.is_common and colorspace == "YCbCr" and upright is image_HWC
     return upright, plain
 
 
-def _decode_strictly(data: bytes) -> NDArray[np.uint8]:
+def _decode_strictly(data: bytes, colorspace: Literal["RGB", "GRAY"]) -> NDArray[np.uint8]:
     image_HWC: NDArray[np.uint8]
     try:
-        image_HWC = simplejpeg.decode_jpeg(data, "RGB")
+        image_HWC = simplejpeg.decode_jpeg(data, colorspace)
     except ValueError as error:
         message = str(error)
         if message.endswith(_HARMLESS):
-            image_HWC = simplejpeg.decode_jpeg(data, "RGB", strict=False)
+            image_HWC = simplejpeg.decode_jpeg(data, colorspace, strict=False)
             return image_HWC
         reason = "truncated" if "remature end of JPEG" in message else "corrupt"
         raise ImageRefused(reason, message) from error

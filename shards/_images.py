@@ -11,7 +11,7 @@ import simplejpeg
 from numpy.typing import NDArray
 from PIL import Image
 
-from ._decode import ImageRefused, decode
+from ._decode import ImageRefused, check_plain_jpeg, decode
 from ._errors import ShardsError
 from ._manifest import Encoding
 
@@ -69,9 +69,11 @@ def encode_for_shard(
     Raises:
         ImageRefused: as `decode_image`; also where `crop` or `size` would enlarge the image.
     """
+    wanted = crop or size
+    if encoding == "jpg" and wanted is None and (size_HW := check_plain_jpeg(data)) is not None:
+        return EncodedImage(data=data, height=size_HW[0], width=size_HW[1], converted=False)
     image_HWC, plain = decode(data)
     height, width, _ = image_HWC.shape
-    wanted = crop or size
     if wanted is not None and min(height, width) < wanted:
         raise ImageRefused("too small", f"{width}x{height} pixels, {wanted} are asked for")
     if plain and encoding == "jpg" and wanted is None:

@@ -2,8 +2,10 @@
 
 import hashlib
 import json
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,15 +28,17 @@ from ._manifest import (
     write_manifest,
 )
 from ._plan import Plan, PlannedImage, ShardSlot, ShardTask, make_plan
-from ._pool import Tick, run_tasks
+from ._pool import Tick, run_tasks, warm_up
 from ._progress import Progress, ShardRecord, claim_folder, describe_differences
 from ._sources import Reader, escape
-from ._tar import Sample, write_shard
+from ._tar import Sample, publish_shard, write_shard
 
 OnProgress = Callable[[int, int], None]
 """Receives the number of images looked at so far, and the number to look at."""
 
 _NUM_EXAMPLES = 3
+_MAX_UNPUBLISHED = 4
+"""Finished shards that may wait for the disk; with more of them the workers wait too."""
 
 
 def pack(config: PackConfig, on_progress: OnProgress | None = None) -> PackSummary:
@@ -45,7 +49,7 @@ def pack(config: PackConfig, on_progress: OnProgress | None = None) -> PackSumma
     not on the number of workers, nor on interruptions. Where `config.out` already holds the result
     nothing is done.
 
-    More than one worker means spawned processes: a script that calls this needs the usual
+    More than one worker means other processes: a script that calls this needs the usual
     `if __name__ == "__main__":`.
 
     Raises:
@@ -54,6 +58,8 @@ def pack(config: PackConfig, on_progress: OnProgress | None = None) -> PackSumma
         OSError: as the file system reports it. As after a kill, the same call goes on.
     """
     _check_apart(config)
+    if config.workers > 1:
+        warm_up()
     plan = make_plan(config)
     if (config.out / MANIFEST_NAME).is_file():
         return _accept_finished(plan)
@@ -98,11 +104,11 @@ class PackWorker:
     encoding: Encoding
     reader: Reader
 
-    def run(self, task: ShardTask, tick: Tick) -> None:
-        """Write one shard, its index, then its record."""
+    def run(self, task: ShardTask, tick: Tick) -> tuple[str, ShardRecord]:
+        """Write one shard and its index as parts; return its name and its record."""
         record = ShardRecord()
         record.shard = write_shard(self.out, task.slot.name, self._encode(task, record, tick))
-        Progress(self.out).write(task.slot.name, record)
+        return task.slot.name, record
 
     def close(self) -> None:
         """Close the source."""
@@ -172,13 +178,40 @@ def _pack_missing(plan: Plan, progress: Progress, on_progress: OnProgress) -> No
     worker = PackWorker(
         config.out, config.crop, config.size, config.encoding, plan.source.open_reader()
     )
-    run_tasks(
-        worker,
-        map(plan.make_task, missing),
-        processes=min(config.workers, max(len(missing), 1)),
-        on_ticks=lambda num_done: on_progress(num_done, num_images),
-        lock=progress.lock_path,
-    )
+    with _publish_meanwhile(progress) as publish:
+        run_tasks(
+            worker,
+            map(plan.make_task, missing),
+            processes=min(config.workers, max(len(missing), 1)),
+            on_result=publish,
+            on_ticks=lambda num_done: on_progress(num_done, num_images),
+            lock=progress.lock_path,
+        )
+
+
+@contextmanager
+def _publish_meanwhile(progress: Progress) -> Iterator[Callable[[tuple[str, ShardRecord]], None]]:
+    """Yield what publishes a shard, then its record, while workers go on with the next ones.
+
+    A disk takes its time to sync a shard, in which a core decodes hundreds of images.
+    """
+    pending: deque[Future[None]] = deque()
+    with ThreadPoolExecutor(1) as executor:
+
+        def publish(result: tuple[str, ShardRecord]) -> None:
+            pending.append(executor.submit(_publish, progress, *result))
+            while pending and (pending[0].done() or len(pending) > _MAX_UNPUBLISHED):
+                pending.popleft().result()
+
+        yield publish
+        for future in pending:
+            future.result()
+
+
+def _publish(progress: Progress, name: str, record: ShardRecord) -> None:
+    if record.shard is not None:
+        publish_shard(progress.out, record.shard)
+    progress.write(name, record)
 
 
 def _finish(plan: Plan, progress: Progress) -> None:

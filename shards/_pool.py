@@ -1,6 +1,7 @@
-"""Tasks on all cores: spawned processes, a shared count of what is done, clean ends.
+"""Tasks on all cores: fresh processes, a shared count of what is done, clean ends.
 
-Processes are spawned, not forked, so that a caller's threads and CUDA context do no harm.
+Processes are never forked from the caller, whose threads and CUDA context would do harm. Where the
+system can, they are forked from a server that has imported what they need; elsewhere spawned.
 """
 
 import multiprocessing
@@ -10,6 +11,7 @@ import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from multiprocessing import forkserver
 from multiprocessing.sharedctypes import Synchronized
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
@@ -22,6 +24,9 @@ Tick = Callable[[], None]
 
 _POLL_S = 0.2
 _TICKS_A_REPORT = 32
+_HAS_SERVER = "forkserver" in multiprocessing.get_all_start_methods()
+_PRELOADED = ("shards._pack", "shards._verify")
+"""Modules of the workers."""
 
 T_contra = TypeVar("T_contra", contravariant=True)
 R_co = TypeVar("R_co", covariant=True)
@@ -44,27 +49,42 @@ def run_tasks(
     tasks: Iterable[T],
     *,
     processes: int,
+    on_result: Callable[[R], None],
     on_ticks: Callable[[int], None],
     lock: Path | None = None,
-) -> list[R]:
-    """Run all tasks and return their results, in no particular order.
+) -> None:
+    """Run all tasks, in no particular order.
 
     Tasks are drawn from the iterable as processes become free, so they need not exist at once.
     With one process everything runs in the calling one.
 
     Args:
+        on_result: called here, with what each task returned, as soon as it did.
         on_ticks: called now and then with the number of ticks so far.
-        lock: file that every spawned process holds a shared lock on while it lives.
+        lock: file that every other process holds a shared lock on while it lives.
 
     Raises:
         ShardsError: a process died.
     """
     if processes == 1:
-        return _run_here(worker, tasks, on_ticks)
-    return _run_in_pool(worker, tasks, processes, on_ticks, lock)
+        _run_here(worker, tasks, on_result, on_ticks)
+    else:
+        _run_in_pool(worker, tasks, processes, on_result, on_ticks, lock)
 
 
-def _run_here(worker: Worker[T, R], tasks: Iterable[T], on_ticks: Callable[[int], None]) -> list[R]:
+def warm_up() -> None:
+    """Let the server that processes are forked from start meanwhile, where there is one."""
+    if _HAS_SERVER:
+        multiprocessing.set_forkserver_preload(list(_PRELOADED))
+        forkserver.ensure_running()
+
+
+def _run_here(
+    worker: Worker[T, R],
+    tasks: Iterable[T],
+    on_result: Callable[[R], None],
+    on_ticks: Callable[[int], None],
+) -> None:
     num_ticks = 0
 
     def tick() -> None:
@@ -74,27 +94,29 @@ def _run_here(worker: Worker[T, R], tasks: Iterable[T], on_ticks: Callable[[int]
             on_ticks(num_ticks)
 
     try:
-        results = [worker.run(task, tick) for task in tasks]
+        for task in tasks:
+            on_result(worker.run(task, tick))
     finally:
         worker.close()
     on_ticks(num_ticks)
-    return results
 
 
 def _run_in_pool(
     worker: Worker[T, R],
     tasks: Iterable[T],
     processes: int,
+    on_result: Callable[[R], None],
     on_ticks: Callable[[int], None],
     lock: Path | None,
-) -> list[R]:
-    context = multiprocessing.get_context("spawn")
+) -> None:
+    warm_up()
+    context = multiprocessing.get_context("forkserver" if _HAS_SERVER else "spawn")
     counter = context.Value("q", 0)
-    results: list[R] = []
 
     def collect(pending: set[Future[R]]) -> set[Future[R]]:
         done, pending = wait(pending, timeout=_POLL_S, return_when=FIRST_COMPLETED)
-        results.extend(future.result() for future in done)
+        for future in done:
+            on_result(future.result())
         on_ticks(counter.value)
         return pending
 
@@ -114,11 +136,10 @@ def _run_in_pool(
         ) from error
     finally:
         executor.shutdown(wait=True, cancel_futures=True)
-    return results
 
 
 _worker: Worker[Any, Any]
-"""Of this process, where it is a spawned one."""
+"""Of this process, where it is one of `run_tasks`."""
 _counter: "Synchronized[int]"
 
 

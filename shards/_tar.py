@@ -13,7 +13,7 @@ from functools import cache
 from pathlib import Path
 from typing import BinaryIO
 
-from ._atomic import atomic_path
+from ._atomic import discard_on_error, publish
 from ._manifest import ShardInfo
 
 KEY_DIGITS = 9
@@ -37,7 +37,7 @@ class Sample:
 
 
 def write_shard(folder: Path, name: str, samples: Iterable[Sample]) -> ShardInfo | None:
-    """Write `folder`/`name` and the index beside it, each whole or not at all.
+    """Write `folder`/`name` and the index beside it as parts, which `publish_shard` names.
 
     The samples are written as they come, so memory does not grow with the shard. Without a sample
     no file is written and None is returned: readers stumble over empty tars.
@@ -48,14 +48,13 @@ def write_shard(folder: Path, name: str, samples: Iterable[Sample]) -> ShardInfo
         return None
     path = folder / name
     path.parent.mkdir(exist_ok=True)
-    with atomic_path(path) as part, part.open("wb", _WRITE_BUFFER_BYTES) as file:
+    with discard_on_error(path) as part, part.open("wb", _WRITE_BUFFER_BYTES) as file:
         tar = _TarWriter(file)
         for sample in itertools.chain([first], stream):
             tar.add(sample)
         tar.finish()
     index = format_index(tar.index_lines)
-    index_path = path.with_suffix(".idx")
-    with atomic_path(index_path) as part:
+    with discard_on_error(path.with_suffix(".idx")) as part:
         part.write_bytes(index)
     return ShardInfo(
         name=name,
@@ -65,6 +64,15 @@ def write_shard(folder: Path, name: str, samples: Iterable[Sample]) -> ShardInfo
         index_num_bytes=len(index),
         index_sha256=hashlib.sha256(index).hexdigest(),
     )
+
+
+def publish_shard(folder: Path, shard: ShardInfo) -> None:
+    """Give a written shard and its index their final names, once they are on the disk.
+
+    Raises:
+        OSError: as the file system reports it.
+    """
+    publish([folder / shard.name, folder / shard.index_name])
 
 
 def format_index(lines: list[str]) -> bytes:

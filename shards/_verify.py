@@ -60,13 +60,14 @@ def verify(
     dataset = read_dataset(path)
     shards = [shard for split in dataset.splits.values() for shard in split]
     num_samples = sum(shard.num_samples for shard in shards)
-    found = run_tasks(
+    problems = list(_check_folder(dataset, shards))
+    run_tasks(
         _VerifyWorker(path, dataset.encoding, dataset.image_size),
         shards,
         processes=min(workers or count_cpus(), len(shards)),
+        on_result=problems.extend,
         on_ticks=lambda done: on_progress(done, num_samples) if on_progress else None,
     )
-    problems = [*_check_folder(dataset, shards), *(problem for list_ in found for problem in list_)]
     return VerifyReport(
         num_shards=len(shards),
         num_samples=num_samples,

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from shards import ImageRefused, decode_image
-from shards._decode import decode
+from shards._decode import check_plain_jpeg, decode
 
 Encode = Callable[..., bytes]
 Picture = NDArray[np.uint8]
@@ -236,3 +236,48 @@ def test_damage_anywhere_gives_an_image_or_a_refusal(
             continue
         assert image.dtype == np.uint8
         assert image.shape[2] == 3
+
+
+@pytest.mark.parametrize("options", [{}, {"progressive": True}, {"restart_marker_blocks": 2}])
+def test_check_without_colours_sees_the_same_damage(
+    picture: Picture, encode: Encode, options: dict[str, object]
+) -> None:
+    def judge(check: Callable[[bytes], object], data: bytes) -> str:
+        try:
+            check(data)
+        except ImageRefused as refused:
+            return str(refused)
+        return "sound"
+
+    whole = encode(picture, **options)
+    assert check_plain_jpeg(whole) == picture.shape[:2]
+    rng = np.random.default_rng(0)
+    verdicts = []
+    for _ in range(300):
+        data = bytearray(whole)
+        data[int(rng.integers(300, len(data)))] = int(rng.integers(256))
+        del data[int(rng.integers(len(data) // 2, 3 * len(data))) :]
+        if check_is_used(bytes(data)):
+            verdicts.append((judge(check_plain_jpeg, bytes(data)), judge(decode, bytes(data))))
+    assert all(fast == full for fast, full in verdicts)
+    assert len({fast for fast, _ in verdicts}) > 3
+
+
+def check_is_used(data: bytes) -> bool:
+    """Whether the quick check has an opinion of its own."""
+    try:
+        return check_plain_jpeg(data) is not None
+    except ImageRefused:
+        return True
+
+
+def test_files_that_only_the_full_decode_judges(picture: Picture, encode: Encode) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    for data in (
+        encode(picture, exif=exif.tobytes()),
+        encode(picture[:, :, 0]),
+        encode(picture, "PNG"),
+        b"",
+    ):
+        assert check_plain_jpeg(data) is None

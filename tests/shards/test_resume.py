@@ -13,8 +13,9 @@ from typing import Any
 
 import pytest
 
-from shards import PackConfig, ShardsError, _lock, open_dataset, pack
+from shards import PackConfig, ShardInfo, ShardsError, _lock, _pack, open_dataset, pack
 from shards._lock import lock_folder
+from shards._tar import publish_shard
 
 Configure = Callable[..., PackConfig]
 HashTree = Callable[[Path], dict[str, str]]
@@ -108,6 +109,24 @@ def test_killed_worker_is_an_error_with_its_remedy(
         pack(config, kill_worker)
     pack(config)
     assert hash_tree(config.out) == hash_tree(expected)
+
+
+def test_record_is_written_after_its_shard_is_on_the_disk(
+    configure: Configure, many_photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(out: Path, shard: ShardInfo) -> None:
+        if shard.name == "train/train-000003.tar":
+            raise OSError(5, "Input/output error")
+        publish_shard(out, shard)
+
+    monkeypatch.setattr(_pack, "publish_shard", fail)
+    config = configure(samples_per_shard=6)
+    with pytest.raises(OSError, match="Input/output"):
+        pack(config)
+    records = {file.stem for file in (config.out / ".progress").glob("train-*.json")}
+    assert "train-000002" in records
+    assert "train-000003" not in records
+    assert not list(config.out.rglob("*.part"))
 
 
 def test_shard_that_went_missing_meanwhile_is_packed_again(

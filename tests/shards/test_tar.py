@@ -8,11 +8,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shards._tar import Sample, _build_header, read_members, write_shard
+from shards._tar import Sample, _build_header, publish_shard, read_members, write_shard
 
 
 def make_samples(count: int) -> list[Sample]:
     return [Sample(key=k, members=(("jpg", b"j" * k), ("json", b"{}"))) for k in range(count)]
+
+
+def write(folder: Path, samples: list[Sample]) -> Path:
+    shard = write_shard(folder, "train/train-000000.tar", samples)
+    assert shard is not None
+    publish_shard(folder, shard)
+    return folder / shard.name
 
 
 @given(key=st.integers(0, 999_999_999), num_bytes=st.integers(0, 8**11 - 1))
@@ -23,15 +30,23 @@ def test_header_is_tarfiles(key: int, num_bytes: int) -> None:
 
 
 def test_tar_is_what_tarfile_writes(tmp_path: Path) -> None:
-    write_shard(tmp_path, "train/train-000000.tar", make_samples(1030))
+    written = write(tmp_path, make_samples(1030)).read_bytes()
     with tarfile.open(tmp_path / "expected.tar", "w", format=tarfile.USTAR_FORMAT) as tar:
         for sample in make_samples(1030):
             for extension, data in sample.members:
                 info = tarfile.TarInfo(f"{sample.key:09}.{extension}")
                 info.size = len(data)
                 tar.addfile(info, io.BytesIO(data))
-    written = (tmp_path / "train/train-000000.tar").read_bytes()
     assert written == (tmp_path / "expected.tar").read_bytes()
+
+
+def test_nothing_has_its_final_name_before_it_is_published(tmp_path: Path) -> None:
+    shard = write_shard(tmp_path, "train/train-000000.tar", make_samples(2))
+    assert shard is not None
+    names = {"train-000000.tar", "train-000000.idx"}
+    assert {file.name for file in (tmp_path / "train").iterdir()} == {f"{n}.part" for n in names}
+    publish_shard(tmp_path, shard)
+    assert {file.name for file in (tmp_path / "train").iterdir()} == names
 
 
 def test_without_samples_there_is_no_file(tmp_path: Path) -> None:
@@ -50,8 +65,8 @@ def test_an_error_between_samples_leaves_no_file(tmp_path: Path) -> None:
 
 
 def test_members_are_read_in_order(tmp_path: Path) -> None:
-    write_shard(tmp_path, "train/train-000000.tar", make_samples(2))
-    members = [(i.name, d) for i, d in read_members(tmp_path / "train/train-000000.tar")]
+    path = write(tmp_path, make_samples(2))
+    members = [(info.name, data) for info, data in read_members(path)]
     assert members == [
         ("000000000.jpg", b""),
         ("000000000.json", b"{}"),
