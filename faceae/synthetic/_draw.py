@@ -22,16 +22,21 @@ from ._traits import Identity, Picture
 
 def draw_face(identity: Identity, picture: Picture) -> NDArray[np.uint8]:
     """Return a drawn portrait, 218 x 178 x 3, uint8, RGB."""
-    rng = np.random.default_rng(picture.seed)
-    face = Face(identity, picture)
-    light = Light(face)
+    return paint(Face(identity, picture))
+
+
+def paint(face: Face) -> NDArray[np.uint8]:
+    """Return the portrait of a face, 218 x 178 x 3, uint8, RGB."""
+    picture, light = face.picture, Light(face)
+    # Two sources: a thing put on changes nothing else.
+    rng, things_rng = (np.random.default_rng([picture.seed, stream]) for stream in range(2))
     canvas = Canvas(draw_background(picture.background, rng))
     hair = plan_hair(canvas, face)
     face_mask = canvas.mask(face.outline, blur=0.4)
     draw_back_hair(canvas, face, hair)
-    draw_skin(canvas, face, light, face_mask, hair.over_face(), rng)
+    draw_skin(canvas, face, light, face_mask, hair.over_face, rng)
     if picture.outfit.necklace:
-        draw_necklace(canvas, face, rng)
+        draw_necklace(canvas, face, things_rng)
     draw_clothes(canvas, face, light, rng)
     flecks = stubble(rng)
     draw_beard(canvas, face, flecks, face_mask)
@@ -40,9 +45,9 @@ def draw_face(identity: Identity, picture: Picture) -> NDArray[np.uint8]:
     draw_brows(canvas, face, flecks, face_mask)
     draw_hair(canvas, face, light, hair)
     if picture.outfit.earrings:
-        draw_earrings(canvas, face, rng)
-    draw_glasses(canvas, face, rng)
-    draw_hat(canvas, face, light, rng)
+        draw_earrings(canvas, face, things_rng)
+    draw_glasses(canvas, face, things_rng)
+    draw_hat(canvas, face, light, things_rng)
     return _expose(canvas.pixels, picture, rng)
 
 

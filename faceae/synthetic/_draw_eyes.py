@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ._canvas import Canvas, Pixels
+from ._canvas import Canvas, Pixels, blend
 from ._curves import Points, curve, ellipse, moved, ribbon, taper
 from ._face import SIDES, Face
 from ._palette import hair_colour, skin_colour
@@ -86,7 +86,7 @@ def _irises(face: Face) -> Points:
 
 
 def _discs(centres: Points, radius_x: float, radius_y: float) -> list[Points]:
-    return [ellipse(centre, radius_x, radius_y, num=20) for centre in centres]
+    return [ellipse(centre, radius_x, radius_y, num=16) for centre in centres]
 
 
 def _eyeballs(canvas: Canvas, face: Face, eyes: _Eyes) -> None:
@@ -168,15 +168,17 @@ def draw_brows(canvas: Canvas, face: Face, flecks: Pixels, face_mask: Pixels) ->
     if traits.hair.tone in ("blond", "grey"):
         colour = 0.62 * colour
     colour = np.minimum(colour, 0.72 * skin_colour(traits))
-    hairs = np.clip(0.9 + 0.14 * flecks, 0, 1) * face_mask
     paths = brow_paths(face)
     along = np.linspace(0, 1, len(paths[0]))
     profile = np.interp(along, [0, 0.15, 0.5, 1], [0.75, 1, 0.9, 0.2])
     widths = profile * (1.9 + 3.7 * traits.eyes.brow_bushy) * face.scale
-    outlines = [ribbon(path, widths) for path in paths]
-    canvas.fill(outlines, colour, alpha=0.9, blur=0.55, clip=hairs)
+    found = canvas.cover([ribbon(path, widths) for path in paths], blur=0.55)
+    assert found is not None, "the brows lie in the picture"
+    window, mask = found
+    mask *= face_mask[window] * np.clip(0.81 + 0.13 * flecks[window], 0, 1)
+    blend(canvas.pixels[window], colour, mask)
     if traits.eyes.brow_bushy > 0.6:
-        canvas.stroke(paths, colour, 1.35 * widths, alpha=0.4, blur=0.9, clip=hairs)
+        canvas.stroke(paths, colour, 1.35 * widths, alpha=0.4, blur=0.9, clip=face_mask)
 
 
 def brow_paths(face: Face) -> list[Points]:

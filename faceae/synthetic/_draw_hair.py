@@ -1,6 +1,7 @@
 """Hair of the head: strands and light on the shapes of a haircut."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import cv2
 import numpy as np
@@ -35,8 +36,9 @@ class Hair:
     front: list[_Layer]
     """Over the head, then over the forehead."""
 
+    @cached_property
     def over_face(self) -> Pixels:
-        """Return the mask of all that can throw a shadow on the face, H x W."""
+        """The mask of all that can throw a shadow on the face, H x W."""
         mask = np.zeros((HEIGHT, WIDTH), np.float32)
         for layer in self.front:
             np.maximum(mask[layer.window], layer.mask, out=mask[layer.window])
@@ -65,7 +67,7 @@ def draw_hair(canvas: Canvas, face: Face, light: Light, hair: Hair) -> None:
     """Paint the hair over the head."""
     if not hair.front:
         return
-    rounded = 7 * smooth(shrink(hair.over_face()), 3.5)
+    rounded = 7 * smooth(shrink(hair.over_face), 3.5)
     lit, gloss = light.on_relief(dome(face, 0.0, 60, 88) + rounded)
     base, gloss = enlarge(0.12 + 0.78 * lit), enlarge(gloss)
     for layer in hair.front:

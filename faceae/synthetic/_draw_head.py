@@ -26,13 +26,15 @@ def draw_skin(
     oily = 0.1 + 0.1 * face.picture.light.hardness
     below = _body_light(face, light, face_mask)
     shade = Canvas(below + (enlarge(lit + oily * gloss) - below) * face_mask)
-    _shade_ears(shade, face, face_mask)
+    outlines = [face.outline, _neck(face)]
+    if not covers_ears(face.identity):
+        outlines += ears(face)
+        _shade_ears(shade, face, face_mask)
     _shade_nose(shade, face, face_mask)
     _shade_folds(shade, face, face_mask)
     _shade_age(shade, face, face_mask)
     _hair_shadow(shade, hair_mask, light)
     shade.pixels += 0.010 * clouds(rng) + 0.004 * speckle(rng)
-    outlines = [face.outline, _neck(face), *([] if covers_ears(face.identity) else ears(face))]
     found = canvas.cover(outlines, blur=0.4)
     assert found is not None, "the face lies in the picture"
     window, whole = found

@@ -29,7 +29,7 @@ from ._celeba import (
     write_annotations,
 )
 from ._config import SynthConfig, SynthSummary
-from ._draw import draw_face
+from ._draw import paint
 from ._face import Face
 from ._sample import sample_identity
 from ._sample_picture import sample_picture
@@ -119,12 +119,11 @@ def _draw_chunk(chunk: _Chunk) -> _Drawn:
     sizes, annotations = [], []
     for index, person in enumerate(chunk.people.tolist(), start=chunk.first):
         identity = sample_identity(chunk.seed, person)
-        picture = sample_picture(chunk.seed, index, identity)
-        pixels = draw_face(identity, picture)
-        jpeg = simplejpeg.encode_jpeg(pixels, quality=_JPEG_QUALITY, colorsubsampling="420")
+        face = Face(identity, sample_picture(chunk.seed, index, identity))
+        jpeg = simplejpeg.encode_jpeg(paint(face), quality=_JPEG_QUALITY, colorsubsampling="420")
         (chunk.folder / image_name(index)).write_bytes(jpeg)
         sizes.append(len(jpeg))
-        annotations.append(annotate(Face(identity, picture)))
+        annotations.append(annotate(face))
     return sizes, annotations
 
 
