@@ -28,14 +28,14 @@ test: $(INSTALLED)
 demo: $(INSTALLED)
 	rm -rf $(DEMO)
 	$(BIN)/faceae doctor
-	$(BIN)/faceae synth $(DEMO)/faces --count 4000 --seed 1
+	$(BIN)/faceae synth $(DEMO)/faces --count 3600 --seed 1
 	$(BIN)/faceae shard $(DEMO)/faces $(DEMO)/shards --crop 178 --size 64
-	$(BIN)/faceae train $(DEMO)/shards --run $(DEMO)/run --amp --epochs 6
+	$(BIN)/faceae train $(DEMO)/shards --run $(DEMO)/run --amp --epochs 6 --batch-size 32
 	$(BIN)/faceae fit $(DEMO)/run $(DEMO)/shards
 	$(BIN)/faceae export onnx $(DEMO)/run --what generator -o $(DEMO)/generator.onnx
 	$(BIN)/faceae generate $(DEMO)/generator.onnx $(DEMO)/faces64.png -n 64 --seed 1
 	$(BIN)/faceae morph $(DEMO)/run $(DEMO)/faces/img_align_celeba/000001.jpg \
-	  $(DEMO)/faces/img_align_celeba/004000.jpg $(DEMO)/morph.gif --frames 32
+	  $(DEMO)/faces/img_align_celeba/003600.jpg $(DEMO)/morph.gif --frames 32
 	@echo
 	@echo "Where to look, in $(DEMO)/:"
 	@echo "  faces/img_align_celeba/   the drawn faces, in CelebA's layout"
