@@ -3,8 +3,8 @@
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
+from faceae.data import LoaderKind
 from faceae.device import DeviceName
 from faceae.errors import FaceaeError
 
@@ -36,7 +36,9 @@ class TrainConfig:
     amp: bool = True
     """Compute in bfloat16 or float16 where the device is faster so."""
     device: DeviceName = "auto"
-    loader: Literal["auto", "dali", "webdataset"] = "auto"
+    """Where to train; auto: the GPU where there is one."""
+    loader: LoaderKind = "auto"
+    """What reads the shards; auto: DALI where it can be imported."""
     seed: int = 0
     """Of the first weights, the order of the faces and their flips."""
     log_steps: int = 20

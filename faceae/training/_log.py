@@ -11,7 +11,6 @@ from pathlib import Path
 
 import torch
 from torch.utils.tensorboard import SummaryWriter
-from torchvision.utils import make_grid
 
 from faceae.data import Batch
 from faceae.pictures import save_grid
@@ -153,7 +152,8 @@ class RunLog:
         images_NCHW = torch.cat(rows)
         images_NHWC = images_NCHW.permute(0, 2, 3, 1).numpy()
         save_grid(self._grids / f"epoch-{epoch:04}.png", images_NHWC, columns=columns)
-        self._board.add_image("faces", make_grid(images_NCHW, nrow=columns), step)
+        # TensorBoard lays them out itself, in rows of eight.
+        self._board.add_images("faces", images_NCHW, step)
 
     def sync(self) -> int:
         """Put all on the disk, and return the length of metrics.jsonl in bytes."""

@@ -89,3 +89,12 @@ def test_channels_last_images_stay_so_inside() -> None:
 def test_config_rejects_what_no_network_can_be_built_with(field: str, value: int) -> None:
     with pytest.raises(FaceaeError, match=f"{field.replace('_', ' ')} must be .* got {value}"):
         ModelConfig(**{field: value})
+
+
+def test_convolutions_start_as_dcgans_do() -> None:
+    torch.manual_seed(0)
+    model = FaceAutoEncoder(ModelConfig(image_size=32, latent_size=64, width=16))
+    for layer in model.modules():
+        if isinstance(layer, torch.nn.Conv2d | torch.nn.ConvTranspose2d):
+            assert layer.weight.mean().item() == pytest.approx(0.0, abs=3e-3)
+            assert layer.weight.std().item() == pytest.approx(0.02, rel=0.1)
