@@ -4,12 +4,18 @@ import math
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 from ._errors import ShardsError
 from ._manifest import Encoding
 
 MIN_SIDE = 16
 """Pixels; a smaller picture shows no face."""
+ALWAYS_REFUSABLE = 10
+"""Images that a pack may refuse whatever their fraction: a hundred holiday photos with two bad
+ones are no broken source."""
+
+OnError = Literal["reject", "stop"]
 
 
 def count_cpus() -> int:
@@ -40,6 +46,11 @@ class PackConfig:
     """Fractions of train, valid and test; unused where the source has CelebA's partition."""
     seed: int = 0
     """Of the split and of the stored order."""
+    on_error: OnError = "reject"
+    """reject: a bad image is left out and listed. stop: the pack ends at the first one."""
+    max_rejected: float = 0.01
+    """Fraction of the images that may be refused before the pack stops; ten always may, unless it
+    is 0."""
     workers: int = field(default_factory=count_cpus)
     """Processes; the bytes written do not depend on it."""
 
@@ -62,6 +73,10 @@ class PackConfig:
                 f"--size {self.size} would enlarge the {self.crop} pixels that --crop keeps; "
                 "lower --size or raise --crop"
             )
+        if self.on_error not in ("reject", "stop"):
+            raise ShardsError(f"--on-error must be reject or stop, got {self.on_error!r}")
+        if not 0 <= self.max_rejected <= 1:
+            raise ShardsError(f"--max-rejected must be from 0 to 1, got {self.max_rejected:g}")
         self._check_split()
 
     def _check_split(self) -> None:
@@ -72,6 +87,12 @@ class PackConfig:
             raise ShardsError(f"--split must sum to 1, {given} sums to {sum(self.split):g}")
         if self.split[0] == 0:
             raise ShardsError(f"--split leaves nothing to train on, got {given}")
+
+    def count_refusable(self, num_images: int) -> int:
+        """Return how many of a source's images may be refused."""
+        if self.on_error == "stop" or self.max_rejected == 0:
+            return 0
+        return max(ALWAYS_REFUSABLE, int(self.max_rejected * num_images))
 
     @property
     def image_size(self) -> int | None:

@@ -8,30 +8,27 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from ._atomic import atomic_path, remove
 from ._config import PackConfig, PackSummary
-from ._decode import ImageRefused
 from ._errors import ShardsError
-from ._images import EncodedImage, encode_for_shard
 from ._manifest import (
     MANIFEST_NAME,
     PROGRESS_NAME,
     REJECTED_NAME,
     SPLITS,
-    Encoding,
     ShardInfo,
     hash_json,
     open_dataset,
     read_dataset,
     write_manifest,
 )
-from ._plan import Plan, PlannedImage, ShardSlot, ShardTask, make_plan
-from ._pool import Tick, run_tasks, warm_up
+from ._plan import Plan, ShardSlot, make_plan
+from ._pool import run_tasks, warm_up
 from ._progress import Progress, ShardRecord, claim_folder, describe_differences
-from ._sources import Reader, escape
-from ._tar import Sample, publish_shard, write_shard
+from ._tar import publish_shard
+from ._worker import PackedShard, PackWorker, TooManyRefused
 
 OnProgress = Callable[[int, int], None]
 """Receives the number of images looked at so far, and the number to look at."""
@@ -53,8 +50,8 @@ def pack(config: PackConfig, on_progress: OnProgress | None = None) -> PackSumma
     `if __name__ == "__main__":`.
 
     Raises:
-        ShardsError: the source cannot be used, `config.out` holds something else, no image is
-            left to train on, or a worker died.
+        ShardsError: the source cannot be used, `config.out` holds something else, more images were
+            refused than may be, no image is left to train on, or a worker died.
         OSError: as the file system reports it. As after a kill, the same call goes on.
     """
     _check_apart(config)
@@ -94,62 +91,6 @@ def summarize(out: Path, *, already_complete: bool = False) -> PackSummary:
     )
 
 
-@dataclass
-class PackWorker:
-    """Packs shards, one after another."""
-
-    out: Path
-    crop: int | None
-    size: int | None
-    encoding: Encoding
-    reader: Reader
-
-    def run(self, task: ShardTask, tick: Tick) -> tuple[str, ShardRecord]:
-        """Write one shard and its index as parts; return its name and its record."""
-        record = ShardRecord()
-        record.shard = write_shard(self.out, task.slot.name, self._encode(task, record, tick))
-        return task.slot.name, record
-
-    def close(self) -> None:
-        """Close the source."""
-        self.reader.close()
-
-    def _encode(self, task: ShardTask, record: ShardRecord, tick: Tick) -> Iterator[Sample]:
-        for image in task.images:
-            try:
-                data = self.reader.read(image.entry)
-                encoded = encode_for_shard(
-                    data, crop=self.crop, size=self.size, encoding=self.encoding
-                )
-            except ImageRefused as refusal:
-                record.rejected.append(_describe_refusal(task.slot.split, image, refusal))
-            else:
-                record.num_converted += encoded.converted
-                yield _make_sample(image, encoded, self.encoding)
-            tick()
-
-
-def _make_sample(image: PlannedImage, encoded: EncodedImage, encoding: Encoding) -> Sample:
-    described = {
-        "name": escape(image.entry.name),
-        "width": encoded.width,
-        "height": encoded.height,
-        **image.annotations,
-    }
-    text = json.dumps(described, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return Sample(key=image.key, members=((encoding, encoded.data), ("json", text.encode("utf-8"))))
-
-
-def _describe_refusal(split: str, image: PlannedImage, refusal: ImageRefused) -> dict[str, Any]:
-    return {
-        "split": split,
-        "key": image.key,
-        "name": escape(image.entry.name),
-        "reason": refusal.reason,
-        "detail": escape(refusal.detail),
-    }
-
-
 def _check_apart(config: PackConfig) -> None:
     source, out = config.source.resolve(), config.out.resolve()
     if source.is_dir() and out.is_relative_to(source):
@@ -175,22 +116,76 @@ def _pack_missing(plan: Plan, progress: Progress, on_progress: OnProgress) -> No
     missing = [slot for slot in plan.slots() if progress.read(slot.name) is None]
     num_images = sum(slot.stop - slot.start for slot in missing)
     config = plan.config
+    limit = _RefusalLimit(config.count_refusable(plan.num_images))
     worker = PackWorker(
-        config.out, config.crop, config.size, config.encoding, plan.source.open_reader()
+        out=config.out,
+        crop=config.crop,
+        size=config.size,
+        encoding=config.encoding,
+        max_refused=limit.maximum,
+        reader=plan.source.open_reader(),
     )
-    with _publish_meanwhile(progress) as publish:
-        run_tasks(
-            worker,
-            map(plan.make_task, missing),
-            processes=min(config.workers, max(len(missing), 1)),
-            on_result=publish,
-            on_ticks=lambda num_done: on_progress(num_done, num_images),
-            lock=progress.lock_path,
-        )
+    try:
+        for _, record in _read_records(plan, progress):
+            limit.add(record)
+        with _publish_meanwhile(progress) as publish:
+            run_tasks(
+                worker,
+                map(plan.make_task, missing),
+                processes=min(config.workers, max(len(missing), 1)),
+                on_result=lambda packed: _accept(packed, limit, publish),
+                on_ticks=lambda num_done: on_progress(num_done, num_images),
+                lock=progress.lock_path,
+            )
+    except TooManyRefused as stopped:
+        _stop(plan, progress, stopped.packed)
+
+
+@dataclass
+class _RefusalLimit:
+    """Counts refused images. Whether the limit is passed in the end depends on no timing."""
+
+    maximum: int
+    count: int = 0
+
+    def add(self, record: ShardRecord) -> None:
+        self.count += len(record.rejected)
+        if self.count > self.maximum:
+            raise TooManyRefused
+
+
+def _accept(
+    packed: PackedShard, limit: _RefusalLimit, publish: Callable[[str, ShardRecord], None]
+) -> None:
+    if packed.is_whole:
+        publish(packed.name, packed.record)
+        limit.add(packed.record)
+    else:
+        raise TooManyRefused(packed)
+
+
+def _stop(plan: Plan, progress: Progress, packed: PackedShard | None) -> NoReturn:
+    """List what was refused and say why the pack does not go on."""
+    config = plan.config
+    lines = list(_read_rejected(plan, progress))
+    if packed is not None:
+        lines.extend(packed.record.rejected)
+    _write_rejected(config.out, lines)
+    asked = "--on-error stop" if config.on_error == "stop" else "--max-rejected"
+    counts = Counter(line["reason"] for line in lines)
+    examples = "; ".join(
+        f"{line['name']}: {line['reason']}, {line['detail']}" for line in lines[:_NUM_EXAMPLES]
+    )
+    raise ShardsError(
+        f"{config.source}: stopped at {len(lines)} refused of {plan.num_images} images, {asked} "
+        f"allows {config.count_refusable(plan.num_images)}: {_format_counts(counts)} (first: "
+        f"{examples}); all so far are listed in {config.out / REJECTED_NAME}; mend the source and "
+        f"delete {config.out}, or run again with a larger --max-rejected to do without them"
+    )
 
 
 @contextmanager
-def _publish_meanwhile(progress: Progress) -> Iterator[Callable[[tuple[str, ShardRecord]], None]]:
+def _publish_meanwhile(progress: Progress) -> Iterator[Callable[[str, ShardRecord], None]]:
     """Yield what publishes a shard, then its record, while workers go on with the next ones.
 
     A disk takes its time to sync a shard, in which a core decodes hundreds of images.
@@ -198,8 +193,8 @@ def _publish_meanwhile(progress: Progress) -> Iterator[Callable[[tuple[str, Shar
     pending: deque[Future[None]] = deque()
     with ThreadPoolExecutor(1) as executor:
 
-        def publish(result: tuple[str, ShardRecord]) -> None:
-            pending.append(executor.submit(_publish, progress, *result))
+        def publish(name: str, record: ShardRecord) -> None:
+            pending.append(executor.submit(_publish, progress, name, record))
             while pending and (pending[0].done() or len(pending) > _MAX_UNPUBLISHED):
                 pending.popleft().result()
 
@@ -220,14 +215,14 @@ def _finish(plan: Plan, progress: Progress) -> None:
     shards: dict[str, list[ShardInfo]] = {}
     num_converted = 0
     reasons: Counter[str] = Counter()
-    for slot, record in _read_records(plan.slots(), progress):
+    for slot, record in _read_records(plan, progress):
         num_converted += record.num_converted
         reasons.update(line["reason"] for line in record.rejected)
         if record.shard is not None:
             shards.setdefault(slot.split, []).append(record.shard)
     if SPLITS[0] not in shards:
         _give_up(plan, progress, reasons)
-    rejected_sha256 = _write_rejected(out, plan, progress)
+    rejected_sha256 = _write_rejected(out, _read_rejected(plan, progress))
     identity = plan.identify()
     image_size = plan.config.image_size
     content = {
@@ -246,39 +241,44 @@ def _finish(plan: Plan, progress: Progress) -> None:
     progress.remove()
 
 
-def _read_records(
-    slots: Iterable[ShardSlot], progress: Progress
-) -> Iterator[tuple[ShardSlot, ShardRecord]]:
-    for slot in slots:
+def _read_records(plan: Plan, progress: Progress) -> Iterator[tuple[ShardSlot, ShardRecord]]:
+    """Yield the shards that are done, in order."""
+    for slot in plan.slots():
         record = progress.read(slot.name)
-        assert record is not None, slot.name
-        yield slot, record
+        if record is not None:
+            yield slot, record
 
 
-def _write_rejected(out: Path, plan: Plan, progress: Progress) -> str:
+def _read_rejected(plan: Plan, progress: Progress) -> Iterator[dict[str, Any]]:
+    for _, record in _read_records(plan, progress):
+        yield from record.rejected
+
+
+def _write_rejected(out: Path, lines: Iterable[dict[str, Any]]) -> str:
     digest = hashlib.sha256()
     with atomic_path(out / REJECTED_NAME) as part, part.open("wb") as file:
-        for _, record in _read_records(plan.slots(), progress):
-            for rejected in record.rejected:
-                line = json.dumps(rejected, ensure_ascii=False).encode("utf-8") + b"\n"
-                file.write(line)
-                digest.update(line)
+        for rejected in lines:
+            line = json.dumps(rejected, ensure_ascii=False).encode("utf-8") + b"\n"
+            file.write(line)
+            digest.update(line)
     return digest.hexdigest()
 
 
 def _give_up(plan: Plan, progress: Progress, reasons: Counter[str]) -> None:
     """Leave nothing behind of a pack without an image to train on, and say why there is none."""
-    records = [record for _, record in _read_records(plan.slots(), progress)]
-    first = next(line for record in records for line in record.rejected)
+    first = next(_read_rejected(plan, progress))
     for split in SPLITS:
         remove(plan.config.out / split)
     progress.remove()
     plan.config.out.rmdir()
-    counts = ", ".join(f"{count} {reason}" for reason, count in reasons.most_common())
     raise ShardsError(
-        f"{plan.config.source}: no image is left to train on; refused: {counts} "
+        f"{plan.config.source}: no image is left to train on; refused: {_format_counts(reasons)} "
         f"(first: {first['name']}: {first['detail']})"
     )
+
+
+def _format_counts(reasons: Counter[str]) -> str:
+    return ", ".join(f"{count} {reason}" for reason, count in reasons.most_common())
 
 
 def _ignore_progress(num_done: int, num_images: int) -> None:

@@ -53,6 +53,21 @@ def _parse_split(ctx: click.Context, param: click.Parameter, value: str) -> Spli
     help="Of the split and the stored order.",
 )
 @click.option(
+    "--on-error",
+    type=click.Choice(["reject", "stop"]),
+    default=PackConfig.on_error,
+    show_default=True,
+    help="Leave a bad image out, or end at the first one.",
+)
+@click.option(
+    "--max-rejected",
+    type=click.FloatRange(0, 1),
+    metavar="FRACTION",
+    default=PackConfig.max_rejected,
+    show_default=True,
+    help="Stop when more of the images are bad. Ten always may be, unless it is 0.",
+)
+@click.option(
     "--workers", type=click.IntRange(min=1), metavar="N", help="Processes.  [default: one a core]"
 )
 @click.option(
@@ -71,6 +86,8 @@ def command(
     encoding: Literal["jpg", "npy"],
     samples_per_shard: int,
     seed: int,
+    on_error: Literal["reject", "stop"],
+    max_rejected: float,
     workers: int | None,
     split: Split,
 ) -> None:
@@ -90,6 +107,8 @@ def command(
             samples_per_shard=samples_per_shard,
             split=split,
             seed=seed,
+            on_error=on_error,
+            max_rejected=max_rejected,
             **({} if workers is None else {"workers": workers}),
         )
     except ShardsError as error:

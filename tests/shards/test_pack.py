@@ -188,7 +188,7 @@ def test_shard_without_a_usable_image_is_left_out(configure: Configure, photos: 
 def test_nothing_usable_leaves_nothing(configure: Configure, photos: Path) -> None:
     for file in photos.iterdir():
         file.write_bytes(b"no")
-    config = configure()
+    config = configure(max_rejected=1.0)
     with pytest.raises(ShardsError, match=r"no image is left .* 20 not an image \(first: \d\d.jpg"):
         pack(config)
     assert not config.out.exists()
@@ -289,6 +289,9 @@ def test_out_inside_the_source(configure: Configure, photos: Path) -> None:
         ({"samples_per_shard": 0}, "--samples-per-shard must be at least 1"),
         ({"workers": 0}, "--workers must be at least 1"),
         ({"seed": -1}, "--seed must be at least 0"),
+        ({"on_error": "ignore"}, "--on-error must be reject or stop"),
+        ({"max_rejected": 1.1}, "--max-rejected must be from 0 to 1"),
+        ({"max_rejected": float("nan")}, "--max-rejected must be from 0 to 1"),
         ({"encoding": "npy"}, "--encoding npy needs images of one size; add --size"),
         ({"encoding": "png", "size": 16}, "--encoding must be jpg or npy"),
         ({"crop": 32, "size": 33}, "--size 33 would enlarge"),

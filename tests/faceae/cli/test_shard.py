@@ -79,6 +79,8 @@ def test_verify_names_each_damaged_file(source: Path, tmp_path: Path, capsys: Ca
         ["--workers", "0"],
         ["--seed", "-1"],
         ["--encoding", "png"],
+        ["--on-error", "ignore"],
+        ["--max-rejected", "2"],
         ["--encoding", "npy"],
         ["--split", "0.9,0.1"],
         ["--split", "a,b,c"],

@@ -1,0 +1,96 @@
+"""What packs one shard, in any process."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ._decode import ImageRefused
+from ._images import EncodedImage, encode_for_shard
+from ._manifest import Encoding
+from ._plan import PlannedImage, ShardTask
+from ._pool import Tick
+from ._progress import ShardRecord
+from ._sources import Reader, escape
+from ._tar import Sample, write_shard
+
+
+@dataclass(frozen=True, kw_only=True)
+class PackedShard:
+    """What a worker made of a task."""
+
+    name: str
+    record: ShardRecord
+    is_whole: bool
+    """False where so many images were refused that the worker gave the shard up."""
+
+
+class TooManyRefused(Exception):
+    """Ends a shard, or a pack; `packed` is the shard it happened in."""
+
+    def __init__(self, packed: PackedShard | None = None) -> None:
+        super().__init__()
+        self.packed = packed
+
+
+@dataclass
+class PackWorker:
+    """Packs shards, one after another."""
+
+    out: Path
+    crop: int | None
+    size: int | None
+    encoding: Encoding
+    max_refused: int
+    reader: Reader
+
+    def run(self, task: ShardTask, tick: Tick) -> PackedShard:
+        """Write one shard and its index as parts."""
+        name, record = task.slot.name, ShardRecord()
+        try:
+            record.shard = write_shard(self.out, name, self._encode(task, record, tick))
+        except TooManyRefused:
+            return PackedShard(name=name, record=record, is_whole=False)
+        return PackedShard(name=name, record=record, is_whole=True)
+
+    def close(self) -> None:
+        """Close the source."""
+        self.reader.close()
+
+    def _encode(self, task: ShardTask, record: ShardRecord, tick: Tick) -> Iterator[Sample]:
+        for image in task.images:
+            try:
+                data = self.reader.read(image.entry)
+                encoded = encode_for_shard(
+                    data, crop=self.crop, size=self.size, encoding=self.encoding
+                )
+            except ImageRefused as refusal:
+                record.rejected.append(_describe_refusal(task.slot.split, image, refusal))
+                if len(record.rejected) > self.max_refused:
+                    raise TooManyRefused from refusal
+            else:
+                record.num_converted += encoded.converted
+                yield _make_sample(image, encoded, self.encoding)
+            tick()
+
+
+def _make_sample(image: PlannedImage, encoded: EncodedImage, encoding: Encoding) -> Sample:
+    described = {
+        "name": escape(image.entry.name),
+        "width": encoded.width,
+        "height": encoded.height,
+        **image.annotations,
+    }
+    text = json.dumps(described, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return Sample(key=image.key, members=((encoding, encoded.data), ("json", text.encode("utf-8"))))
+
+
+def _describe_refusal(split: str, image: PlannedImage, refusal: ImageRefused) -> dict[str, Any]:
+    return {
+        "split": split,
+        "key": image.key,
+        "name": escape(image.entry.name),
+        "reason": refusal.reason,
+        "detail": escape(refusal.detail),
+    }
