@@ -17,7 +17,7 @@ from ._curves import Points, ribbon
 Pixels: TypeAlias = NDArray[np.float32]
 """H x W or H x W x 3 (RGB), float32; colours in [0, 255], masks in [0, 1]."""
 Shapes: TypeAlias = Points | Sequence[Points]
-"""One closed polygon, N x 2, or several that are painted as one."""
+"""One closed polygon, N x 2, or several that are painted as one, K x N x 2 or a list."""
 
 HEIGHT, WIDTH = 218, 178
 """CelebA's aligned pictures, in pixels."""
@@ -76,7 +76,7 @@ class Canvas:
 
     def stroke(
         self,
-        paths: Shapes,
+        paths: Points,
         colour: ArrayLike,
         widths: ArrayLike,
         *,
@@ -84,9 +84,8 @@ class Canvas:
         blur: float = 0.0,
         clip: Pixels | None = None,
     ) -> None:
-        """Blend lines along `paths`; `widths` is one or one a point, in pixels."""
-        outlines = [ribbon(path, widths) for path in _listed(paths)]
-        self.fill(outlines, colour, alpha=alpha, blur=blur, clip=clip)
+        """Blend lines along `paths`, N x 2 or K x N x 2; `widths` is one or N, in pixels."""
+        self.fill(ribbon(paths, widths), colour, alpha=alpha, blur=blur, clip=clip)
 
     @contextmanager
     def zoom(self, points: Points, factor: int, *, margin: float = 3.0) -> Iterator["Canvas"]:
@@ -167,7 +166,7 @@ def blend(pixels: Pixels, colour: ArrayLike, mask: Pixels) -> None:
 
 
 def _listed(shapes: Shapes) -> Sequence[Points]:
-    return [shapes] if isinstance(shapes, np.ndarray) else shapes
+    return [shapes] if isinstance(shapes, np.ndarray) and shapes.ndim == 2 else list(shapes)
 
 
 def _draw(fixed: _Fixed, lengths: Sequence[int], window: Window) -> NDArray[np.uint8]:

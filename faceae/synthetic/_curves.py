@@ -6,22 +6,29 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 Points = NDArray[np.float64]
-"""N points: N x 2 (x, y) in picture pixels, or N x 3 (x, y, z) in head units."""
+"""N points: N x 2 (x, y) in picture pixels, or N x 3 (x, y, z) in head units.
+
+Where a function takes or returns "... x N x 2", several paths of one length go through it at once.
+"""
 
 _QUARTER_TURN = np.array([(0.0, 1.0), (-1.0, 0.0)])
 
 
 def curve(points: ArrayLike, *, closed: bool = False, steps: int = 6) -> Points:
-    """Return a Catmull-Rom curve through `points`, `steps` points a segment."""
+    """Return Catmull-Rom curves through `points`, ... x N x D, `steps` points a segment."""
     control = np.asarray(points, np.float64)
-    return _catmull_rom(len(control), closed, steps) @ control
+    return _catmull_rom(control.shape[-2], closed, steps) @ control
 
 
-def ribbon(path: Points, widths: ArrayLike) -> Points:
-    """Return the outline of a brush stroke along `path` (N x 2); `widths` is one or N, pixels."""
-    across = _slopes(len(path)) @ (path @ _QUARTER_TURN)
-    across *= (np.asarray(widths) / (2 * np.hypot(across[:, 0], across[:, 1]) + 1e-9))[:, None]
-    return np.concatenate([path + across, (path - across)[::-1]])
+def ribbon(paths: Points, widths: ArrayLike) -> Points:
+    """Return the outlines of brush strokes, ... x 2N x 2, along `paths`, ... x N x 2.
+
+    `widths` is one or N, pixels.
+    """
+    across = _slopes(paths.shape[-2]) @ (paths @ _QUARTER_TURN)
+    length = np.hypot(across[..., 0], across[..., 1])
+    across *= (np.asarray(widths) / (2 * length + 1e-9))[..., None]
+    return np.concatenate([paths + across, (paths - across)[..., ::-1, :]], axis=-2)
 
 
 def moved(path: Points, across: float, down: float) -> Points:
@@ -34,9 +41,9 @@ def taper(num: int, start: float, middle: float, end: float) -> Points:
     return np.array((start, middle, end)) @ _tents(num)
 
 
-def ellipse(centre: ArrayLike, radius_x: float, radius_y: float, *, num: int = 28) -> Points:
-    """Return `num` points on an upright ellipse."""
-    return np.asarray(centre, np.float64) + _circle(num) * (radius_x, radius_y)
+def ellipse(centres: ArrayLike, radius_x: float, radius_y: float, *, num: int = 16) -> Points:
+    """Return upright ellipses, ... x `num` x 2, around `centres`, ... x 2."""
+    return np.asarray(centres, np.float64)[..., None, :] + _circle(num) * (radius_x, radius_y)
 
 
 @lru_cache

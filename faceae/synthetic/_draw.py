@@ -55,7 +55,8 @@ def _expose(pixels: Pixels, picture: Picture, rng: np.random.Generator) -> NDArr
     """Return what the camera makes of it: blur, contrast, colour cast, noise."""
     if picture.camera.blur > 0.25:
         pixels = smooth(pixels, picture.camera.blur)
-    noisy = cv2.addWeighted(pixels, 1, sensor_noise(rng), picture.camera.noise, 0, dtype=cv2.CV_8U)
+    noisy = np.maximum(pixels + np.float32(picture.camera.noise) * sensor_noise(rng), 0)
     gain = np.asarray(picture.camera.cast) * picture.camera.exposure * picture.camera.contrast
     levels = np.arange(256)[:, None] * gain + 118 * (1 - picture.camera.contrast)
-    return np.asarray(cv2.LUT(noisy, np.clip(np.rint(levels), 0, 255).astype(np.uint8)[None]))
+    ramp = np.clip(np.rint(levels), 0, 255).astype(np.uint8)
+    return np.asarray(cv2.LUT(cv2.convertScaleAbs(noisy), ramp[None]))

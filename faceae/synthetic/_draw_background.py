@@ -27,11 +27,12 @@ def draw_background(kind: Background, rng: np.random.Generator) -> Pixels:
         "window": _window,
         "bricks": _bricks,
     }
-    return _enlarge(painters[kind](rng), (HEIGHT, WIDTH))
+    scene = cv2.resize(painters[kind](rng), (WIDTH, HEIGHT), interpolation=cv2.INTER_LINEAR)
+    return np.asarray(scene, np.float32)
 
 
-def _enlarge(pixels: Pixels, size: tuple[int, int] = _SMALL) -> Pixels:
-    enlarged = cv2.resize(pixels, size[::-1], interpolation=cv2.INTER_CUBIC)
+def _enlarge(pixels: Pixels) -> Pixels:
+    enlarged = cv2.resize(pixels, _SMALL[::-1], interpolation=cv2.INTER_CUBIC)
     return np.asarray(enlarged, np.float32)
 
 
@@ -86,13 +87,12 @@ def _backdrop(rng: np.random.Generator) -> Pixels:
     grid = [(row, col) for row in range(-1, 8) for col in range(-1, 5)]
     marks = [(start + ((col + 0.5 * (row % 2)), row) * step, (row + col) % 2) for row, col in grid]
     only_rings = rng.random() < 0.3
-    rings = [at for at, is_bar in marks if only_rings or not is_bar]
+    rings = np.array([at for at, is_bar in marks if only_rings or not is_bar])
     bar = np.array([(-13, -3.5), (13, -3.5), (13, 3.5), (-13, 3.5)])
     bars = [] if only_rings else [at + bar for at, is_bar in marks if is_bar]
     soft = rng.uniform(0.6, 1.6)
-    discs = [ellipse(at, 8, 8, num=16) for at in rings]
-    scene.fill(bars + discs, mark, alpha=0.75, blur=soft)
-    scene.fill([ellipse(at, 4.5, 4.5, num=12) for at in rings], base, alpha=0.85, blur=soft)
+    scene.fill([*bars, *ellipse(rings, 8, 8)], mark, alpha=0.75, blur=soft)
+    scene.fill(ellipse(rings, 4.5, 4.5), base, alpha=0.85, blur=soft)
     return scene.pixels
 
 

@@ -121,4 +121,4 @@ def _sideburns(face: Face) -> list[Points]:
         (0.85 * width, 19.0),
         (0.87 * width, 2.0),
     ]
-    return [curve(path, closed=True) for path in face.mirrored(np.array(strip))]
+    return list(curve(face.mirrored(np.array(strip)), closed=True))

@@ -102,8 +102,8 @@ def _collar(canvas: Canvas, face: Face, colour: Points) -> None:
             (0.94 * x, 78),
         ]
     )
-    wings = [face.body(wing * (side, 1)) for side in SIDES]
-    canvas.fill([moved(shape, 0, 1.8) for shape in wings], colour * 0.55, alpha=0.5, blur=1.4)
+    wings = np.stack([face.body(wing * (side, 1)) for side in SIDES])
+    canvas.fill(moved(wings, 0, 1.8), colour * 0.55, alpha=0.5, blur=1.4)
     canvas.fill(wings, np.minimum(colour * 1.05, 250), blur=0.4)
 
 
@@ -117,21 +117,22 @@ def _jacket(
     lapel = np.array(
         [(1.06 * x, 80), (1.42 * x, 92), (1.3 * x, 112), (0.25 * x, 140), (0.62 * x, 106)]
     )
-    lapels = [face.body(lapel * (side, 1)) for side in SIDES]
-    canvas.fill([moved(shape, 0, 1.2) for shape in lapels], colour * 0.4, alpha=0.5, blur=1.2)
+    lapels = np.stack([face.body(lapel * (side, 1)) for side in SIDES])
+    canvas.fill(moved(lapels, 0, 1.2), colour * 0.4, alpha=0.5, blur=1.2)
     canvas.fill(lapels, np.minimum(colour * 1.22 + 6, 255), blur=0.4)
 
 
 def _necktie(canvas: Canvas, face: Face, rng: np.random.Generator) -> None:
     colour = np.asarray(random_colour(rng, (0.4, 0.9), (0.2, 0.75)))
-    shapes = [
-        face.body([(-4, 101), (4, 101), (9, 150), (-9, 150)]),
-        face.body([(-6, 91), (6, 91), (4, 103), (-4, 103)]),
-    ]
+    knot, blade = (
+        [(-6, 91), (6, 91), (4, 103), (-4, 103)],
+        [(-4, 101), (4, 101), (9, 150), (-9, 150)],
+    )
+    shapes = np.stack([face.body(knot), face.body(blade)])
     inside = canvas.mask(shapes, blur=0.3)
-    canvas.fill([moved(shape, 0.8, 0.8) for shape in shapes], colour * 0.3, alpha=0.5, blur=1.0)
+    canvas.fill(moved(shapes, 0.8, 0.8), colour * 0.3, alpha=0.5, blur=1.0)
     canvas.fill(shapes, colour, blur=0.4)
-    stripes = [face.body([(-10, y + 5), (10, y - 3)]) for y in range(94, 122, 7)]
+    stripes = np.stack([face.body([(-10, y + 5), (10, y - 3)]) for y in range(94, 122, 7)])
     bright = np.minimum(colour * 1.5 + 30, 255)
     canvas.stroke(stripes, bright, 1.8, alpha=0.6, blur=0.4, clip=inside)
     canvas.stroke(face.body([(-4, 103), (4, 103)]), colour * 0.35, 1.2, alpha=0.7, blur=0.5)
@@ -145,16 +146,15 @@ def draw_necklace(canvas: Canvas, face: Face, rng: np.random.Generator) -> None:
     canvas.stroke(moved(path, 0, 1.5), (70, 40, 30), 1.8, alpha=0.35, blur=1.0)
     if rng.random() < 0.5:
         pearls = path[::2]
-        canvas.fill([ellipse(at, 2.1, 2.1, num=12) for at in pearls], (232, 226, 216), blur=0.3)
-        sparks = [ellipse(at - 0.7, 0.8, 0.8, num=8) for at in pearls]
-        canvas.fill(sparks, (255, 255, 252), blur=0.3)
+        canvas.fill(ellipse(pearls, 2.1, 2.1), (232, 226, 216), blur=0.3)
+        canvas.fill(ellipse(pearls - 0.7, 0.8, 0.8), (255, 255, 252), blur=0.3)
         return
     metal = random_metal(rng)
     canvas.stroke(path, metal, 1.5, blur=0.35)
     canvas.stroke(path - (0, 0.4), (255, 248, 226), 0.5, alpha=0.7, blur=0.3)
     pendant = moved(path[len(path) // 2], 0, 3.2)
-    canvas.fill(ellipse(pendant, 2.3, 2.9, num=14), metal * 0.9, blur=0.4)
-    canvas.fill(ellipse(pendant - 0.7, 0.8, 0.9, num=10), (255, 250, 236), blur=0.3)
+    canvas.fill(ellipse(pendant, 2.3, 2.9), metal * 0.9, blur=0.4)
+    canvas.fill(ellipse(pendant - 0.7, 0.8, 0.9), (255, 250, 236), blur=0.3)
 
 
 def random_metal(rng: np.random.Generator) -> Points:

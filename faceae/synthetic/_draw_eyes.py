@@ -18,15 +18,16 @@ _LID_STEPS = 5
 class _Eyes:
     """Curves of both eyes, the one on the picture's left first, from the nose outwards; pixels."""
 
-    upper: list[Points]
-    lower: list[Points]
+    upper: Points
+    """2 x N x 2."""
+    lower: Points
+    """2 x N x 2."""
     irises: Points
     """2 x 2."""
 
     @property
-    def openings(self) -> list[Points]:
-        lids = zip(self.upper, self.lower, strict=True)
-        return [np.concatenate([upper, lower[-2:0:-1]]) for upper, lower in lids]
+    def openings(self) -> Points:
+        return np.concatenate([self.upper, self.lower[:, -2:0:-1]], axis=1)
 
 
 def draw_eyes(canvas: Canvas, face: Face) -> None:
@@ -71,9 +72,9 @@ def _plan(face: Face) -> _Eyes:
     return _Eyes(upper=_lid(face, upper), lower=_lid(face, lower), irises=_irises(face))
 
 
-def _lid(face: Face, points: list[tuple[float, float]]) -> list[Points]:
+def _lid(face: Face, points: list[tuple[float, float]]) -> Points:
     path = moved(np.array(points), face.eye_x, 0.0)
-    return [curve(placed, steps=_LID_STEPS) for placed in face.mirrored(path, lift=1.0)]
+    return curve(face.mirrored(path, lift=1.0), steps=_LID_STEPS)
 
 
 def _irises(face: Face) -> Points:
@@ -85,50 +86,45 @@ def _irises(face: Face) -> Points:
     return centres + np.array([across, down]) * face.scale
 
 
-def _discs(centres: Points, radius_x: float, radius_y: float) -> list[Points]:
-    return [ellipse(centre, radius_x, radius_y, num=16) for centre in centres]
-
-
 def _eyeballs(canvas: Canvas, face: Face, eyes: _Eyes) -> None:
     openings = eyes.openings
     inside = canvas.mask(openings, blur=0.25)
     white = np.array([238, 232, 228]) * (1 - 0.1 * face.identity.skin)
     canvas.fill(openings, white, blur=0.25)
-    corners = np.array([upper[0] for upper in eyes.upper])
-    canvas.fill(_discs(corners, 2.2, 1.8), (206, 140, 130), alpha=0.8, blur=0.7, clip=inside)
+    corners = eyes.upper[:, 0]
+    canvas.fill(ellipse(corners, 2.2, 1.8), (206, 140, 130), alpha=0.8, blur=0.7, clip=inside)
     _iris(canvas, face, eyes, inside)
-    shadow = [moved(upper, 0.0, 0.9) for upper in eyes.upper]
-    canvas.stroke(shadow, (38, 26, 26), 2.6, alpha=0.5, blur=0.6, clip=inside)
+    canvas.stroke(moved(eyes.upper, 0.0, 0.9), (38, 26, 26), 2.6, alpha=0.5, blur=0.6, clip=inside)
     spark = np.array([1.5 if face.picture.light.azimuth > 0 else -1.5, -1.5]) * face.scale
-    canvas.fill(_discs(eyes.irises + spark, 0.95, 0.95), (255, 255, 255), alpha=0.95, blur=0.2)
+    canvas.fill(ellipse(eyes.irises + spark, 0.95, 0.95), (255, 255, 255), alpha=0.95, blur=0.2)
 
 
 def _iris(canvas: Canvas, face: Face, eyes: _Eyes, inside: Pixels) -> None:
     colour, radius = np.array(face.identity.eyes.colour), 4.5 * face.scale
     bright = np.minimum(colour * 1.5 + 16, 255)
-    canvas.fill(_discs(eyes.irises, radius, radius), colour * 0.42, blur=0.3, clip=inside)
+    canvas.fill(ellipse(eyes.irises, radius, radius), colour * 0.42, blur=0.3, clip=inside)
     inner = 0.82 * radius
-    canvas.fill(_discs(eyes.irises, inner, inner), colour, blur=0.45, clip=inside)
-    glow = _discs(moved(eyes.irises, 0.0, 0.42 * radius), 0.6 * radius, 0.42 * radius)
+    canvas.fill(ellipse(eyes.irises, inner, inner), colour, blur=0.45, clip=inside)
+    glow = ellipse(moved(eyes.irises, 0.0, 0.42 * radius), 0.6 * radius, 0.42 * radius)
     canvas.fill(glow, bright, alpha=0.75, blur=0.6, clip=inside)
     pupil = 0.43 * radius
-    canvas.fill(_discs(eyes.irises, pupil, pupil), (14, 11, 12), blur=0.25, clip=inside)
+    canvas.fill(ellipse(eyes.irises, pupil, pupil), (14, 11, 12), blur=0.25, clip=inside)
 
 
 def _lids(canvas: Canvas, face: Face, eyes: _Eyes) -> None:
     makeup, skin = face.picture.makeup.strength, skin_colour(face.identity)
     line = _lash_colour(face)
     width = 1.15 + 1.0 * makeup + (0 if face.identity.male else 0.35)
-    num = len(eyes.upper[0])
+    num = eyes.upper.shape[1]
     lower_line = taper(num, 0.3, 0.8, 0.9)
     canvas.stroke(eyes.lower, skin * 0.55, lower_line, alpha=0.65, blur=0.25)
     canvas.stroke(eyes.upper, line, taper(num, 0.5, width, width * 1.1), alpha=0.95, blur=0.22)
     rise = np.stack([np.zeros(num), -taper(num, 0.8, 2.9, 1.8) * face.scale], axis=1)
-    creases = [upper + rise for upper in eyes.upper]
-    canvas.stroke(creases, skin * 0.5, taper(num, 0.2, 1.0, 0.5), alpha=0.6, blur=0.4)
+    canvas.stroke(eyes.upper + rise, skin * 0.5, taper(num, 0.2, 1.0, 0.5), alpha=0.6, blur=0.4)
     if makeup > 0.5:
-        drawn = [moved(lower, 0.0, 0.2) for lower in eyes.lower]
-        canvas.stroke(drawn, line, taper(num, 0.1, 0.6, 1.0), alpha=0.6, blur=0.3)
+        canvas.stroke(
+            moved(eyes.lower, 0.0, 0.2), line, taper(num, 0.1, 0.6, 1.0), alpha=0.6, blur=0.3
+        )
 
 
 def _lash_colour(face: Face) -> Points:
@@ -148,16 +144,16 @@ def _lashes(canvas: Canvas, face: Face, eyes: _Eyes) -> None:
             tip = root + np.array([0.75 * out, -0.72]) * length * reach
             bend = (root + tip) / 2 + np.array([0.1 * out, 0.1]) * length
             strokes.append(np.stack([root, bend, tip]))
-    canvas.stroke(strokes, _lash_colour(face), [0.9, 0.6, 0.15], alpha=0.85, blur=0.15)
+    canvas.stroke(np.stack(strokes), _lash_colour(face), [0.9, 0.6, 0.15], alpha=0.85, blur=0.15)
 
 
 def _eyeshadow(canvas: Canvas, face: Face, eyes: _Eyes) -> None:
     strength = face.picture.makeup.strength
     if strength == 0:
         return
-    num = len(eyes.upper[0])
+    num = eyes.upper.shape[1]
     rise = np.stack([np.zeros(num), -taper(num, 2.0, 5.5, 4.0) * face.scale], axis=1)
-    areas = [np.concatenate([upper, (upper + rise)[::-1]]) for upper in eyes.upper]
+    areas = np.concatenate([eyes.upper, (eyes.upper + rise)[:, ::-1]], axis=1)
     canvas.fill(areas, face.picture.makeup.eyeshadow, alpha=0.55 * strength, blur=1.3)
 
 
@@ -169,10 +165,10 @@ def draw_brows(canvas: Canvas, face: Face, flecks: Pixels, face_mask: Pixels) ->
         colour = 0.62 * colour
     colour = np.minimum(colour, 0.72 * skin_colour(traits))
     paths = brow_paths(face)
-    along = np.linspace(0, 1, len(paths[0]))
+    along = np.linspace(0, 1, paths.shape[1])
     profile = np.interp(along, [0, 0.15, 0.5, 1], [0.75, 1, 0.9, 0.2])
     widths = profile * (1.9 + 3.7 * traits.eyes.brow_bushy) * face.scale
-    found = canvas.cover([ribbon(path, widths) for path in paths], blur=0.55)
+    found = canvas.cover(ribbon(paths, widths), blur=0.55)
     assert found is not None, "the brows lie in the picture"
     window, mask = found
     mask *= face_mask[window] * np.clip(0.81 + 0.13 * flecks[window], 0, 1)
@@ -181,8 +177,8 @@ def draw_brows(canvas: Canvas, face: Face, flecks: Pixels, face_mask: Pixels) ->
         canvas.stroke(paths, colour, 1.35 * widths, alpha=0.4, blur=0.9, clip=face_mask)
 
 
-def brow_paths(face: Face) -> list[Points]:
-    """Return the middle lines of the eyebrows, the left one first, from the nose outwards."""
+def brow_paths(face: Face) -> Points:
+    """Return the middle lines of both eyebrows, 2 x N x 2 pixels, as `_Eyes` has its curves."""
     traits, picture = face.identity, face.picture
     eye = face.eye_x
     y = (
@@ -198,4 +194,4 @@ def brow_paths(face: Face) -> list[Points]:
         (eye + 4.5, y - 1.1 - arch),
         (eye + 12.0, y + 1.9),
     ]
-    return [curve(placed) for placed in face.mirrored(np.array(points), lift=3.0)]
+    return curve(face.mirrored(np.array(points), lift=3.0))

@@ -70,7 +70,7 @@ def _beanie(hat: _Felt) -> None:
     hat.round(np.concatenate([_dome(face, -18, -82, 4), low]), grain=0.06)
     hat.round(np.concatenate([low, high[::-1]]), 1.12, grain=0.07)
     hat.canvas.stroke(high, hat.colour * 0.4, 1.4, alpha=0.5, blur=0.6)
-    ribs = [np.stack(ends) for ends in zip(low[1:-1], high[1:-1], strict=True)]
+    ribs = np.stack([low, high], axis=1)[1:-1]
     hat.canvas.stroke(ribs, hat.colour * 0.5, 1.1, alpha=0.45, blur=0.5)
 
 

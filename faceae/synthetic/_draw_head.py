@@ -95,7 +95,7 @@ def _body_light(face: Face, light: Light, face_mask: Pixels) -> Pixels:
 
 
 def _shade_ears(shade: Canvas, face: Face, face_mask: Pixels) -> None:
-    hollow = ellipse((face.half_width + 2.6, 2.0), 2.6, 6.5, num=16)
+    hollow = ellipse((face.half_width + 2.6, 2.0), 2.6, 6.5)
     both = [face.flat(hollow * (side, 1), z=-2.0) for side in SIDES]
     shade.add(both, -0.2, blur=1.2, clip=1 - face_mask)
 
@@ -103,7 +103,7 @@ def _shade_ears(shade: Canvas, face: Face, face_mask: Pixels) -> None:
 def _shade_nose(shade: Canvas, face: Face, face_mask: Pixels) -> None:
     """Nostrils, wings and the shadow below the tip."""
     tip, width = face.nose_y, 1 + 0.27 * face.identity.shape.nose_width
-    below = face.place(ellipse((0, tip + 5.2), 5.5 * width, 1.6, num=16), 4)
+    below = face.place(ellipse((0, tip + 5.2), 5.5 * width, 1.6), 4)
     shade.add(below, -0.08, blur=1.2, clip=face_mask)
     nostril = np.array(
         [
@@ -113,8 +113,8 @@ def _shade_nose(shade: Canvas, face: Face, face_mask: Pixels) -> None:
             (4.0 * width, tip + 5.0),
         ]
     )
-    nostrils = [curve(path, closed=True) for path in face.mirrored(nostril, lift=7.0)]
-    shade.add(nostrils, -0.34, blur=0.6)
+    nostrils = face.mirrored(nostril, lift=7.0)
+    shade.add(curve(nostrils, closed=True), -0.34, blur=0.6)
     wing = np.array(
         [
             (7.2 * width, tip - 3.2),
@@ -123,17 +123,13 @@ def _shade_nose(shade: Canvas, face: Face, face_mask: Pixels) -> None:
             (6.4 * width, tip + 4.6),
         ]
     )
-    wings = [curve(path) for path in face.mirrored(wing, lift=3.0)]
-    shade.add(_creases(wings, 1.7), -0.17, blur=0.8)
+    shade.add(_creases(face.mirrored(wing, lift=3.0), 1.7), -0.17, blur=0.8)
 
 
-def _creases(paths: list[Points], width: float) -> list[Points]:
-    return [ribbon(path, taper(len(path), 0.3, width, 0.3)) for path in paths]
-
-
-def _lines(face: Face, *paths: list[tuple[float, float]]) -> list[Points]:
-    """Return lines given on the right side of the face, and their mirror images."""
-    return [curve(placed) for path in paths for placed in face.mirrored(np.array(path))]
+def _creases(points: Points, width: float) -> Points:
+    """Return the outlines of tapering lines through `points`, ... x N x 2."""
+    paths = curve(points)
+    return ribbon(paths, taper(paths.shape[-2], 0.3, width, 0.3))
 
 
 def _shade_folds(shade: Canvas, face: Face, face_mask: Pixels) -> None:
@@ -146,16 +142,16 @@ def _shade_folds(shade: Canvas, face: Face, face_mask: Pixels) -> None:
         (corner * 0.85 + 2, mouth - 9 - smile),
         (corner + 3.2, mouth + 1),
     ]
-    folds = _creases(_lines(face, smile_fold), 2.0)
+    folds = _creases(face.mirrored(np.array(smile_fold)), 2.0)
     shade.add(folds, -0.05 - 0.1 * smile - 0.2 * old, blur=0.9, clip=face_mask)
     bag = [(face.eye_x - 7.5, 5.0), (face.eye_x, 9.6), (face.eye_x + 8, 6.0)]
-    bags = _creases(_lines(face, bag), 1.8)
+    bags = _creases(face.mirrored(np.array(bag)), 1.8)
     shade.add(bags, -0.03 - 0.27 * picture.eye_bags - 0.08 * old, blur=0.7, clip=face_mask)
     if face.has_double_chin:
         y = face.chin
         half = [(0, y + 8), (12, y + 5.5), (22, y - 3)]
-        fold = face.flat(curve([(-px, py) for px, py in half[:0:-1]] + half), z=16)
-        shade.add(_creases([fold], 3.6), -0.3, blur=1.2)
+        fold = face.flat([(-px, py) for px, py in half[:0:-1]] + half, z=16)
+        shade.add(_creases(fold, 3.6), -0.3, blur=1.2)
 
 
 def _shade_age(shade: Canvas, face: Face, face_mask: Pixels) -> None:
@@ -166,10 +162,11 @@ def _shade_age(shade: Canvas, face: Face, face_mask: Pixels) -> None:
     feet = [[(eye + 11, 2.0 * k - 1), (eye + 16, 4.2 * k - 4)] for k in range(3)]
     frown = [(3.0, -12.0), (3.4, -7.0)]
     beside = [(corner + 1.5, mouth + 4), (corner + 2.0, mouth + 12)]
+    short = np.concatenate([face.mirrored(np.array(line)) for line in (*feet, frown, beside)])
     rows = [-23.0 - 6.5 * k for k in range(3)]
     across = [[(-17, y + 1), (-6, y - 0.6), (6, y - 0.6), (17, y + 1)] for y in rows]
-    forehead = [curve(face.place(path)) for path in across]
-    lines = _creases([*_lines(face, *feet, frown, beside), *forehead], 1.2)
+    long = np.stack([face.place(line) for line in across])
+    lines = [*_creases(short, 1.2), *_creases(long, 1.2)]
     shade.add(lines, -0.15 * face.old, blur=0.5, clip=face_mask)
 
 

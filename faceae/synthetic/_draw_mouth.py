@@ -102,7 +102,7 @@ def _lips(canvas: Canvas, face: Face, mouth: _Mouth) -> None:
     middle = len(mouth.bottom) // 2
     centre = (mouth.lower_line[middle] + mouth.bottom[middle]) / 2
     towards_light = 2.5 * float(np.sign(face.picture.light.azimuth))
-    shine = ellipse(moved(centre, towards_light, -0.5), 4.2, 1.1, num=16)
+    shine = ellipse(moved(centre, towards_light, -0.5), 4.2, 1.1)
     bright = np.minimum(colour * 1.25 + 40, 255)
     canvas.fill(shine, bright, alpha=0.25 + 0.3 * lipstick, blur=0.9)
 
@@ -115,9 +115,9 @@ def _lines(canvas: Canvas, face: Face, mouth: _Mouth) -> None:
     if face.picture.expression.mouth_open == 0:
         canvas.stroke(mouth.upper_line, dark, taper(num, 0.9, 1.1, 0.9), alpha=0.85, blur=0.3)
     else:
-        canvas.stroke([mouth.upper_line, mouth.lower_line], dark, 0.55, alpha=0.45, blur=0.3)
-    corners = [ellipse(corner, 1.3, 1.0, num=12) for corner in mouth_corners(face)]
-    canvas.fill(corners, dark, alpha=0.55, blur=0.6)
+        both = np.stack([mouth.upper_line, mouth.lower_line])
+        canvas.stroke(both, dark, 0.55, alpha=0.45, blur=0.3)
+    canvas.fill(ellipse(mouth_corners(face), 1.3, 1.0), dark, alpha=0.55, blur=0.6)
 
 
 def _inside(canvas: Canvas, face: Face, mouth: _Mouth) -> None:
@@ -133,7 +133,7 @@ def _inside(canvas: Canvas, face: Face, mouth: _Mouth) -> None:
     _gaps(canvas, face, mouth, drop, in_teeth)
     if gap > 0.5 and smile < 0.5:
         middle = mouth.lower_line[len(mouth.lower_line) // 2]
-        tongue = ellipse(moved(middle, 0, 0.6), 6.5, 2.2, num=16)
+        tongue = ellipse(moved(middle, 0, 0.6), 6.5, 2.2)
         canvas.fill(tongue, (176, 84, 84), alpha=0.8, blur=0.8, clip=inside)
     shadow = moved(mouth.upper_line, 0, 0.5)
     canvas.stroke(shadow, (40, 14, 14), 1.3, alpha=0.4, blur=0.5, clip=inside)
@@ -145,8 +145,8 @@ def _gaps(canvas: Canvas, face: Face, mouth: _Mouth, drop: Points, in_teeth: Pix
     at = (num - 1) / 2 + np.arange(-3, 4) * num * 0.105
     index = np.arange(num)
     x, y = (np.interp(at, index, mouth.upper_line[:, axis]) for axis in (0, 1))
-    fall = np.interp(at, index, drop[:, 1])
-    lines = [np.array([(px, py), (px, py + d)]) for px, py, d in zip(x, y, fall, strict=True)]
+    low = y + np.interp(at, index, drop[:, 1])
+    lines = np.stack([np.stack([x, y], axis=1), np.stack([x, low], axis=1)], axis=1)
     canvas.stroke(lines, (150, 132, 122), 0.45, alpha=0.4, blur=0.25, clip=in_teeth)
-    corners = [ellipse(corner, 5.5, 4.5, num=16) for corner in mouth_corners(face)]
+    corners = ellipse(mouth_corners(face), 5.5, 4.5)
     canvas.fill(corners, (60, 24, 24), alpha=0.6, blur=2.0, clip=in_teeth)

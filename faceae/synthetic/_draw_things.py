@@ -26,27 +26,32 @@ def draw_glasses(canvas: Canvas, face: Face, rng: np.random.Generator) -> None:
     if kind == "none":
         return
     frame, width = np.asarray(_FRAMES[int(rng.integers(len(_FRAMES)))]), _WIDTHS[kind]
-    rims = [face.place(_rim(face, kind) * (side, 1), 6) for side in SIDES]
+    rims = face.mirrored(_rim(face, kind), lift=6.0)
     _lenses(canvas, rims, dark=kind == "sun")
-    closed = [np.concatenate([rim, rim[:2]]) for rim in rims]
-    shadow = [moved(rim, 0, 1.6) for rim in closed]
-    canvas.stroke(shadow, (60, 34, 26), width, alpha=0.25, blur=1.0)
+    closed = _closed(rims)
+    canvas.stroke(moved(closed, 0, 1.6), (60, 34, 26), width, alpha=0.25, blur=1.0)
     canvas.stroke(closed, frame, width, alpha=0.95, blur=0.3)
     bridge_x = face.eye_x - 14.2
     bridge = face.place(curve([(-bridge_x, -2.4), (0, -4.4), (bridge_x, -2.4)]), 8)
-    canvas.stroke([bridge, *_arms(face)], frame, width + 0.2, alpha=0.95, blur=0.3)
+    canvas.stroke(bridge, frame, width + 0.2, alpha=0.95, blur=0.3)
+    canvas.stroke(_arms(face), frame, width + 0.2, alpha=0.95, blur=0.3)
 
 
-def _arms(face: Face) -> list[Points]:
+def _closed(outlines: Points) -> Points:
+    """Return `outlines`, ... x N x 2, with their beginning at their end again."""
+    return np.concatenate([outlines, outlines[..., :2, :]], axis=-2)
+
+
+def _arms(face: Face) -> Points:
     hinges = face.place([(side * (face.eye_x + 14.5), -4.0) for side in SIDES], 3)
     ends = face.flat([(side * (face.half_width + 1), -5.0) for side in SIDES])
-    return [np.stack([hinge, end]) for hinge, end in zip(hinges, ends, strict=True)]
+    return np.stack([hinges, ends], axis=1)
 
 
 def _rim(face: Face, kind: Glasses) -> Points:
     """Return the right rim, head units."""
     if kind == "round":
-        outline = ellipse((0, 0), 13.2, 12.6)
+        outline = ellipse((0, 0), 13.2, 12.6, num=28)
     elif kind == "sun":
         corners = [(-13.0, -9), (2, -10.5), (15, -9), (14, 3), (5, 12), (-6, 11), (-13, 1)]
         outline = curve(corners, closed=True)
@@ -56,11 +61,11 @@ def _rim(face: Face, kind: Glasses) -> Points:
     return moved(outline, face.eye_x + 0.6, 1.2)
 
 
-def _lenses(canvas: Canvas, rims: list[Points], *, dark: bool) -> None:
+def _lenses(canvas: Canvas, rims: Points, *, dark: bool) -> None:
     tint, alpha = ((24, 20, 22), 0.93) if dark else ((226, 236, 244), 0.07)
     canvas.fill(rims, tint, alpha=alpha, blur=0.4)
     slant = np.array([(-0.1, -0.6), (0.14, -0.6), (-0.22, 0.6), (-0.46, 0.6)])
-    glints = [rim.mean(axis=0) + slant * np.ptp(rim, axis=0) for rim in rims]
+    glints = rims.mean(axis=1, keepdims=True) + slant * np.ptp(rims, axis=1, keepdims=True)
     inside = canvas.mask(rims, blur=0.4)
     canvas.fill(glints, (244, 248, 255), alpha=0.18, blur=1.0, clip=inside)
 
@@ -70,16 +75,13 @@ def draw_earrings(canvas: Canvas, face: Face, rng: np.random.Generator) -> None:
     metal, lobes = random_metal(rng), ear_lobes(face)
     kind = rng.choice(["ring", "drop", "stud"])
     if kind == "ring":
-        rings = [ellipse(moved(lobe, 0, 6.5), 4.6, 6.2) for lobe in lobes]
-        closed = [np.concatenate([ring, ring[:2]]) for ring in rings]
-        canvas.stroke(closed, metal * 0.85, 1.7, blur=0.35)
-        canvas.stroke([ring[14:24] for ring in rings], (255, 246, 220), 0.7, alpha=0.8, blur=0.3)
+        rings = ellipse(moved(lobes, 0, 6.5), 4.6, 6.2, num=28)
+        canvas.stroke(_closed(rings), metal * 0.85, 1.7, blur=0.35)
+        canvas.stroke(rings[:, 14:24], (255, 246, 220), 0.7, alpha=0.8, blur=0.3)
         return
     ends = lobes
     if kind == "drop":
         ends = moved(lobes, 0, 9.0)
-        wires = [np.stack([lobe, end]) for lobe, end in zip(lobes, ends, strict=True)]
-        canvas.stroke(wires, metal, 1.0, blur=0.3)
-    canvas.fill([ellipse(end, 2.8, 2.8, num=14) for end in ends], metal, blur=0.4)
-    sparks = [ellipse(end - 0.9, 1.0, 1.0, num=10) for end in ends]
-    canvas.fill(sparks, (255, 252, 240), blur=0.35)
+        canvas.stroke(np.stack([lobes, ends], axis=1), metal, 1.0, blur=0.3)
+    canvas.fill(ellipse(ends, 2.8, 2.8), metal, blur=0.4)
+    canvas.fill(ellipse(ends - 0.9, 1.0, 1.0), (255, 252, 240), blur=0.35)

@@ -63,7 +63,7 @@ class Haircut:
         if traits.hair.cut == "quiff" and hatless:
             shapes.append(self._quiff())
         if traits.hair.cut == "updo" and hatless and traits.hair.seed % 2:
-            shapes.append(self.face.flat(ellipse((3, -72 - self._volume), 17, 13), z=-14))
+            shapes.append(self.face.flat(ellipse((3, -72 - self._volume), 17, 13, num=28), z=-14))
         return shapes
 
     def back(self) -> list[Points]:
@@ -176,7 +176,7 @@ class Haircut:
         radii = rng.uniform(0.45, 0.75, 13) * v + 4
         x, y = (width + 0.5 * v) * np.cos(angles), -14 - (52 + 0.5 * v) * np.sin(angles)
         bunches = zip(x, y, radii, strict=True)
-        return [self.face.flat(ellipse((a, b), r, r, num=16), z=-4) for a, b, r in bunches]
+        return [self.face.flat(ellipse((a, b), r, r), z=-4) for a, b, r in bunches]
 
     def _wreath(self) -> list[Points]:
         """What a bald head keeps above the ears."""

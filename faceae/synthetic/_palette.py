@@ -100,7 +100,8 @@ def shade_ramp(colour: ArrayLike) -> Pixels:
 def through_ramp(level: Pixels, ramp: Pixels) -> Pixels:
     """Return the colour of each level: H x W levels in [0, 255] by a 256 x 3 ramp."""
     whole = cv2.convertScaleAbs(np.maximum(level, 0))  # rounds, and clips at 255
-    return np.asarray(cv2.LUT(cv2.merge((whole, whole, whole)), ramp[None]), np.float32)
+    colours = cv2.LUT(cv2.merge((whole, whole, whole)), np.rint(ramp).astype(np.uint8)[None])
+    return colours.astype(np.float32)
 
 
 def random_colour(
