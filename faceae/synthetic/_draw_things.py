@@ -26,15 +26,22 @@ def draw_glasses(canvas: Canvas, face: Face, rng: np.random.Generator) -> None:
     if kind == "none":
         return
     frame, width = np.asarray(_FRAMES[int(rng.integers(len(_FRAMES)))]), _WIDTHS[kind]
-    rims = face.mirrored(_rim(face, kind), lift=6.0)
+    rim = _rim(face, kind)
+    rims = np.stack([_before_eyes(face, rim * (side, 1)) for side in SIDES])
     _lenses(canvas, rims, dark=kind == "sun")
     closed = _closed(rims)
     canvas.stroke(moved(closed, 0, 1.6), (60, 34, 26), width, alpha=0.25, blur=1.0)
     canvas.stroke(closed, frame, width, alpha=0.95, blur=0.3)
     bridge_x = face.eye_x - 14.2
-    bridge = face.place(curve([(-bridge_x, -2.4), (0, -4.4), (bridge_x, -2.4)]), 8)
-    canvas.stroke(bridge, frame, width + 0.2, alpha=0.95, blur=0.3)
+    bridge = _before_eyes(face, np.array([(-bridge_x, -2.4), (0, -4.4), (bridge_x, -2.4)]))
+    canvas.stroke(curve(bridge), frame, width + 0.2, alpha=0.95, blur=0.3)
     canvas.stroke(_arms(face), frame, width + 0.2, alpha=0.95, blur=0.3)
+
+
+def _before_eyes(face: Face, points: Points) -> Points:
+    """Return the pixel positions of points of stiff, slightly bent glasses, N x 2 head units."""
+    z = 45 - 0.007 * points[:, 0] ** 2
+    return face.project(np.concatenate([points, z[:, None]], axis=1))
 
 
 def _closed(outlines: Points) -> Points:
@@ -43,7 +50,7 @@ def _closed(outlines: Points) -> Points:
 
 
 def _arms(face: Face) -> Points:
-    hinges = face.place([(side * (face.eye_x + 14.5), -4.0) for side in SIDES], 3)
+    hinges = _before_eyes(face, np.array([(side * (face.eye_x + 14.5), -5.0) for side in SIDES]))
     ends = face.flat([(side * (face.half_width + 1), -5.0) for side in SIDES])
     return np.stack([hinges, ends], axis=1)
 

@@ -145,7 +145,7 @@ class Haircut:
         is_bob = self.face.identity.hair.cut == "bob"
         bottom, flare = (62.0, -3.0) if is_bob else (122.0, 5.0)
         outer = [
-            (0.98 * width + 0.5 * v, -22),
+            (0.92 * width + 0.5 * v, -38),
             (width + 0.8 * v + 2, 18),
             (width + v + 2 + flare, 0.62 * bottom),
             (width + 0.6 * v + flare, bottom),
@@ -155,7 +155,7 @@ class Haircut:
             (0.82 * width, 0.68 * bottom),
             (0.93 * width, 24),
             (0.90 * width, -2),
-            (0.84 * width, -24),
+            (0.80 * width, -38),
         ]
         path = np.concatenate([curve(outer), curve(inner)])
         return [self.face.flat(path * (side, 1), z=2) for side in SIDES]
