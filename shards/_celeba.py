@@ -2,10 +2,11 @@
 
 Format: Liu et al., "Deep Learning Face Attributes in the Wild" (ICCV 2015), as distributed: a line
 an image, its file name first; attributes, boxes and landmarks begin with a line of the image count
-and one of column names.
+and one of column names. Or the same tables as CSV with one header line each, as on Kaggle.
 """
 
 import hashlib
+import itertools
 import posixpath
 import zipfile
 from collections.abc import Iterable
@@ -21,16 +22,19 @@ from ._errors import ShardsError
 from ._manifest import SPLITS, hash_json
 from ._sources import Entry, Source
 
-PARTITION = "list_eval_partition.txt"
-ATTRIBUTES = "list_attr_celeba.txt"
-IDENTITY = "identity_CelebA.txt"
-BOX = "list_bbox_celeba.txt"
-LANDMARKS = "list_landmarks_align_celeba.txt"
+PARTITION = "list_eval_partition"
+ATTRIBUTES = "list_attr_celeba"
+IDENTITY = "identity_CelebA"
+BOX = "list_bbox_celeba"
+LANDMARKS = "list_landmarks_align_celeba"
+NUM_IMAGES = 202_599
+"""Of CelebA."""
 
+_SUFFIXES = (".txt", ".csv")
 _HEADLESS: dict[str, tuple[str, ...]] = {PARTITION: ("partition",), IDENTITY: ("identity",)}
-"""Files without header lines, and their columns."""
+"""Tables whose .txt has no header lines, and their columns."""
 _FIELDS = {ATTRIBUTES: "attributes", IDENTITY: "identity", BOX: "box", LANDMARKS: "landmarks"}
-"""Files, and the field of a sample's json each becomes."""
+"""Tables, and the field of a sample's json each becomes."""
 _PLACES = (".", "Anno", "Eval")
 """Folders beside a source that may hold the files; the latter two are CelebA's own."""
 
@@ -41,6 +45,7 @@ class Table:
 
     where: str
     """For messages."""
+    file_name: str
     columns: tuple[str, ...]
     sha256: str
     """Of the file."""
@@ -55,7 +60,7 @@ class Annotations:
     """What is known of a source's images besides their pixels. Every image is in every table."""
 
     tables: dict[str, Table]
-    """By file name."""
+    """By file name without suffix."""
     files: tuple[Entry, ...]
     """Those of the tables that lie inside the source."""
 
@@ -71,7 +76,7 @@ class Annotations:
 
     def hash(self) -> str:
         """Return a sha256 over the files."""
-        return hash_json({name: table.sha256 for name, table in self.tables.items()})
+        return hash_json({table.file_name: table.sha256 for table in self.tables.values()})
 
     def get_partition(self, entries: Iterable[Entry]) -> list[str] | None:
         """Return the official split of each image, or None without the partition file."""
@@ -102,7 +107,9 @@ class Annotations:
 def find_annotations(source: Source) -> Annotations:
     """Read CelebA's files where they lie inside the source, beside it, or in Anno/ and Eval/ there.
 
-    Images are matched by base name without suffix, so that the PNG edition of CelebA matches too.
+    Beside a folder that lies in one of the same name, as Kaggle's archive unpacks, means beside
+    the outer one too. Images are matched by base name without suffix, so that the PNG edition of
+    CelebA matches too.
 
     Raises:
         ShardsError: a file is damaged, is there twice, or does not list every image.
@@ -110,7 +117,8 @@ def find_annotations(source: Source) -> Annotations:
     tables = {}
     inside = []
     for name in (PARTITION, *_FIELDS):
-        found = [entry for entry in source.others if posixpath.basename(entry.name) == name]
+        file_names = [name + suffix for suffix in _SUFFIXES]
+        found = [entry for entry in source.others if posixpath.basename(entry.name) in file_names]
         if len(found) > 1:
             raise ShardsError(
                 f"{source.path} holds {name} twice: {found[0].name}, {found[1].name}; keep one"
@@ -118,12 +126,21 @@ def find_annotations(source: Source) -> Annotations:
         if found:
             inside.append(found[0])
             where = f"{source.path}: {found[0].name}"
-            tables[name] = _parse(name, where, _read_inside(source, found[0]))
-        elif (path := _find_beside(source.path, name)) is not None:
-            tables[name] = _parse(name, str(path), path.read_bytes())
+            file_name = posixpath.basename(found[0].name)
+            tables[name] = _parse(file_name, where, _read_inside(source, found[0]))
+        elif (path := _find_beside(source.path, file_names)) is not None:
+            tables[name] = _parse(path.name, str(path), path.read_bytes())
     for table in tables.values():
         _check_covers(table, source)
     return Annotations(tables=tables, files=tuple(inside))
+
+
+def describe_shortfall(source: Source, annotations: Annotations) -> str | None:
+    """Say so where a source looks like CelebA and holds fewer or more images; else None."""
+    is_celeba = bool(annotations.tables) or "celeba" in source.path.resolve().name.lower()
+    if not is_celeba or len(source.entries) == NUM_IMAGES:
+        return None
+    return f"CelebA has {NUM_IMAGES:,} images, this source holds {len(source.entries):,}"
 
 
 def _read_inside(source: Source, entry: Entry) -> bytes:
@@ -136,34 +153,61 @@ def _read_inside(source: Source, entry: Entry) -> bytes:
             raise ShardsError(f"{source.path}: {entry.name} is damaged; get it again") from error
 
 
-def _find_beside(path: Path, name: str) -> Path | None:
-    for place in _PLACES:
-        candidate = path.resolve().parent / place / name
+def _find_beside(path: Path, file_names: list[str]) -> Path | None:
+    path = path.resolve()
+    folders = [path.parent]
+    if path.parent.name == path.name:
+        folders.append(path.parent.parent)
+    for folder, place, name in itertools.product(folders, _PLACES, file_names):
+        candidate = folder / place / name
         if candidate.is_file():
             return candidate
     return None
 
 
-def _parse(name: str, where: str, content: bytes) -> Table:
+def _parse(file_name: str, where: str, content: bytes) -> Table:
     lines = [line for line in content.decode("utf-8", "replace").splitlines() if line.strip()]
     if not lines or is_html(content):
         what = "an HTML page" if lines else "empty"
         raise ShardsError(f"{where} is {what}, not CelebA's file; get it again")
-    if name in _HEADLESS:
+    name, suffix = posixpath.splitext(file_name)
+    delimiter = "," if suffix == ".csv" else None
+    if delimiter:
+        columns = _parse_csv_header(where, lines.pop(0))
+    elif name in _HEADLESS:
         columns = _HEADLESS[name]
     else:
         columns = _parse_header(where, lines)
         lines = lines[2:]
     try:
-        numbers = list(range(1, len(columns) + 1))
-        values = np.loadtxt(lines, dtype=np.int32, usecols=numbers, comments=None, ndmin=2)
+        values = np.loadtxt(
+            lines,
+            dtype=np.int32,
+            delimiter=delimiter,
+            usecols=range(1, len(columns) + 1),
+            comments=None,
+            ndmin=2,
+        )
     except ValueError as error:
         raise ShardsError(f"{where} is not CelebA's file: {error}; get it again") from error
     if name == PARTITION and not set(np.unique(values).tolist()) <= {0, 1, 2}:
         raise ShardsError(f"{where} has a partition other than 0, 1 and 2; get it again")
-    rows = {_stem(line.split(maxsplit=1)[0]): number for number, line in enumerate(lines)}
-    digest = hashlib.sha256(content).hexdigest()
-    return Table(where=where, columns=columns, sha256=digest, rows=rows, values=values)
+    names = (line.split(delimiter, maxsplit=1)[0] for line in lines)
+    return Table(
+        where=where,
+        file_name=file_name,
+        columns=columns,
+        sha256=hashlib.sha256(content).hexdigest(),
+        rows={_stem(name.strip()): number for number, name in enumerate(names)},
+        values=values,
+    )
+
+
+def _parse_csv_header(where: str, line: str) -> tuple[str, ...]:
+    first, *columns = (name.strip() for name in line.removeprefix("\ufeff").split(","))
+    if first != "image_id" or not columns:
+        raise ShardsError(f"{where} does not begin with image_id and column names; get it again")
+    return tuple(columns)
 
 
 def _parse_header(where: str, lines: list[str]) -> tuple[str, ...]:

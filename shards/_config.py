@@ -120,5 +120,7 @@ class PackSummary:
     """The first few names by reason."""
     split_by: str
     """partition (CelebA's own), person (one folder each) or image."""
+    notes: tuple[str, ...]
+    """What else there is to know of the source, a line each."""
     already_complete: bool = False
     """Nothing was done: the folder already held the result of these options on this source."""

@@ -87,6 +87,7 @@ def summarize(out: Path, *, already_complete: bool = False) -> PackSummary:
         num_rejected=dict(dataset.manifest["num_rejected"]),
         rejected_examples=examples,
         split_by=dataset.manifest["split_by"],
+        notes=tuple(dataset.manifest.get("notes", ())),
         already_complete=already_complete,
     )
 
@@ -233,6 +234,7 @@ def _finish(plan: Plan, progress: Progress) -> None:
         "split_by": plan.split_by,
         "annotations": list(plan.annotations.fields),
         "attribute_names": list(plan.annotations.attribute_names),
+        "notes": list(plan.notes),
         "num_converted": num_converted,
         "num_rejected": dict(sorted(reasons.items())),
         "rejected_sha256": rejected_sha256,

@@ -12,7 +12,7 @@ import numpy as np
 import PIL
 import simplejpeg
 
-from ._celeba import Annotations, find_annotations
+from ._celeba import Annotations, describe_shortfall, find_annotations
 from ._config import PackConfig
 from ._errors import ShardsError
 from ._manifest import SPLITS
@@ -58,6 +58,8 @@ class Plan:
     source: Source
     annotations: Annotations
     split_by: str
+    notes: tuple[str, ...]
+    """What the user should know of the source, a line each."""
     order: dict[str, list[int]]
     """Numbers of the source's images in the order they are stored, by split."""
 
@@ -134,6 +136,12 @@ def make_plan(config: PackConfig) -> Plan:
         order[name] = [members[i] for i in rng.permutation(len(members))]
     if not order[SPLITS[0]]:
         raise ShardsError(f"{config.source} has no image to train on; check the partition file")
+    shortfall = describe_shortfall(source, annotations)
     return Plan(
-        config=config, source=source, annotations=annotations, split_by=split_by, order=order
+        config=config,
+        source=source,
+        annotations=annotations,
+        split_by=split_by,
+        notes=() if shortfall is None else (shortfall,),
+        order=order,
     )

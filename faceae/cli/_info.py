@@ -40,7 +40,9 @@ def _text(dataset: Dataset) -> str:
         "ignored": f"{source['num_ignored']:,} files",
         "hash": dataset.hash,
     }
-    return "\n".join(f"{name:<12} {value}" for name, value in rows.items())
+    lines = [f"{name:<12} {value}" for name, value in rows.items()]
+    lines.extend(f"{'note':<12} {note}" for note in manifest.get("notes", ()))
+    return "\n".join(lines)
 
 
 def _describe_split(dataset: Dataset, split: str) -> str:

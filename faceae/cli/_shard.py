@@ -128,6 +128,7 @@ def _text(summary: PackSummary) -> str:
         f"{summary.out} {done}: {counts} images (split by {summary.split_by})",
         f"{summary.num_shards} shards, {summary.num_bytes / 1e6:,.1f} MB",
     ]
+    lines.extend(f"note: {note}" for note in summary.notes)
     if summary.num_converted:
         lines.append(f"converted to upright RGB JPEG: {summary.num_converted:,}")
     if summary.num_ignored:

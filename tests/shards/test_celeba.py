@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from shards import ShardsError
-from shards._celeba import find_annotations
+from shards._celeba import describe_shortfall, find_annotations
 from shards._sources import Entry, list_source
 from shards._split import split_entries
 
@@ -25,6 +25,23 @@ FILES = {
         "000001.jpg 69 109 77 142\n000002.jpg 69 110 76 140\n000003.jpg 1 2 3 4\n"
     ),
 }
+
+
+CSV_FILES = {
+    "list_eval_partition.csv": "image_id,partition\n000001.jpg,0\n000002.jpg,1\n000003.jpg,2\n",
+    "list_attr_celeba.csv": (
+        "image_id,Male,Smiling\r\n000001.jpg,-1,1\r\n000002.jpg,1,-1\r\n000003.jpg,1,1\r\n"
+    ),
+    "list_bbox_celeba.csv": (
+        "image_id,x_1,y_1,width,height\n"
+        "000001.jpg,95,71,226,313\n000002.jpg,72,94,221,306\n000003.jpg,1,2,3,4\n"
+    ),
+    "list_landmarks_align_celeba.csv": (
+        "image_id,lefteye_x,lefteye_y,nose_x,nose_y\n"
+        "000001.jpg,69,109,77,142\n000002.jpg,69,110,76,140\n000003.jpg,1,2,3,4\n"
+    ),
+}
+"""As on Kaggle, which has no identities."""
 
 
 def make_images(folder: Path, suffix: str = ".jpg") -> None:
@@ -62,6 +79,62 @@ def test_files_above_nested_images(tmp_path: Path) -> None:
     assert find_annotations(list_source(tmp_path)).attribute_names == ("Male", "Smiling")
 
 
+@pytest.mark.parametrize(
+    "source", ["archive", "archive/img_align_celeba", "archive/img_align_celeba/img_align_celeba"]
+)
+def test_csv_files_and_nested_images_of_kaggle(tmp_path: Path, source: str) -> None:
+    make_images(tmp_path / "archive" / "img_align_celeba" / "img_align_celeba")
+    for name, text in CSV_FILES.items():
+        (tmp_path / "archive" / name).write_text(text, newline="")
+    listed = list_source(tmp_path / source)
+    annotations = find_annotations(listed)
+    assert annotations.get_partition(listed.entries) == ["train", "valid", "test"]
+    assert annotations.describe(listed.entries[0]) == {
+        "attributes": {"Male": -1, "Smiling": 1},
+        "box": [95, 71, 226, 313],
+        "landmarks": {"lefteye": (69, 109), "nose": (77, 142)},
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("000001.jpg,1,1\n", "does not begin with image_id"),
+        ("image_id,Male,Smiling\n000001.jpg,1\n", "is not CelebA's file"),
+        ("<html>", "is an HTML page"),
+    ],
+)
+def test_damaged_csv(tmp_path: Path, text: str, message: str) -> None:
+    make_images(tmp_path)
+    (tmp_path / "list_attr_celeba.csv").write_text(text)
+    with pytest.raises(ShardsError, match=f"list_attr_celeba.csv {message}"):
+        find_annotations(list_source(tmp_path))
+
+
+def test_same_table_as_text_and_csv(tmp_path: Path) -> None:
+    make_images(tmp_path)
+    write_files(tmp_path)
+    (tmp_path / "list_attr_celeba.csv").write_text(CSV_FILES["list_attr_celeba.csv"])
+    with pytest.raises(ShardsError, match=r"twice: list_attr_celeba\.csv, list_attr_celeba\.txt"):
+        find_annotations(list_source(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("folder", "annotated", "expected"),
+    [
+        ("photos", False, None),
+        ("img_align_celeba", False, "CelebA has 202,599 images, this source holds 3"),
+        ("photos", True, "CelebA has 202,599 images, this source holds 3"),
+    ],
+)
+def test_part_of_celeba(tmp_path: Path, folder: str, annotated: bool, expected: str | None) -> None:
+    make_images(tmp_path / folder)
+    if annotated:
+        write_files(tmp_path / folder)
+    source = list_source(tmp_path / folder)
+    assert describe_shortfall(source, find_annotations(source)) == expected
+
+
 def test_png_edition_matches_by_stem(tmp_path: Path) -> None:
     make_images(tmp_path, ".png")
     write_files(tmp_path)
@@ -89,7 +162,7 @@ def test_file_that_is_there_twice(tmp_path: Path) -> None:
     make_images(tmp_path)
     write_files(tmp_path / "a")
     write_files(tmp_path / "b")
-    with pytest.raises(ShardsError, match=r"holds list_eval_partition\.txt twice: a/.*, b/"):
+    with pytest.raises(ShardsError, match=r"holds list_eval_partition twice: a/.*, b/"):
         find_annotations(list_source(tmp_path))
 
 

@@ -242,6 +242,7 @@ def test_celeba_in_a_zip(
     assert summary.split_by == "partition"
     assert summary.num_samples == {"train": 7, "valid": 7, "test": 6}
     assert summary.num_ignored == 1
+    assert summary.notes == ("CelebA has 202,599 images, this source holds 20",)
     dataset = open_dataset(summary.out)
     assert dataset.attribute_names == ("Male", "Young")
     described = json.loads(read_samples(summary.out)["img_align_celeba/00.jpg"]["json"])
