@@ -5,11 +5,11 @@ The checks of a GPU are written from the documentation and have not run on one.
 
 import importlib
 import importlib.metadata
-import importlib.util
 import os
 import platform
 import subprocess
 from dataclasses import asdict, dataclass
+from types import ModuleType
 from typing import Any, Literal
 
 from faceae.errors import FaceaeError
@@ -74,36 +74,51 @@ def diagnose(device: Literal["auto", "cpu", "cuda"] = "auto") -> Report:
     Raises:
         FaceaeError: torch itself cannot be imported.
     """
-    packages = {name: _version(name) for name in PACKAGES}
+    libraries = {name: _import(name) for name in ("torch", "nvidia.dali", "onnxruntime")}
+    if isinstance(libraries["torch"], ImportError):
+        raise FaceaeError(f"torch cannot be imported ({libraries['torch']}): {_PINNED}")
     majors = {
-        "torch": _torch_cuda_major(),
-        "dali": _dali_cuda_major(),
-        "onnxruntime": _onnxruntime_cuda_major(),
+        "torch": _torch_cuda_major(libraries["torch"]),
+        "dali": _dali_cuda_major(libraries["nvidia.dali"]),
+        "onnxruntime": _onnxruntime_cuda_major(libraries["onnxruntime"]),
     }
-    gpus = _gpus()
+    packages = {name: _version(name) for name in PACKAGES}
+    gpus, driver = _gpus(libraries["torch"]), _driver()
     wants_gpu = device == "cuda" or (device == "auto" and bool(gpus))
     problems = [
-        *_device_problems(device),
+        *_device_problems(device, gpus, driver),
         *_major_problems(majors, wants_gpu),
-        *_package_problems(packages),
-        *(_provider_problems() if wants_gpu and gpus else []),
+        *_package_problems(packages, libraries),
+        *(_provider_problems(libraries["onnxruntime"]) if wants_gpu and gpus else []),
     ]
     picked, amp = _choices(device)
     return Report(
         python=platform.python_version(),
         machine=f"{platform.system()} {platform.machine()}",
-        cores=len(os.sched_getaffinity(0))
-        if hasattr(os, "sched_getaffinity")
-        else os.cpu_count() or 1,
+        cores=_count_cores(),
         packages=packages,
         cuda_majors=majors,
         gpus=gpus,
-        driver=_driver(),
+        driver=driver,
         device=picked,
         amp=amp,
-        loader=_loader(),
+        loader=_loader(libraries["nvidia.dali"], packages),
         problems=problems,
     )
+
+
+def _count_cores() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _import(name: str) -> ModuleType | ImportError:
+    """Import a library, as the commands will; what is installed may still not load."""
+    try:
+        return importlib.import_module(name)
+    except ImportError as error:
+        return error
 
 
 def _version(distribution: str) -> str | None:
@@ -113,33 +128,24 @@ def _version(distribution: str) -> str | None:
         return None
 
 
-def _torch_cuda_major() -> int | None:
-    try:
-        torch = importlib.import_module("torch")
-    except ImportError as error:
-        raise FaceaeError(f"torch cannot be imported ({error}): {_PINNED}") from error
+def _torch_cuda_major(torch: ModuleType) -> int | None:
     return int(torch.version.cuda.split(".")[0]) if torch.version.cuda else None
 
 
-def _dali_cuda_major() -> int | None:
-    if importlib.util.find_spec("nvidia") is None or not importlib.util.find_spec("nvidia.dali"):
-        return None
+def _dali_cuda_major(dali: ModuleType | ImportError) -> int | None:
     # The version's digits without the dots: 12.9.86 is 12986.
-    return int(str(importlib.import_module("nvidia.dali").__cuda_version__)[:2])
+    return None if isinstance(dali, ImportError) else int(str(dali.__cuda_version__)[:2])
 
 
-def _onnxruntime_cuda_major() -> int | None:
-    try:
-        info = importlib.import_module("onnxruntime.capi.build_and_package_info")
-    except ImportError:
+def _onnxruntime_cuda_major(onnxruntime: ModuleType | ImportError) -> int | None:
+    if isinstance(onnxruntime, ImportError):
         return None
+    info = importlib.import_module("onnxruntime.capi.build_and_package_info")
     cuda_version = getattr(info, "cuda_version", "")
     return int(cuda_version.split(".")[0]) if cuda_version else None
 
 
-def _gpus() -> list[str]:
-    import torch
-
+def _gpus(torch: ModuleType) -> list[str]:
     return [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
 
 
@@ -162,22 +168,25 @@ def _choices(requested: Literal["auto", "cpu", "cuda"]) -> tuple[str, str]:
     return str(device), choose_amp(device, requested=True).reason
 
 
-def _loader() -> str | None:
-    if _version("nvidia-dali-cuda120"):
+def _loader(dali: ModuleType | ImportError, packages: dict[str, str | None]) -> str | None:
+    if isinstance(dali, ModuleType):
         return "dali"
-    return "webdataset" if _version("webdataset") else None
+    return "webdataset" if packages["webdataset"] else None
 
 
-def _device_problems(device: Literal["auto", "cpu", "cuda"]) -> list[Problem]:
-    from faceae.device import resolve_device, why_no_cuda
+def _device_problems(
+    device: Literal["auto", "cpu", "cuda"], gpus: list[str], driver: str | None
+) -> list[Problem]:
+    from faceae.device import why_no_cuda
 
-    try:
-        resolve_device(device)
-    except FaceaeError:
-        remedy = (
-            "install an NVIDIA driver (525 or newer) on a machine with a GPU, or use --device cpu"
-        )
-        return [Problem(severity="error", what=f"--device cuda: {why_no_cuda()}", remedy=remedy)]
+    if gpus or device == "cpu":
+        return []
+    what, remedy = why_no_cuda()
+    if device == "cuda":
+        return [Problem(severity="error", what=f"--device cuda: {what}", remedy=remedy)]
+    if driver is not None:
+        what = f"there is an NVIDIA driver ({driver}), but {what}: --device auto takes the CPU"
+        return [Problem(severity="warning", what=what, remedy=remedy)]
     return []
 
 
@@ -196,7 +205,9 @@ def _major_problems(majors: dict[str, int | None], wants_gpu: bool) -> list[Prob
     ]
 
 
-def _package_problems(packages: dict[str, str | None]) -> list[Problem]:
+def _package_problems(
+    packages: dict[str, str | None], libraries: dict[str, ModuleType | ImportError]
+) -> list[Problem]:
     problems = []
     if packages["onnxruntime"] and packages["onnxruntime-gpu"]:
         problems.append(
@@ -206,36 +217,43 @@ def _package_problems(packages: dict[str, str | None]) -> list[Problem]:
                 remedy="pip uninstall -y onnxruntime onnxruntime-gpu, then " + _PINNED,
             )
         )
-    if not (packages["onnxruntime"] or packages["onnxruntime-gpu"]):
-        what = "onnxruntime is not installed: no ONNX file can be written or run"
+    onnxruntime, dali = libraries["onnxruntime"], libraries["nvidia.dali"]
+    if isinstance(onnxruntime, ImportError):
+        what = f"onnxruntime cannot be imported ({onnxruntime}): no ONNX file can be run"
         problems.append(Problem(severity="error", what=what, remedy=_PINNED))
-    if not packages["nvidia-dali-cuda120"]:
+    if isinstance(dali, ImportError):
         problems.append(
             Problem(
                 severity="warning",
-                what="DALI is not installed: --loader dali is not available",
+                what=f"DALI cannot be imported ({dali}): --loader dali is not available",
                 remedy=f"on Linux x86-64: {_PINNED}; elsewhere use --loader webdataset",
             )
         )
     return problems
 
 
-def _provider_problems() -> list[Problem]:
+def _provider_problems(onnxruntime: ModuleType | ImportError) -> list[Problem]:
     """Open a session on the GPU: the list of available providers says only what was compiled in."""
-    import onnx
-    import onnxruntime
-
-    value = onnx.helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, [1])
-    result = onnx.helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, [1])
-    node = onnx.helper.make_node("Relu", ["x"], ["y"])
-    opset = [onnx.helper.make_opsetid("", 17)]
-    graph = onnx.helper.make_graph([node], "probe", [value], [result])
-    model = onnx.helper.make_model(graph, opset_imports=opset, ir_version=8)
-    onnxruntime.preload_dlls()
-    session = onnxruntime.InferenceSession(
-        model.SerializeToString(), providers=["CUDAExecutionProvider"]
-    )
-    if "CUDAExecutionProvider" in session.get_providers():
+    if isinstance(onnxruntime, ImportError):
+        return []  # told by _package_problems
+    provider = "CUDAExecutionProvider"
+    try:
+        session = onnxruntime.InferenceSession(_tiny_model(), providers=[provider])
+        loaded = provider in session.get_providers()
+    except (RuntimeError, ValueError):  # as ONNX Runtime reports a provider it cannot have
+        loaded = False
+    if loaded:
         return []
     what = "onnxruntime cannot load its CUDA provider (a CUDA or cuDNN library is missing)"
     return [Problem(severity="error", what=what, remedy=_PINNED)]
+
+
+def _tiny_model() -> bytes:
+    from onnx import TensorProto, helper
+
+    value = helper.make_tensor_value_info("x", TensorProto.FLOAT, [1])
+    result = helper.make_tensor_value_info("y", TensorProto.FLOAT, [1])
+    graph = helper.make_graph([helper.make_node("Relu", ["x"], ["y"])], "probe", [value], [result])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    data: bytes = model.SerializeToString()
+    return data

@@ -9,6 +9,7 @@ import click
 
 import faceae
 from faceae.errors import FaceaeError
+from shards import ShardsError
 
 __all__ = ["main", "run"]
 
@@ -61,7 +62,7 @@ def run(argv: Sequence[str]) -> int:
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
         return _fail("interrupted", 130)
-    except _user_errors() as error:
+    except (FaceaeError, ShardsError) as error:
         return _fail(str(error), 1)
     except BrokenPipeError:
         return 1
@@ -75,13 +76,6 @@ def main() -> None:
     sys.exit(run(sys.argv[1:]))
 
 
-def _user_errors() -> tuple[type[Exception], ...]:
-    """What a user can mend; `shards` is imported only once something was raised: it needs numpy."""
-    from shards import ShardsError
-
-    return FaceaeError, ShardsError
-
-
 def _fail(message: str, code: int) -> int:
     click.echo(f"faceae: error: {' '.join(message.split())}", err=True)
     return code
@@ -91,5 +85,5 @@ def _describe(error: OSError) -> str:
     where = f"{error.filename}: " if error.filename else ""
     what = error.strerror or str(error)
     if error.errno == errno.ENOSPC:
-        what = "the disk is full; free some space and run the same command again"
+        what = "the disk is full; free some space and try again"
     return f"{where}{what}"

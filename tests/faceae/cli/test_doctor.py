@@ -17,6 +17,6 @@ def test_an_error_exits_1_and_says_the_remedy(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     broken = doctor.Problem(severity="error", what="no engine", remedy="get one")
-    monkeypatch.setattr(doctor, "_package_problems", lambda packages: [broken])
+    monkeypatch.setattr(doctor, "_package_problems", lambda packages, libraries: [broken])
     assert run(["doctor", "--device", "cpu"]) == 1
     assert "error: no engine\n  remedy: get one" in capsys.readouterr().out
