@@ -25,7 +25,7 @@ PACKAGES = (
     "onnx",
     "safetensors",
 )
-_PINNED = "pip install -c constraints.txt faceae"
+_PINNED = "pip install -c constraints.txt . (in faceae's folder)"
 
 
 @dataclass(frozen=True, kw_only=True)

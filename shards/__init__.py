@@ -3,12 +3,13 @@
 import importlib
 from typing import TYPE_CHECKING
 
-from ._atomic import atomic_path, write_json
+from ._atomic import PART_SUFFIX, atomic_path, write_json
 from ._config import PackConfig, PackSummary
 from ._errors import ShardsError
 from ._manifest import Dataset, ShardInfo, open_dataset
 
 __all__ = [
+    "PART_SUFFIX",
     "Dataset",
     "ImageRefused",
     "PackConfig",

@@ -8,13 +8,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-PART_SUFFIX = ".part"
-"""What a file or folder still being written is called, after its final name."""
+PART_SUFFIX = ".faceae-part"
+"""What a file or folder still being written is called, after its final name. Whatever bears it is
+ours to delete."""
 
 
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
-    """Yield `path` + ".part" for writing; rename it to `path` when the block ends well.
+    """Yield `path` + ".faceae-part" for writing; rename it to `path` when the block ends well.
 
     What the block writes there (a file, or a folder it makes) is synced to the disk before the
     rename and the folder around it afterwards, so that a file under its final name is whole even
@@ -31,7 +32,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def discard_on_error(path: Path) -> Iterator[Path]:
-    """Yield `path` + ".part" for writing, which `publish` later gives its final name.
+    """Yield `path` + ".faceae-part" for writing, which `publish` later gives its final name.
 
     An exception in the block, Ctrl-C included, removes the part. One that an earlier, killed
     process left behind is removed first.

@@ -14,7 +14,7 @@ import torch
 
 from faceae.errors import FaceaeError
 from faceae.model import load_model, save_model
-from shards import atomic_path
+from shards import PART_SUFFIX, atomic_path
 
 from ._step import Learner
 
@@ -78,7 +78,7 @@ def save_checkpoint(
         (part / "checkpoint.json").write_text(json.dumps(record, indent=1) + "\n", "utf-8")
     for old in list_checkpoints(folder)[:-_NUM_KEPT]:
         # Under its own name a half-deleted checkpoint would look whole.
-        part = old.with_name(old.name + ".part")
+        part = old.with_name(old.name + PART_SUFFIX)
         old.rename(part)
         shutil.rmtree(part)
     return path

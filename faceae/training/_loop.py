@@ -1,5 +1,6 @@
 """A run from its first step, or its last checkpoint, to its last epoch."""
 
+import logging
 import math
 import shutil
 import signal
@@ -12,26 +13,31 @@ from pathlib import Path
 import torch
 
 from faceae.data import Loader, LoaderConfig, make_loader
-from faceae.device import resolve_device
+from faceae.device import count_decode_threads, resolve_device
 from faceae.errors import FaceaeError
 from faceae.model import save_model
-from shards import Dataset, open_dataset
+from shards import PART_SUFFIX, Dataset, open_dataset
 
 from ._checkpoint import Bookmark, Position, list_checkpoints, load_checkpoint, save_checkpoint
 from ._config import TrainConfig
 from ._evaluate import evaluate
+from ._lock import lock_run
 from ._log import EpochMetrics, Observer, RunLog, Window
 from ._run import (
     Run,
     check_dataset,
-    check_device,
     check_options,
+    check_single_process,
     create_run,
+    find_device,
     plan_run,
     read_run,
 )
 from ._signals import Stopped, StopRequest, stop_on_signals
 from ._step import Learner, learning_rate, make_learner, train_step
+
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,13 +53,15 @@ class TrainResult:
 def train(config: TrainConfig, observer: Observer | None = None) -> TrainResult:
     """Train a model on a packed dataset, into a new run folder.
 
-    Seeded: on a CPU, with the same number of threads, the same options give the same weights.
+    Seeded: on a CPU, with the same number of threads and the same number type, the same options
+    give the same weights. With `amp` the type is what a measurement chose; run.json keeps it.
     SIGINT and SIGTERM end it after the step at work with a checkpoint (in the main thread).
 
     Raises:
         FaceaeError, shards.ShardsError: an option, the dataset or the folder will not do (nothing
             is written then), or the loss is no longer finite.
     """
+    check_single_process()
     dataset = open_dataset(config.data)
     device = resolve_device(config.device)
     run = plan_run(config, dataset, device)
@@ -62,6 +70,7 @@ def train(config: TrainConfig, observer: Observer | None = None) -> TrainResult:
         torch.manual_seed(config.seed)
         learner = _make_learner(run, device, loaders.train.steps_per_epoch)
         create_run(run)
+        stack.enter_context(lock_run(run.path))
         run_log = stack.enter_context(closing(RunLog(run)))
         return _Job(run, learner, loaders, run_log, Position(), observer or Observer()).finish()
 
@@ -69,7 +78,9 @@ def train(config: TrainConfig, observer: Observer | None = None) -> TrainResult:
 def resume(
     run_path: Path, data: Path, asked: Mapping[str, object], observer: Observer | None = None
 ) -> TrainResult:
-    """Go on with a run from its last checkpoint, to the weights it would have had unstopped.
+    """Go on with a run from its last checkpoint, or its first step where none was written yet.
+
+    On a CPU, with the same number of threads, it ends with the weights it would have had unstopped.
 
     Args:
         data: the dataset of the run, wherever it lies now.
@@ -77,21 +88,21 @@ def resume(
 
     Raises:
         FaceaeError, shards.ShardsError: the options, the dataset or the device differ from the
-            run's, there is no checkpoint to go on from, or the loss is no longer finite.
+            run's, another process is at work on the run, or the loss is no longer finite.
     """
+    check_single_process()
     run = read_run(run_path)
     check_options(run, asked)
     dataset = open_dataset(data)
     check_dataset(run, dataset)
-    device = resolve_device(run.config.device)
-    check_device(run, device)
-    checkpoint = _find_checkpoint(run)
-    _remove_parts(run)
+    device = find_device(run)
     with ExitStack() as stack:
+        stack.enter_context(lock_run(run.path))
+        _remove_parts(run)
         loaders = _open_loaders(stack, run, dataset, device)
+        torch.manual_seed(run.config.seed)
         learner = _make_learner(run, device, loaders.train.steps_per_epoch)
-        bookmark = load_checkpoint(checkpoint, learner)
-        loaders.train.load_state_dict(bookmark.loader)
+        bookmark = _go_back(run, learner, loaders)
         run_log = stack.enter_context(closing(RunLog(run, bookmark)))
         job = _Job(run, learner, loaders, run_log, bookmark.position, observer or Observer())
         return job.finish()
@@ -159,6 +170,7 @@ class _Job:
                 self._stop.check()
                 if is_log_step and self._is_checkpoint_due():
                     self._save_checkpoint(epoch_done=False)
+                    window.restart()
         assert position.step == end, f"{position.step} steps where an epoch ends after {end}"
 
     def _measure_epoch(self) -> None:
@@ -234,6 +246,7 @@ def _open_loaders(stack: ExitStack, run: Run, dataset: Dataset, device: torch.de
             image_size=run.model.image_size,
             training=training,
             seed=run.config.seed,
+            num_threads=count_decode_threads(),
         )
         return stack.enter_context(closing(make_loader(run.config.loader, dataset, config, device)))
 
@@ -253,20 +266,26 @@ def _make_learner(run: Run, device: torch.device, steps_per_epoch: int) -> Learn
     )
 
 
-def _find_checkpoint(run: Run) -> Path:
+def _go_back(run: Run, learner: Learner, loaders: _Loaders) -> Bookmark:
+    """Take learner and loader to the last checkpoint; without one they stay at the first step."""
     checkpoints = list_checkpoints(run.checkpoints_path)
     if not checkpoints:
-        raise FaceaeError(
-            f"{run.path}: no checkpoint to resume from was written; "
-            "delete the folder and start again without --resume"
+        log.warning("%s: no checkpoint was written yet; starting at the first step", run.path)
+        return Bookmark(
+            position=Position(),
+            loader=loaders.train.state_dict(),
+            metrics_bytes=0,
+            dataset_hash=run.dataset_hash,
         )
-    return checkpoints[-1]
+    bookmark = load_checkpoint(checkpoints[-1], learner)
+    loaders.train.load_state_dict(bookmark.loader)
+    return bookmark
 
 
 def _remove_parts(run: Run) -> None:
     """Delete what a killed process left half-written."""
     for folder in (run.path, run.checkpoints_path, run.path / "grids"):
-        for part in folder.glob("*.part"):
+        for part in folder.glob(f"*{PART_SUFFIX}"):
             if part.is_dir():
                 shutil.rmtree(part)
             else:

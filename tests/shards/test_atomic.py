@@ -29,8 +29,8 @@ def test_an_error_leaves_the_older_file_and_no_part(
 
 
 def test_part_of_a_killed_process_is_replaced(tmp_path: Path) -> None:
-    (tmp_path / "a.part").mkdir()
-    (tmp_path / "a.part" / "left").touch()
+    (tmp_path / "a.faceae-part").mkdir()
+    (tmp_path / "a.faceae-part" / "left").touch()
     with atomic_path(tmp_path / "a") as part:
         part.write_bytes(b"new")
     assert (tmp_path / "a").read_bytes() == b"new"
@@ -41,7 +41,7 @@ def test_folder_appears_whole(tmp_path: Path) -> None:
         (part / "deep").mkdir(parents=True)
         (part / "deep" / "file").write_bytes(b"x")
     assert (tmp_path / "folder" / "deep" / "file").read_bytes() == b"x"
-    assert not (tmp_path / "folder.part").exists()
+    assert not (tmp_path / "folder.faceae-part").exists()
 
 
 def test_failed_folder_leaves_nothing(tmp_path: Path) -> None:
@@ -57,3 +57,11 @@ def test_json_is_readable_utf8_with_a_final_newline(tmp_path: Path) -> None:
     assert "Zoë" in text
     assert text.endswith("}\n")
     assert json.loads(text) == {"name": "Zoë"}
+
+
+def test_a_folder_of_the_users_called_part_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "keep.part").mkdir()
+    (tmp_path / "keep.part" / "photo").touch()
+    with atomic_path(tmp_path / "keep") as part:
+        part.touch()
+    assert (tmp_path / "keep.part" / "photo").exists()

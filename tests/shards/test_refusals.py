@@ -52,7 +52,7 @@ def test_broken_source_stops_the_pack(
         pack(config)
     assert sorted(read_rejected(config.out)) == [f"{number:02}.jpg" for number in range(11)]
     assert not (config.out / "dataset.json").exists()
-    assert not list(config.out.rglob("*.part"))
+    assert not list(config.out.rglob("*.faceae-part"))
 
 
 def test_larger_fraction_goes_on_to_the_same_bytes(

@@ -89,7 +89,7 @@ def test_ctrl_c_then_the_same_command(
     expected = pack(configure(out=tmp_path / "expected", samples_per_shard=6)).out
     config = configure(samples_per_shard=6, workers=workers)
     interrupt(config)
-    assert not list(config.out.rglob("*.part"))
+    assert not list(config.out.rglob("*.faceae-part"))
     assert not (config.out / "dataset.json").exists()
     pack(config)
     assert hash_tree(config.out) == hash_tree(expected)
@@ -126,7 +126,7 @@ def test_record_is_written_after_its_shard_is_on_the_disk(
     records = {file.stem for file in (config.out / ".progress").glob("train-*.json")}
     assert "train-000002" in records
     assert "train-000003" not in records
-    assert not list(config.out.rglob("*.part"))
+    assert not list(config.out.rglob("*.faceae-part"))
 
 
 def test_shard_that_went_missing_meanwhile_is_packed_again(

@@ -127,4 +127,4 @@ def test_signal_to_the_process(
     assert process.returncode == code, err
     assert "with a checkpoint; go on with the same command and --resume" in out
     assert "Traceback" not in err
-    assert not list(run_path.rglob("*.part"))
+    assert not list(run_path.rglob("*.faceae-part"))

@@ -93,7 +93,7 @@ def test_keeps_the_last_two_in_the_order_they_were_made(learner: Learner, tmp_pa
 
 def test_order_is_by_number(tmp_path: Path) -> None:
     names = ["epoch-0002", "epoch-9999", "epoch-9999-step-00000001", "epoch-10000"]
-    for name in [*names, "epoch-0003.part", "epoch-copy"]:
+    for name in [*names, "epoch-0003.faceae-part", "epoch-copy"]:
         (tmp_path / name).mkdir()
     assert [path.name for path in list_checkpoints(tmp_path)] == names
 

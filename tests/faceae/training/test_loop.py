@@ -244,8 +244,8 @@ def test_killed_run_goes_on_from_its_last_checkpoint(config: TrainConfig) -> Non
     assert process.returncode == -signal.SIGKILL, process.stderr
     # Its second epoch is logged, but not checkpointed.
     assert [line["step"] for line in read_metrics(config.run)][-1] == 2 * STEPS_PER_EPOCH
-    assert checkpoint_names(config.run) == ["epoch-0001", "epoch-0002.part"]
-    (config.run / "model.safetensors.part").touch()
+    assert checkpoint_names(config.run) == ["epoch-0001", "epoch-0002.faceae-part"]
+    (config.run / "model.safetensors.faceae-part").touch()
 
     unstopped = replace(config, run=config.run.with_name("unstopped"))
     train(unstopped)
@@ -253,7 +253,7 @@ def test_killed_run_goes_on_from_its_last_checkpoint(config: TrainConfig) -> Non
     assert without_times(config.run) == without_times(unstopped.run)
     for name in ("model.safetensors", "checkpoints/epoch-0003/model.safetensors"):
         assert (config.run / name).read_bytes() == (unstopped.run / name).read_bytes()
-    assert not list(config.run.rglob("*.part"))
+    assert not list(config.run.rglob("*.faceae-part"))
 
 
 def test_tensorboard_forgets_what_is_done_again(config: TrainConfig) -> None:
