@@ -8,8 +8,8 @@ and one of column names. Or the same tables as CSV with one header line each, as
 import hashlib
 import itertools
 import posixpath
-import zipfile
 from collections.abc import Iterable
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ._decode import is_html
+from ._decode import ImageRefused, is_html
 from ._errors import ShardsError
 from ._manifest import SPLITS, hash_json
 from ._sources import Entry, Source
@@ -114,8 +114,10 @@ def find_annotations(source: Source) -> Annotations:
     Raises:
         ShardsError: a file is damaged, is there twice, or does not list every image.
     """
-    tables = {}
-    inside = []
+    tables: dict[str, Table] = {}
+    inside: list[Entry] = []
+    if source.kind == "shards":  # numbered, and described by their own json
+        return Annotations(tables=tables, files=())
     for name in (PARTITION, *_FIELDS):
         file_names = [name + suffix for suffix in _SUFFIXES]
         found = [entry for entry in source.others if posixpath.basename(entry.name) in file_names]
@@ -144,13 +146,11 @@ def describe_shortfall(source: Source, annotations: Annotations) -> str | None:
 
 
 def _read_inside(source: Source, entry: Entry) -> bytes:
-    if source.kind == "folder":
-        return (source.path / entry.name).read_bytes()
-    with zipfile.ZipFile(source.path) as archive:
+    with closing(source.open_reader()) as reader:
         try:
-            return archive.read(archive.infolist()[entry.member])
-        except zipfile.BadZipFile as error:
-            raise ShardsError(f"{source.path}: {entry.name} is damaged; get it again") from error
+            return reader.read(entry)
+        except ImageRefused as error:
+            raise ShardsError(f"{source.path}: {entry.name}: {error.detail}") from error
 
 
 def _find_beside(path: Path, file_names: list[str]) -> Path | None:

@@ -32,7 +32,7 @@ class PackConfig:
     """
 
     source: Path
-    """A folder, a zip, or a text file with one path a line."""
+    """A folder, a zip, a tar, a folder of tars, or a text file with one path a line."""
     out: Path
     """Folder to write; new, empty, or left by an interrupted pack with the same options."""
     crop: int | None = None
@@ -119,7 +119,8 @@ class PackSummary:
     rejected_examples: dict[str, list[str]]
     """The first few names by reason."""
     split_by: str
-    """partition (CelebA's own), person (one folder each) or image."""
+    """partition (CelebA's own), source (tars named or foldered by split), person (one folder each)
+    or image."""
     notes: tuple[str, ...]
     """What else there is to know of the source, a line each."""
     already_complete: bool = False

@@ -15,8 +15,9 @@ import simplejpeg
 from ._celeba import Annotations, describe_shortfall, find_annotations
 from ._config import PackConfig
 from ._errors import ShardsError
+from ._listing import list_source
 from ._manifest import SPLITS
-from ._sources import Entry, Source, escape, list_source
+from ._sources import Entry, Source, escape
 from ._split import split_entries
 
 
@@ -128,7 +129,7 @@ def make_plan(config: PackConfig) -> Plan:
     """
     source = list_source(config.source)
     annotations = find_annotations(source)
-    split_by, splits = split_entries(source.entries, annotations, config.split, config.seed)
+    split_by, splits = split_entries(source, annotations, config.split, config.seed)
     order = {}
     for number, name in enumerate(SPLITS):
         members = [i for i, split in enumerate(splits) if split == name]

@@ -8,24 +8,31 @@ import numpy as np
 
 from ._celeba import Annotations
 from ._manifest import SPLITS
-from ._sources import Entry
+from ._sources import Entry, Source
 
 
 def split_entries(
-    entries: Sequence[Entry],
+    source: Source,
     annotations: Annotations,
     fractions: tuple[float, float, float],
     seed: int,
 ) -> tuple[str, list[str]]:
     """Return by what the images were split, and the split of each.
 
-    By CelebA's own partition where it is known; else by person, so that nobody is in two splits,
-    where identities are known or the images lie in one folder a person; else by image.
+    By CelebA's own partition where it is known; else as the source itself says; else by person, so
+    that nobody is in two splits, where identities are known or the images lie in one folder a
+    person; else by image.
     """
+    entries = source.entries
     partition = annotations.get_partition(entries)
     if partition is not None:
         return "partition", partition
-    people = annotations.get_identities(entries) or _get_person_folders(entries)
+    told = [entry.split for entry in entries if entry.split is not None]
+    if len(told) == len(entries):
+        return "source", told
+    people: Sequence[Hashable] | None = annotations.get_identities(entries)
+    if people is None and source.kind != "shards":  # whose folders hold whatever fitted in
+        people = _get_person_folders(entries)
     rng = np.random.default_rng(seed)
     if people is not None:
         return "person", _split_by_group(people, fractions, rng)

@@ -62,6 +62,7 @@ class PackWorker:
         for image in task.images:
             try:
                 data = self.reader.read(image.entry)
+                carried = self.reader.describe(image.entry)
                 encoded = encode_for_shard(
                     data, crop=self.crop, size=self.size, encoding=self.encoding
                 )
@@ -71,13 +72,16 @@ class PackWorker:
                     raise TooManyRefused from refusal
             else:
                 record.num_converted += encoded.converted
-                yield _make_sample(image, encoded, self.encoding)
+                yield _make_sample(image, carried, encoded, self.encoding)
             tick()
 
 
-def _make_sample(image: PlannedImage, encoded: EncodedImage, encoding: Encoding) -> Sample:
+def _make_sample(
+    image: PlannedImage, carried: dict[str, Any], encoded: EncodedImage, encoding: Encoding
+) -> Sample:
     described = {
         "name": escape(image.entry.name),
+        **carried,
         "width": encoded.width,
         "height": encoded.height,
         **image.annotations,

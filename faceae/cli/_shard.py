@@ -93,7 +93,8 @@ def command(
 ) -> None:
     """Pack the photographs of SOURCE into the new dataset OUT.
 
-    SOURCE is a folder, a zip, or a text file with one path a line. Every image is decoded before it
+    SOURCE is a folder, a zip, a tar, a folder of WebDataset shards, or a text file with one path a
+    line. Every image is decoded before it
     is packed; what cannot be used is refused and listed in OUT/rejected.jsonl. An interrupted pack
     goes on when the same command is run again.
     """

@@ -1,5 +1,6 @@
 """CelebA's annotation files, and splits."""
 
+import dataclasses
 from collections import Counter
 from pathlib import Path
 
@@ -7,7 +8,8 @@ import pytest
 
 from shards import ShardsError
 from shards._celeba import describe_shortfall, find_annotations
-from shards._sources import Entry, list_source
+from shards._listing import list_source
+from shards._sources import Entry
 from shards._split import split_entries
 
 FILES = {
@@ -188,9 +190,9 @@ def test_damaged_file(tmp_path: Path, name: str, text: str, message: str) -> Non
 def split(
     folder: Path, names: list[str], fractions: tuple[float, float, float], seed: int = 0
 ) -> tuple[str, list[str]]:
-    entries = [Entry(name, 1, None, None, 0) for name in names]
-    annotations = find_annotations(list_source(folder))
-    return split_entries(entries, annotations, fractions, seed)
+    entries = tuple(Entry(name, 1) for name in names)
+    source = dataclasses.replace(list_source(folder), entries=entries)
+    return split_entries(source, find_annotations(list_source(folder)), fractions, seed)
 
 
 @pytest.fixture

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from shards import ImageRefused, ShardsError
-from shards._sources import Source, escape, list_source
+from shards._listing import list_source
+from shards._sources import Source, escape
 
 
 def names(source: Source) -> list[str]:
@@ -130,6 +131,37 @@ def test_damaged_member_is_refused_alone(tmp_path: Path) -> None:
         assert reader.read(source.entries[1]) == b"b.jpg" * 20
 
 
+def test_damaged_header_in_a_zip(tmp_path: Path) -> None:
+    path = make_zip(tmp_path / "z.zip", "a.jpg", "b.jpg")
+    path.write_bytes(b"xx" + path.read_bytes()[2:])
+    source = list_source(path)
+    with closing(source.open_reader()) as reader:
+        with pytest.raises(ImageRefused, match="its header is damaged"):
+            reader.read(source.entries[0])
+        assert reader.read(source.entries[1]) == b"b.jpg" * 20
+
+
+def test_zip_behind_other_bytes(tmp_path: Path) -> None:
+    path = make_zip(tmp_path / "z.zip", "a.jpg", compression=zipfile.ZIP_DEFLATED)
+    path.write_bytes(b"#!/bin/sh\n" * 10 + path.read_bytes())
+    source = list_source(path)
+    with closing(source.open_reader()) as reader:
+        assert reader.read(source.entries[0]) == b"a.jpg" * 20
+
+
+def test_zip_compressed_in_a_rare_way(tmp_path: Path) -> None:
+    source = list_source(make_zip(tmp_path / "z.zip", "a.jpg", compression=zipfile.ZIP_BZIP2))
+    with closing(source.open_reader()) as reader, pytest.raises(ImageRefused, match="method 12"):
+        reader.read(source.entries[0])
+
+
+def test_member_that_is_larger_than_announced(tmp_path: Path) -> None:
+    source = list_source(make_zip(tmp_path / "z.zip", "a.jpg", compression=zipfile.ZIP_DEFLATED))
+    entry = source.entries[0]._replace(num_bytes=10)
+    with closing(source.open_reader()) as reader, pytest.raises(ImageRefused, match="Bad CRC"):
+        reader.read(entry)
+
+
 def test_truncated_zip(tmp_path: Path) -> None:
     path = make_zip(tmp_path / "z.zip", "a.jpg", "b.jpg")
     path.write_bytes(path.read_bytes()[:-60])
@@ -147,7 +179,7 @@ def test_html_page_in_place_of_a_file(tmp_path: Path, name: str) -> None:
 @pytest.mark.parametrize(("name", "content"), [("a.zip", b"text"), ("a.txt", b"a\0b")])
 def test_file_of_another_kind(tmp_path: Path, name: str, content: bytes) -> None:
     (tmp_path / name).write_bytes(content)
-    with pytest.raises(ShardsError, match="neither a folder, nor a zip, nor a text file"):
+    with pytest.raises(ShardsError, match="is none of these: a folder, a zip, a tar or"):
         list_source(tmp_path / name)
 
 

@@ -1,0 +1,167 @@
+"""Tars as sources: plain ones, WebDataset shards of others, and our own."""
+
+import io
+import json
+import tarfile
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from shards import ImageRefused, PackConfig, ShardsError, open_dataset, pack, verify
+from shards._listing import list_source
+from shards._tar import read_members
+from shards._tar_source import _MAX_OPEN
+
+Configure = Callable[..., PackConfig]
+
+
+def make_tar(path: Path, members: dict[str, bytes], mode: str = "w") -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tarfile.open(path, mode) as tar:
+        for name, data in members.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            tar.addfile(info, io.BytesIO(data))
+    return path
+
+
+def read_jsons(out: Path, split: str) -> dict[str, dict[str, Any]]:
+    """Every sample's json by its name."""
+    texts = [
+        json.loads(data)
+        for path in sorted((out / split).glob("*.tar"))
+        for info, data in read_members(path)
+        if info.name.endswith(".json")
+    ]
+    return {text["name"]: text for text in texts}
+
+
+def test_plain_tar_is_read_without_unpacking(
+    configure: Configure, photos: Path, tmp_path: Path
+) -> None:
+    members = {f"p{i % 4}/{f.name}": f.read_bytes() for i, f in enumerate(sorted(photos.iterdir()))}
+    junk = {"p0/README": b"about", "__MACOSX/._a.jpg": b"", "p1/.hidden.jpg": b""}
+    source = make_tar(tmp_path / "photos.tar", {**members, **junk})
+    listed = list_source(source)
+    assert listed.kind == "tar"
+    assert [entry.name for entry in listed.others] == ["p0/README"]
+    with closing(listed.open_reader()) as reader:
+        assert {e.name: reader.read(e) for e in listed.entries} == members
+    summary = pack(configure(source=source, split=(0.5, 0.25, 0.25)))
+    assert summary.split_by == "person"
+    assert sum(summary.num_samples.values()) == 20
+
+
+def test_tar_is_told_by_content(photos: Path, tmp_path: Path) -> None:
+    data = (photos / "00.jpg").read_bytes()
+    assert list_source(make_tar(tmp_path / "archive", {"a.jpg": data})).kind == "tar"
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_shards_of_webdataset_keep_their_json(
+    configure: Configure, photos: Path, tmp_path: Path, workers: int
+) -> None:
+    webdataset = pytest.importorskip("webdataset")
+    (tmp_path / "wds").mkdir()
+    with webdataset.ShardWriter(str(tmp_path / "wds/%05d.tar"), maxcount=7, verbose=0) as writer:
+        for number, file in enumerate(sorted(photos.iterdir())):
+            text = {"caption": "a face", "attributes": {"Male": 1}, "width": 9, "key": number}
+            sample = {"__key__": f"{number:05}", "jpg": file.read_bytes(), "json": text}
+            writer.write({**sample, "txt": "a face"})
+    summary = pack(configure(source=tmp_path / "wds", workers=workers))
+    assert summary.split_by == "image"
+    assert summary.num_ignored == 20
+    described = {
+        k: v for s in ("train", "valid", "test") for k, v in read_jsons(summary.out, s).items()
+    }
+    assert described["00001.tar/00008.jpg"] == {
+        "name": "00001.tar/00008.jpg",
+        "caption": "a face",
+        "attributes": {"Male": 1},
+        "key": 8,
+        "width": 40,
+        "height": 48,
+    }
+    dataset = open_dataset(summary.out)
+    assert dataset.attribute_names == ("Male",)
+    assert dataset.manifest["annotations"] == ["caption", "attributes", "key"]
+
+
+def test_own_dataset_is_packed_again_with_its_splits_and_names(
+    configure: Configure, photos: Path, tmp_path: Path
+) -> None:
+    lines = "".join(f"{file.name} 1 -1\n" for file in sorted(photos.iterdir()))
+    (photos / "list_attr_celeba.txt").write_text("20\nMale Young\n" + lines)
+    first = pack(configure()).out
+    summary = pack(configure(source=first, out=tmp_path / "again", size=16, samples_per_shard=10))
+    assert summary.split_by == "source"
+    assert summary.num_samples == {"train": 16, "valid": 2, "test": 2}
+    for split in summary.num_samples:
+        before, after = read_jsons(first, split), read_jsons(summary.out, split)
+        assert before.keys() == after.keys()
+        assert all(text["attributes"] == {"Male": 1, "Young": -1} for text in after.values())
+        assert all(text["width"] == 16 for text in after.values())
+    assert open_dataset(summary.out).attribute_names == ("Male", "Young")
+    assert verify(summary.out, workers=1).problems == ()
+
+
+def test_list_of_tars(configure: Configure, photos: Path, tmp_path: Path) -> None:
+    names = []
+    for number, file in enumerate(sorted(photos.iterdir())):
+        split = "val" if number % 4 == 0 else "train"
+        names.append(f"data/{split}-{number}.tar")
+        make_tar(tmp_path / names[-1], {"a.jpg": file.read_bytes()})
+    (tmp_path / "list.txt").write_text("\n".join(names))
+    summary = pack(configure(source=tmp_path / "list.txt"))
+    assert summary.num_samples == {"train": 15, "valid": 5}
+
+
+def test_more_tars_than_files_may_be_open(photos: Path, tmp_path: Path) -> None:
+    data = (photos / "00.jpg").read_bytes()
+    for number in range(_MAX_OPEN + 3):
+        make_tar(tmp_path / "wds" / f"{number}.tar", {"a.jpg": data})
+    source = list_source(tmp_path / "wds")
+    reader = source.open_reader()
+    with closing(reader):
+        assert all(reader.read(entry) == data for entry in source.entries)
+        assert len(reader._files) <= _MAX_OPEN
+
+
+@pytest.mark.parametrize("text", [b"{", b"[1]"])
+def test_damaged_json_refuses_its_image(photos: Path, tmp_path: Path, text: bytes) -> None:
+    data = (photos / "00.jpg").read_bytes()
+    source = list_source(make_tar(tmp_path / "a.tar", {"a.jpg": data, "a.json": text}))
+    with closing(source.open_reader()) as reader, pytest.raises(ImageRefused, match="bad json"):
+        reader.describe(source.entries[0])
+
+
+@pytest.mark.parametrize("keep", [512 * 5 + 100, 512 * 4])
+def test_cut_tar(photos: Path, tmp_path: Path, keep: int) -> None:
+    # Python's tarfile, webdataset and DALI all take the second for a whole tar of fewer images.
+    path = make_tar(tmp_path / "a.tar", {"a.jpg": b"x" * 1000, "b.jpg": b"x" * 1500})
+    path.write_bytes(path.read_bytes()[: keep - 512])
+    with pytest.raises(ShardsError, match=r"a\.tar .*(cut short|cannot be read).*get it again"):
+        list_source(path)
+
+
+def test_compressed_tar(tmp_path: Path) -> None:
+    path = make_tar(tmp_path / "a.tar.gz", {"a.jpg": b"x"}, "w:gz")
+    with pytest.raises(ShardsError, match=r"a\.tar\.gz cannot be read as a tar .*; uncompress it"):
+        list_source(path)
+
+
+def test_html_page_named_tar(tmp_path: Path) -> None:
+    (tmp_path / "a.tar").write_text("<html>Quota exceeded</html>")
+    with pytest.raises(ShardsError, match=r"a\.tar is an HTML page"):
+        list_source(tmp_path / "a.tar")
+
+
+def test_tar_that_changes_while_it_is_packed(tmp_path: Path) -> None:
+    path = make_tar(tmp_path / "a.tar", {"a.jpg": b"x" * 1000})
+    source = list_source(path)
+    path.write_bytes(b"")
+    with closing(source.open_reader()) as reader, pytest.raises(ShardsError, match="changed while"):
+        reader.read(source.entries[0])
