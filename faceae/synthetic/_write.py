@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -134,7 +135,8 @@ def _drawn(config: SynthConfig, people: NDArray[np.int64]) -> Iterator[_Drawn]:
     pending: list[Future[_Drawn]] = []
     try:
         for chunk in _chunks(config, people):
-            pending.append(executor.submit(_draw_chunk, chunk))
+            with _sigint_held():
+                pending.append(executor.submit(_draw_chunk, chunk))
             if len(pending) > 2 * config.workers:
                 yield pending.pop(0).result()
         while pending:
@@ -148,9 +150,24 @@ def _drawn(config: SynthConfig, people: NDArray[np.int64]) -> Iterator[_Drawn]:
         executor.shutdown(cancel_futures=True)
 
 
+@contextmanager
+def _sigint_held() -> Iterator[None]:
+    """Start processes with Ctrl-C held back, so that none prints a traceback while it imports."""
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _start_worker() -> None:
     cv2.setNumThreads(1)
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # on Ctrl-C end at once, without a traceback
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 
