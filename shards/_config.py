@@ -46,6 +46,8 @@ class PackConfig:
     """Fractions of train, valid and test; unused where the source has CelebA's partition."""
     seed: int = 0
     """Of the split and of the stored order."""
+    drop_duplicates: bool = False
+    """Leave out an image whose file holds the same bytes as an earlier one's."""
     on_error: OnError = "reject"
     """reject: a bad image is left out and listed. stop: the pack ends at the first one."""
     max_rejected: float = 0.01
@@ -114,6 +116,8 @@ class PackSummary:
     """Images that were not plain RGB JPEG: greyscale, CMYK, rotated by EXIF, PNG and others."""
     num_ignored: int
     """Files of the source that are not named like images."""
+    num_duplicates: int
+    """Packed images whose source files hold the same bytes as another packed one's."""
     num_rejected: dict[str, int]
     """Refused images by reason."""
     rejected_examples: dict[str, list[str]]

@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 
 from ._atomic import atomic_path, remove
 from ._config import PackConfig, PackSummary
+from ._duplicates import count_repeats
 from ._errors import ShardsError
 from ._manifest import (
     MANIFEST_NAME,
@@ -26,7 +27,7 @@ from ._manifest import (
 )
 from ._plan import Plan, ShardSlot, make_plan
 from ._pool import run_tasks, warm_up
-from ._progress import Progress, ShardRecord, claim_folder, describe_differences
+from ._progress import DUPLICATE, Progress, ShardRecord, claim_folder, describe_differences
 from ._tar import publish_shard
 from ._worker import PackedShard, PackWorker, TooManyRefused
 
@@ -84,6 +85,7 @@ def summarize(out: Path, *, already_complete: bool = False) -> PackSummary:
         num_bytes=sum(shard.num_bytes for shard in shards),
         num_converted=dataset.manifest["num_converted"],
         num_ignored=dataset.manifest["config"]["source"]["num_ignored"],
+        num_duplicates=dataset.manifest.get("num_duplicates", 0),
         num_rejected=dict(dataset.manifest["num_rejected"]),
         rejected_examples=examples,
         split_by=dataset.manifest["split_by"],
@@ -150,7 +152,7 @@ class _RefusalLimit:
     count: int = 0
 
     def add(self, record: ShardRecord) -> None:
-        self.count += len(record.rejected)
+        self.count += record.num_bad
         if self.count > self.maximum:
             raise TooManyRefused
 
@@ -172,6 +174,7 @@ def _stop(plan: Plan, progress: Progress, packed: PackedShard | None) -> NoRetur
     if packed is not None:
         lines.extend(packed.record.rejected)
     _write_rejected(config.out, lines)
+    lines = [line for line in lines if line["reason"] != DUPLICATE]
     asked = "--on-error stop" if config.on_error == "stop" else "--max-rejected"
     counts = Counter(line["reason"] for line in lines)
     examples = "; ".join(
@@ -236,6 +239,7 @@ def _finish(plan: Plan, progress: Progress) -> None:
         "attribute_names": list(plan.annotations.attribute_names or plan.source.attribute_names),
         "notes": list(plan.notes),
         "num_converted": num_converted,
+        "num_duplicates": count_repeats(_read_digests(plan, progress)),
         "num_rejected": dict(sorted(reasons.items())),
         "rejected_sha256": rejected_sha256,
     }
@@ -254,6 +258,11 @@ def _read_records(plan: Plan, progress: Progress) -> Iterator[tuple[ShardSlot, S
 def _read_rejected(plan: Plan, progress: Progress) -> Iterator[dict[str, Any]]:
     for _, record in _read_records(plan, progress):
         yield from record.rejected
+
+
+def _read_digests(plan: Plan, progress: Progress) -> Iterator[bytes]:
+    for _, record in _read_records(plan, progress):
+        yield from map(bytes.fromhex, record.digests)
 
 
 def _write_rejected(out: Path, lines: Iterable[dict[str, Any]]) -> str:

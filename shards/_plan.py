@@ -14,6 +14,7 @@ import simplejpeg
 
 from ._celeba import Annotations, describe_shortfall, find_annotations
 from ._config import PackConfig
+from ._duplicates import find_duplicates
 from ._errors import ShardsError
 from ._listing import list_source
 from ._manifest import SPLITS
@@ -29,6 +30,8 @@ class PlannedImage:
     """Its number in its split."""
     entry: Entry
     annotations: dict[str, Any]
+    duplicate_of: str | None
+    """Name of the image it is left out for."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,6 +66,8 @@ class Plan:
     """What the user should know of the source, a line each."""
     order: dict[str, list[int]]
     """Numbers of the source's images in the order they are stored, by split."""
+    duplicates: dict[int, int]
+    """Number of the first image of the same bytes, by the numbers of those to leave out."""
 
     @property
     def num_images(self) -> int:
@@ -85,12 +90,19 @@ class Plan:
 
     def make_task(self, slot: ShardSlot) -> ShardTask:
         """Return all that is needed to pack one shard."""
-        entries = [self.source.entries[i] for i in self.order[slot.split][slot.start : slot.stop]]
-        images = (
-            PlannedImage(key=key, entry=entry, annotations=self.annotations.describe(entry))
-            for key, entry in enumerate(entries, start=slot.start)
-        )
+        numbers = self.order[slot.split][slot.start : slot.stop]
+        images = (self._plan_image(*item) for item in enumerate(numbers, start=slot.start))
         return ShardTask(slot=slot, images=tuple(images))
+
+    def _plan_image(self, key: int, number: int) -> PlannedImage:
+        entry = self.source.entries[number]
+        original = self.duplicates.get(number)
+        return PlannedImage(
+            key=key,
+            entry=entry,
+            annotations=self.annotations.describe(entry),
+            duplicate_of=None if original is None else self.source.entries[original].name,
+        )
 
     def identify(self) -> dict[str, Any]:
         """Return what must be equal for a dataset to be this plan's result."""
@@ -102,6 +114,7 @@ class Plan:
             "samples_per_shard": config.samples_per_shard,
             "split": list(config.split),
             "seed": config.seed,
+            "drop_duplicates": config.drop_duplicates,
             "source": {
                 "kind": self.source.kind,
                 "name": escape(self.source.path.resolve().name),
@@ -145,4 +158,5 @@ def make_plan(config: PackConfig) -> Plan:
         split_by=split_by,
         notes=() if shortfall is None else (shortfall,),
         order=order,
+        duplicates=find_duplicates(source, config.workers) if config.drop_duplicates else {},
     )

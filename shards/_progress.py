@@ -12,6 +12,9 @@ from ._errors import ShardsError
 from ._lock import lock_folder
 from ._manifest import PROGRESS_NAME, ShardInfo, find_cheap_problem
 
+DUPLICATE = "duplicate"
+"""Why an image is refused that only repeats another one."""
+
 _PLAN_NAME = "plan.json"
 _LOCK_NAME = "lock"
 _TITLES = {
@@ -29,6 +32,13 @@ class ShardRecord:
     num_converted: int = 0
     rejected: list[dict[str, Any]] = field(default_factory=list)
     """Lines of rejected.jsonl."""
+    digests: list[str] = field(default_factory=list)
+    """Of the packed images' source files, as hex."""
+
+    @property
+    def num_bad(self) -> int:
+        """Refused images but those that only repeat others."""
+        return sum(line["reason"] != DUPLICATE for line in self.rejected)
 
 
 @dataclass(frozen=True)

@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from ._decode import ImageRefused
+from ._duplicates import digest
 from ._images import EncodedImage, encode_for_shard
 from ._manifest import Encoding
 from ._plan import PlannedImage, ShardTask
 from ._pool import Tick
-from ._progress import ShardRecord
+from ._progress import DUPLICATE, ShardRecord
 from ._sources import Reader, escape
 from ._tar import Sample, write_shard
 
@@ -61,6 +62,8 @@ class PackWorker:
     def _encode(self, task: ShardTask, record: ShardRecord, tick: Tick) -> Iterator[Sample]:
         for image in task.images:
             try:
+                if image.duplicate_of is not None:
+                    raise ImageRefused(DUPLICATE, f"the same bytes as {image.duplicate_of}")
                 data = self.reader.read(image.entry)
                 carried = self.reader.describe(image.entry)
                 encoded = encode_for_shard(
@@ -68,10 +71,11 @@ class PackWorker:
                 )
             except ImageRefused as refusal:
                 record.rejected.append(_describe_refusal(task.slot.split, image, refusal))
-                if len(record.rejected) > self.max_refused:
+                if refusal.reason != DUPLICATE and record.num_bad > self.max_refused:
                     raise TooManyRefused from refusal
             else:
                 record.num_converted += encoded.converted
+                record.digests.append(digest(data).hex())
                 yield _make_sample(image, carried, encoded, self.encoding)
             tick()
 

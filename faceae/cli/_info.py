@@ -36,6 +36,7 @@ def _text(dataset: Dataset) -> str:
         "annotations": ", ".join(manifest["annotations"]) or "none",
         "attributes": ", ".join(dataset.attribute_names) or "none",
         "converted": f"{manifest['num_converted']:,}",
+        "duplicates": f"{manifest.get('num_duplicates', 0):,}",
         "refused": _describe_counts(rejected) or "none",
         "ignored": f"{source['num_ignored']:,} files",
         "hash": dataset.hash,

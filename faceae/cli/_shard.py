@@ -53,6 +53,11 @@ def _parse_split(ctx: click.Context, param: click.Parameter, value: str) -> Spli
     help="Of the split and the stored order.",
 )
 @click.option(
+    "--drop-duplicates",
+    is_flag=True,
+    help="Leave out images whose files hold the same bytes as an earlier one's.",
+)
+@click.option(
     "--on-error",
     type=click.Choice(["reject", "stop"]),
     default=PackConfig.on_error,
@@ -86,6 +91,7 @@ def command(
     encoding: Literal["jpg", "npy"],
     samples_per_shard: int,
     seed: int,
+    drop_duplicates: bool,
     on_error: Literal["reject", "stop"],
     max_rejected: float,
     workers: int | None,
@@ -108,6 +114,7 @@ def command(
             samples_per_shard=samples_per_shard,
             split=split,
             seed=seed,
+            drop_duplicates=drop_duplicates,
             on_error=on_error,
             max_rejected=max_rejected,
             **({} if workers is None else {"workers": workers}),
@@ -132,6 +139,11 @@ def _text(summary: PackSummary) -> str:
     lines.extend(f"note: {note}" for note in summary.notes)
     if summary.num_converted:
         lines.append(f"converted to upright RGB JPEG: {summary.num_converted:,}")
+    if summary.num_duplicates:
+        lines.append(
+            f"same bytes as another image: {summary.num_duplicates:,}; "
+            "--drop-duplicates leaves them out"
+        )
     if summary.num_ignored:
         lines.append(f"ignored, not named like an image: {summary.num_ignored:,} files")
     for reason, count in summary.num_rejected.items():

@@ -44,7 +44,9 @@ def test_nothing_has_its_final_name_before_it_is_published(tmp_path: Path) -> No
     shard = write_shard(tmp_path, "train/train-000000.tar", make_samples(2))
     assert shard is not None
     names = {"train-000000.tar", "train-000000.idx"}
-    assert {file.name for file in (tmp_path / "train").iterdir()} == {f"{n}.faceae-part" for n in names}
+    assert {file.name for file in (tmp_path / "train").iterdir()} == {
+        f"{n}.faceae-part" for n in names
+    }
     publish_shard(tmp_path, shard)
     assert {file.name for file in (tmp_path / "train").iterdir()} == names
 
