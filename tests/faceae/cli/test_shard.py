@@ -115,9 +115,7 @@ def test_full_disk(
 
     monkeypatch.setattr(_tar._TarWriter, "_write", write)
     assert shard(source, tmp_path / "out") == 1
-    assert "the disk is full; free some space and run the same command again" in (
-        capsys.readouterr().err
-    )
+    assert "the disk is full; free some space and try again" in (capsys.readouterr().err)
     assert not list((tmp_path / "out").rglob("*.tar*"))
 
 
