@@ -4,7 +4,10 @@ What concerns CUDA is written from the documentation and tested with a stand-in;
 GPU.
 """
 
+import os
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Literal
 
@@ -20,6 +23,10 @@ _BF16_MIN_CAPABILITY = (8, 0)
 
 _MIN_SPEEDUP = 1.1
 """Below this ratio of step times a lower precision is not worth its rounding."""
+
+
+_MAX_DECODE_THREADS = 8
+"""More of them decode faster than one device trains."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +54,29 @@ def resolve_device(requested: DeviceName) -> torch.device:
     if requested == "cuda":
         raise FaceaeError("--device cuda: " + "; ".join(why_no_cuda()))
     return torch.device("cpu")
+
+
+@contextmanager
+def full_float32() -> Iterator[None]:
+    """Let float32 convolutions on CUDA be float32, as on a CPU.
+
+    By default cuDNN rounds what they multiply to TF32, of 10 bits, on GPUs that have it.
+    """
+    before = torch.backends.cudnn.allow_tf32
+    torch.backends.cudnn.allow_tf32 = False
+    try:
+        yield
+    finally:
+        torch.backends.cudnn.allow_tf32 = before
+
+
+def count_decode_threads() -> int:
+    """Return how many threads are to decode pictures: the cores this process may use, up to 8."""
+    if hasattr(os, "sched_getaffinity"):
+        cores = len(os.sched_getaffinity(0))
+    else:
+        cores = os.cpu_count() or 1
+    return min(cores, _MAX_DECODE_THREADS)
 
 
 def why_no_cuda() -> tuple[str, str]:

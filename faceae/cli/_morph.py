@@ -116,10 +116,11 @@ def _encode(
 ) -> "NDArray[np.float32]":
     import torch
 
+    from faceae.device import full_float32
     from faceae.model import to_float
 
     images_NCHW = torch.from_numpy(faces_NHWC).permute(0, 3, 1, 2).to(device)
-    with torch.inference_mode():
+    with torch.inference_mode(), full_float32():
         z_NZ: NDArray[np.float32] = model.to(device).encode(to_float(images_NCHW)).cpu().numpy()
     return z_NZ
 

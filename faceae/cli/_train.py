@@ -5,8 +5,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from faceae.errors import FaceaeError
+
 if TYPE_CHECKING:
-    from faceae.training import TrainResult
+    from faceae.training import TrainConfig, TrainResult
 
 _SIGNAL_EXIT = 128
 """Added to a signal's number to make an exit code, as shells do."""
@@ -59,10 +61,18 @@ def command(data: Path, run_path: Path, resume: bool, **options: Any) -> int:
         if resume:
             result = training.resume(run_path, data, asked, progress)
         else:
-            config = training.TrainConfig(data=data, run=run_path, **asked)
-            result = training.train(config, progress)
+            result = training.train(_make_config(data, run_path, asked), progress)
     click.echo(_summarise(result))
     return 0 if result.stopped_by is None else _SIGNAL_EXIT + result.stopped_by
+
+
+def _make_config(data: Path, run_path: Path, asked: dict[str, Any]) -> "TrainConfig":
+    from faceae.training import TrainConfig
+
+    try:
+        return TrainConfig(data=data, run=run_path, **asked)
+    except FaceaeError as error:
+        raise click.UsageError(str(error)) from error
 
 
 def _summarise(result: "TrainResult") -> str:

@@ -7,11 +7,12 @@ from pathlib import Path
 from faceae.data import LoaderKind
 from faceae.device import DeviceName
 from faceae.errors import FaceaeError
+from faceae.model import ModelConfig
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrainConfig:
-    """Options of one training run.
+    """Options of one training run. Training is single-process for now: one process, one device.
 
     Raises:
         FaceaeError: an option out of its range.
@@ -62,3 +63,6 @@ class TrainConfig:
             raise FaceaeError(f"--seed must be in 0 - 2^63-1, got {self.seed}")
         if not self.checkpoint_minutes > 0:
             raise FaceaeError(f"checkpoint_minutes must be > 0, got {self.checkpoint_minutes:g}")
+        # Refuses at once a shape that no network can have.
+        image_size = {} if self.image_size is None else {"image_size": self.image_size}
+        ModelConfig(latent_size=self.latent_size, width=self.width, **image_size)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 
 from faceae.data import Loader
+from faceae.device import full_float32
 from faceae.errors import FaceaeError
 from faceae.model import FaceAutoEncoder, to_float, to_uint8
 
@@ -48,7 +49,7 @@ def evaluate(
     was_training = model.training
     model.eval()
     try:
-        with torch.inference_mode():
+        with torch.inference_mode(), full_float32():
             return _evaluate(model, loader, device, after_batch)
     finally:
         model.train(was_training)

@@ -74,9 +74,10 @@ class Window:
 
     def __init__(self, device: torch.device) -> None:
         self._device = device
-        self._restart()
+        self.restart()
 
-    def _restart(self) -> None:
+    def restart(self) -> None:
+        """Forget the steps so far, and start the clock."""
         self._loss = torch.zeros((), device=self._device)
         self._num_steps = 0
         self._num_images = 0
@@ -112,7 +113,7 @@ class Window:
             data_wait_share=self._wait_s / elapsed_s,
             seconds=seconds,
         )
-        self._restart()
+        self.restart()
         return metrics
 
 
@@ -173,5 +174,5 @@ def _cut_back(path: Path, num_bytes: int) -> None:
     found = path.stat().st_size if path.exists() else 0
     if found < num_bytes:
         log.warning("%s is shorter than it was; earlier metrics are lost", path)
-    else:
+    elif found > num_bytes:
         os.truncate(path, num_bytes)

@@ -36,7 +36,6 @@ from ._run import (
 from ._signals import Stopped, StopRequest, stop_on_signals
 from ._step import Learner, learning_rate, make_learner, train_step
 
-
 log = logging.getLogger(__name__)
 
 

@@ -3,6 +3,7 @@
 import dataclasses
 import importlib.metadata
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,14 +12,14 @@ from typing import Any, Literal
 import torch
 
 import faceae
-from faceae.device import choose_amp
+from faceae.device import choose_amp, resolve_device, why_no_cuda
 from faceae.errors import FaceaeError
 from faceae.model import IMAGE_SIZES, ModelConfig
 from shards import Dataset, write_json
 
 from ._config import TrainConfig
 
-_RUN_NAME = "run.json"
+RUN_NAME = "run.json"
 _FORMAT = "faceae-run"
 _VERSION = 1
 _DEFAULT_IMAGE_SIZE = 64
@@ -41,8 +42,8 @@ class Run:
     num_train_images: int
     held_out_split: str
     """The split quality is measured on."""
-    device: str
-    """Type of the device: cpu or cuda."""
+    device: Literal["cpu", "cuda"]
+    """Type of the device."""
     number_type: NumberType
     """Type the training computes in."""
     number_type_reason: str
@@ -93,7 +94,7 @@ def plan_run(config: TrainConfig, dataset: Dataset, device: torch.device) -> Run
         crop=dataset.manifest["config"]["crop"],
         num_train_images=dataset.num_samples("train"),
         held_out_split=held_out_split,
-        device=device.type,
+        device="cuda" if device.type == "cuda" else "cpu",
         number_type=_name_number_type(amp.dtype),
         number_type_reason=amp.reason,
         versions=_read_versions(),
@@ -103,7 +104,7 @@ def plan_run(config: TrainConfig, dataset: Dataset, device: torch.device) -> Run
 def create_run(run: Run) -> None:
     """Make the run's folder and write run.json there."""
     run.path.mkdir(parents=True, exist_ok=True)
-    write_json(run.path / _RUN_NAME, {"format": _FORMAT, "version": _VERSION, **_to_json(run)})
+    write_json(run.path / RUN_NAME, {"format": _FORMAT, "version": _VERSION, **_to_json(run)})
 
 
 def read_run(path: Path) -> Run:
@@ -112,9 +113,9 @@ def read_run(path: Path) -> Run:
     Raises:
         FaceaeError: there is no run, or its run.json is damaged or of another version.
     """
-    file = path / _RUN_NAME
+    file = path / RUN_NAME
     if not file.is_file():
-        raise FaceaeError(f"{path}: not a training run (no {_RUN_NAME}); `faceae train` makes one")
+        raise FaceaeError(f"{path}: not a training run (no {RUN_NAME}); `faceae train` makes one")
     try:
         record = json.loads(file.read_text(encoding="utf-8"))
         if (record.pop("format"), record.pop("version")) != (_FORMAT, _VERSION):
@@ -162,17 +163,32 @@ def check_dataset(run: Run, dataset: Dataset) -> None:
         )
 
 
-def check_device(run: Run, device: torch.device) -> None:
-    """Raise FaceaeError unless the run was started on such a device."""
-    if device.type != run.device:
+def check_single_process() -> None:
+    """Raise FaceaeError where a launcher such as torchrun has started several processes."""
+    world_size = os.environ.get("WORLD_SIZE", "1")
+    if world_size != "1":
         raise FaceaeError(
-            f"{run.path} was started on {run.device} and cannot go on on {device.type} with the "
-            f"same numbers; resume it on {run.device}, or start another --run"
+            f"WORLD_SIZE is {world_size}, but training is single-process for now: each process "
+            "would train the same run; start one, without torchrun"
         )
 
 
+def find_device(run: Run) -> torch.device:
+    """Return a device of the type the run was started on: on another its numbers would differ.
+
+    Raises:
+        FaceaeError: there is none here.
+    """
+    if run.device == "cuda" and not torch.cuda.is_available():
+        raise FaceaeError(
+            f"{run.path} was started on cuda, and {why_no_cuda()[0]}; resume it where there is a "
+            "GPU, or start another --run"
+        )
+    return resolve_device(run.device)
+
+
 def _check_folder(path: Path) -> None:
-    if (path / _RUN_NAME).exists():
+    if (path / RUN_NAME).exists():
         raise FaceaeError(
             f"--run {path}: there is a run already; add --resume to go on with it, "
             "or give another folder"

@@ -42,10 +42,14 @@ def stop_on_signals() -> Iterator[StopRequest]:
 
     def restore() -> None:
         for number, handler in previous.items():
-            signal.signal(number, handler)
+            # None is a handler not set from Python, which cannot be set from it either.
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)
 
-    previous = {number: signal.signal(number, note) for number in _SIGNALS}
+    # All are known before the first is replaced: from then on `note` may be called.
+    previous = {number: signal.getsignal(number) for number in _SIGNALS}
     try:
+        for number in _SIGNALS:
+            signal.signal(number, note)
         yield request
     finally:
         restore()

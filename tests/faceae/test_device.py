@@ -1,3 +1,5 @@
+import os
+
 import pytest
 import torch
 
@@ -70,3 +72,33 @@ def test_the_measurement_leaves_the_random_state_alone() -> None:
     before = torch.get_rng_state()
     assert device.measure_bf16_speedup() > 0
     assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_full_float32_comes_back_after_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", True)
+
+    def fail() -> None:
+        assert not torch.backends.cudnn.allow_tf32
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt), device.full_float32():
+        fail()
+    assert torch.backends.cudnn.allow_tf32
+
+
+@pytest.mark.parametrize(("cores", "threads"), [(1, 1), (3, 3), (64, 8)])
+def test_decode_threads_are_the_usable_cores(
+    monkeypatch: pytest.MonkeyPatch, cores: int, threads: int
+) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(cores)), raising=False)
+    assert device.count_decode_threads() == threads
+
+
+def test_decode_threads_where_the_system_tells_only_the_number_of_cores(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delattr(os, "sched_getaffinity", raising=False)
+    monkeypatch.setattr(os, "cpu_count", lambda: 3)
+    assert device.count_decode_threads() == 3
+    monkeypatch.setattr(os, "cpu_count", lambda: None)
+    assert device.count_decode_threads() == 1

@@ -79,7 +79,16 @@ def test_resume_with_other_options(
 
 @pytest.mark.parametrize(
     "options",
-    [["--epochs", "many"], ["--device", "tpu"], ["--loader", "ffcv"], ["--momentum", "0.9"]],
+    [
+        ["--epochs", "many"],
+        ["--epochs", "0"],
+        ["--lr", "-1"],
+        ["--latent-size", "0"],
+        ["--image-size", "48"],
+        ["--device", "tpu"],
+        ["--loader", "ffcv"],
+        ["--momentum", "0.9"],
+    ],
 )
 def test_wrong_usage(dataset_npy: shards.Dataset, tmp_path: Path, options: list[str]) -> None:
     assert run(arguments(dataset_npy, tmp_path / "run", *options)) == 2

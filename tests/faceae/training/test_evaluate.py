@@ -91,6 +91,20 @@ def test_broken_weights_are_an_error(model: FaceAutoEncoder) -> None:
         evaluate(model, ListLoader([Batch(random_images(2), 2)]), CPU)
 
 
+def test_float32_is_no_tf32(model: FaceAutoEncoder, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", True)
+    seen = []
+
+    def forward(images: torch.Tensor) -> torch.Tensor:
+        seen.append(torch.backends.cudnn.allow_tf32)
+        return images
+
+    monkeypatch.setattr(model, "forward", forward)
+    evaluate(model, ListLoader([Batch(random_images(2), 2)]), CPU)
+    assert seen == [False]
+    assert torch.backends.cudnn.allow_tf32
+
+
 def test_callback_can_end_it_between_batches(model: FaceAutoEncoder) -> None:
     def stop() -> None:
         raise KeyboardInterrupt

@@ -1,11 +1,14 @@
 import json
 import math
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -24,6 +27,7 @@ from faceae.training import (
     StepMetrics,
     TrainConfig,
     TrainResult,
+    _log,
     _loop,
     resume,
     train,
@@ -290,12 +294,101 @@ def test_checkpoints_by_the_clock(config: TrainConfig) -> None:
     assert checkpoint_names(config.run) == ["epoch-0001-step-00000004", "epoch-0002"]
 
 
-def test_no_checkpoint_yet(config: TrainConfig) -> None:
-    train(config)
-    for path in (config.run / "checkpoints").iterdir():
-        path.rename(config.run / path.name)
-    with pytest.raises(FaceaeError, match="no checkpoint to resume from was written"):
+@pytest.mark.parametrize("step", [0, 2])
+def test_run_killed_before_its_first_checkpoint_starts_again(
+    config: TrainConfig, step: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    """At step 0 there is nothing yet but run.json; after step 2 there is a line of metrics."""
+
+    class Killed(Observer):
+        def on_step(self, number: int) -> None:
+            if number == step + 1:
+                raise MemoryError
+
+    with pytest.raises(MemoryError):
+        train(config, Killed())
+    if step == 0:
+        for name in ("metrics.jsonl", "tensorboard", "grids"):
+            path = config.run / name
+            path.unlink() if path.is_file() else shutil.rmtree(path)
+    unstopped = replace(config, run=config.run.with_name("unstopped"))
+    train(unstopped)
+    resume(config.run, config.data, {})
+    assert "no checkpoint was written yet; starting at the first step" in caplog.text
+    assert final_hash(config.run) == final_hash(unstopped.run)
+    assert without_times(config.run) == without_times(unstopped.run)
+
+
+def test_run_begun_by_auto_on_a_cpu_goes_on_where_there_is_a_gpu(
+    config: TrainConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    train(replace(config, device="auto"), SignalAt(2))
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "current_device", lambda: 0)
+    assert resume(config.run, config.data, {"device": "cpu"}).position.epoch == 2
+
+
+def test_two_sessions_on_one_run(config: TrainConfig) -> None:
+    class Second(Observer):
+        def on_step(self, step: int) -> None:
+            with pytest.raises(FaceaeError, match="another process is training this run"):
+                resume(config.run, config.data, {})
+
+    train(replace(config, epochs=1), Second())
+    assert resume(config.run, config.data, {}).position.epoch == 1
+
+
+def test_several_processes_are_refused(
+    config: TrainConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(FaceaeError, match="WORLD_SIZE is 2, but training is single-process"):
+        train(config)
+    assert not config.run.exists()
+    monkeypatch.setenv("WORLD_SIZE", "1")
+    train(config, SignalAt(2))
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(FaceaeError, match="single-process"):
         resume(config.run, config.data, {})
+
+
+def test_writing_a_checkpoint_does_not_slow_the_images_per_second(
+    config: TrainConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By a clock on which a checkpoint takes an age and anything else next to nothing."""
+    now = iter(range(10**6))
+    late = [0]
+    real_save = _loop.save_checkpoint
+
+    def slow_save(*args: object, **options: object) -> Path:
+        late[0] += 10**6
+        return real_save(*args, **options)
+
+    clock = SimpleNamespace(perf_counter=lambda: next(now) + late[0], monotonic=time.monotonic)
+    monkeypatch.setattr(_log, "time", clock)
+    monkeypatch.setattr(_loop, "save_checkpoint", slow_save)
+    train(replace(config, checkpoint_minutes=1e-9))
+    speeds = [line["images_per_s"] for line in read_metrics(config.run) if "loss" in line]
+    assert late[0] == 4 * 10**6
+    assert min(speeds) > 0.1
+
+
+@pytest.mark.parametrize("name", ["train", "valid"])
+def test_loaders_decode_in_as_many_threads_as_cores(
+    config: TrainConfig, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    configs = {}
+
+    def make_loader(*args: Any) -> Any:
+        configs[args[2].split] = args[2]
+        return real_make_loader(*args)
+
+    real_make_loader = _loop.make_loader
+    monkeypatch.setattr(_loop, "make_loader", make_loader)
+    monkeypatch.setattr(_loop, "count_decode_threads", lambda: 5)
+    train(config, SignalAt(1))
+    assert configs[name].num_threads == 5
 
 
 def test_resume_refuses_what_differs(config: TrainConfig, dataset_jpg: shards.Dataset) -> None:

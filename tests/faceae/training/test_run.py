@@ -9,7 +9,7 @@ import shards
 from faceae.device import AmpChoice
 from faceae.errors import FaceaeError
 from faceae.training import TrainConfig, _run, read_run
-from faceae.training._run import check_dataset, check_device, check_options, create_run, plan_run
+from faceae.training._run import check_dataset, check_options, create_run, find_device, plan_run
 
 CPU = torch.device("cpu")
 
@@ -195,10 +195,21 @@ def test_another_dataset(
         check_dataset(run, dataset_jpg)
 
 
-def test_another_device(config: TrainConfig, dataset_npy: shards.Dataset) -> None:
-    run = plan_run(config, dataset_npy, CPU)
-    with pytest.raises(FaceaeError, match="was started on cpu and cannot go on on cuda"):
-        check_device(run, torch.device("cuda"))
+def test_run_of_a_cpu_stays_there(
+    config: TrainConfig, dataset_npy: shards.Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = plan_run(replace(config, device="auto"), dataset_npy, CPU)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    assert find_device(run) == CPU
+
+
+def test_run_of_a_gpu_where_there_is_none(
+    config: TrainConfig, dataset_npy: shards.Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    run = replace(plan_run(config, dataset_npy, CPU), device="cuda")
+    with pytest.raises(FaceaeError, match=r"was started on cuda, and .*; resume it where there is"):
+        find_device(run)
 
 
 @pytest.mark.parametrize(
@@ -212,6 +223,9 @@ def test_another_device(config: TrainConfig, dataset_npy: shards.Dataset) -> Non
         ("lr", float("inf"), "--lr must be a positive number, got inf"),
         ("seed", -1, "--seed must be in 0"),
         ("log_steps", 0, "log_steps must be at least 1"),
+        ("image_size", 48, "image size must be one of"),
+        ("latent_size", 0, "latent size must be"),
+        ("width", 0, "width must be"),
         ("checkpoint_minutes", 0.0, "checkpoint_minutes must be > 0"),
     ],
 )
