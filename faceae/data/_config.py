@@ -64,6 +64,8 @@ class Loader(Protocol):
     """Images of the split, over all ranks."""
     steps_per_epoch: int
     """Batches an epoch; the same on every rank."""
+    reader: str
+    """The library that reads, its version, and where it decodes."""
 
     def __iter__(self) -> Iterator[Batch]:
         """Yield what is left of the current epoch; after its last batch the next one is current.

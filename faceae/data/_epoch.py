@@ -39,7 +39,7 @@ class EpochLoader(ABC):
         self._dataset = dataset
         self._config = config
         self._device = device
-        self._reader = reader
+        self.reader = reader
         self._epoch = 0
         self._step = 0
         global_batch = config.batch_size * config.world_size
@@ -131,7 +131,7 @@ class EpochLoader(ABC):
         del config["num_threads"]
         return {
             "version": _STATE_VERSION,
-            "reader": self._reader,
+            "reader": self.reader,
             "dataset": self._dataset.hash,
             **config,
         }

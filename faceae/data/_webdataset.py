@@ -133,9 +133,12 @@ class WebDatasetLoader(EpochLoader):
     def _iter_stored(self, epoch: int, step: int) -> Generator[_StoredBatch, None, None]:
         """Yield undecoded batches from a place on, epoch after epoch, without end."""
         batch_size = self._config.batch_size
+        first, stop = self._share()
         while True:
-            samples = islice(self._iter_share(epoch), step * batch_size, None)
-            batch: list[Sample] = []
+            # Where the share is read to its end, its last image is kept: padding repeats it.
+            num_skipped = min(step * batch_size, stop - first - 1)
+            samples = islice(self._iter_share(epoch), num_skipped, None)
+            batch = list(islice(samples, step * batch_size - num_skipped))
             for current in range(step, self.steps_per_epoch):
                 # Padding repeats the last image; a batch that is all padding too.
                 last = batch[-1:]

@@ -162,8 +162,14 @@ def test_batches_are_channels_last_uint8_and_stay_as_they_were(make: MakeLoader)
 @pytest.mark.parametrize("num_read", [0, 1, 9, 10, 11, 25])
 @pytest.mark.parametrize(
     "options",
-    [{}, {"world_size": 3, "rank": 1}, {"training": False}],
-    ids=["training", "rank", "evaluation"],
+    [
+        {},
+        {"world_size": 3, "rank": 1},
+        {"training": False},
+        # After one of its two steps all that is left of this rank's 35 images is padding.
+        {"training": False, "world_size": 3, "batch_size": 35},
+    ],
+    ids=["training", "rank", "evaluation", "padding"],
 )
 def test_a_saved_place_continues_exactly(
     make: MakeLoader, num_read: int, options: dict[str, Any]
