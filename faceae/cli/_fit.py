@@ -44,7 +44,7 @@ def command(
     from contextlib import closing
 
     from faceae.data import LoaderConfig, make_loader
-    from faceae.device import resolve_device
+    from faceae.device import count_decode_threads, resolve_device
     from faceae.latent import measure_latents
     from faceae.model import load_model, weights_hash
     from faceae.training import read_run
@@ -58,7 +58,11 @@ def command(
     model = load_model(run.model_path, on_device)
     dataset = open_dataset(data)
     config = LoaderConfig(
-        split=split, batch_size=batch_size, image_size=model.config.image_size, training=False
+        split=split,
+        batch_size=batch_size,
+        image_size=model.config.image_size,
+        training=False,
+        num_threads=count_decode_threads(),
     )
     with (
         closing(make_loader(loader_kind, dataset, config, on_device)) as loader,
@@ -68,6 +72,9 @@ def command(
     distribution = moments.distribution(weights_hash=weights_hash(model), dataset_hash=dataset.hash)
     distribution.save(latents_path(run))
     click.echo(_summarise(latents_path(run), split, moments.count, model.config.latent_size))
+    click.echo(f"encoded on {on_device}, read by {loader.reader}")
+    if dataset.hash != run.dataset_hash:
+        click.echo(f"note: {data} is not the data {run_path} was trained on, or packed otherwise")
 
 
 def _report(loader: "Loader", show: Callable[[int, int], None]) -> "Iterator[Batch]":

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import safetensors
@@ -49,7 +50,7 @@ class LatentDistribution:
         """Read what `save` wrote.
 
         Raises:
-            FaceaeError: the file is missing, cut short, foreign, or of another version.
+            FaceaeError: the file is missing, damaged, foreign, or of another version.
         """
         if not path.is_file():
             raise FaceaeError(f"{path}: no such file; `faceae fit RUN DATA` writes it")
@@ -58,9 +59,13 @@ class LatentDistribution:
                 metadata = file.metadata() or {}
                 _check_format(path, metadata)
                 mean, covariance = file.get_tensor("mean"), file.get_tensor("covariance")
-                count = int(metadata["count"])
-                hashes = {name: metadata[name] for name in ("weights_hash", "dataset_hash")}
-        except (safetensors.SafetensorError, KeyError) as error:
+        except safetensors.SafetensorError as error:
+            raise FaceaeError(f"{path}: damaged ({error}); {_REFIT}") from error
+        try:
+            count = int(metadata["count"])
+            hashes = {name: metadata[name] for name in ("weights_hash", "dataset_hash")}
+            _check_values(mean, covariance, count)
+        except (KeyError, ValueError) as error:
             raise FaceaeError(f"{path}: damaged ({error}); {_REFIT}") from error
         return cls(mean=mean, covariance=covariance, count=count, **hashes)
 
@@ -78,3 +83,14 @@ def _check_format(path: Path, metadata: dict[str, str]) -> None:
             f"{path}: version {metadata.get('version')}, where this faceae reads {_VERSION}; "
             f"{_REFIT}"
         )
+
+
+def _check_values(mean: NDArray[Any], covariance: NDArray[Any], count: int) -> None:
+    if mean.dtype != np.float64 or covariance.dtype != np.float64:
+        raise ValueError(f"numbers of type {mean.dtype} and {covariance.dtype}")
+    if mean.ndim != 1 or covariance.shape != (mean.size, mean.size):
+        raise ValueError(f"a mean of shape {mean.shape}, a covariance of {covariance.shape}")
+    if not (np.isfinite(mean).all() and np.isfinite(covariance).all()):
+        raise ValueError("numbers that are not finite")
+    if count < 2:
+        raise ValueError(f"fitted on {count} faces")

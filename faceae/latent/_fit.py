@@ -4,12 +4,14 @@ from collections.abc import Iterable
 
 import torch
 
+from faceae.device import full_float32
 from faceae.model import FaceAutoEncoder, to_float
 
 from ._moments import LatentMoments
 
 
 @torch.inference_mode()
+@full_float32()
 def measure_latents(
     model: FaceAutoEncoder, batches: Iterable[tuple[torch.Tensor, int]]
 ) -> LatentMoments:

@@ -82,6 +82,6 @@ class LatentMoments:
         total = self._count + count
         delta_Z = mean_Z - self._mean_Z
         self._scatter_ZZ += scatter_ZZ
-        self._scatter_ZZ += np.outer(delta_Z, delta_Z * (self._count * count / total))
+        self._scatter_ZZ += np.outer(delta_Z, delta_Z) * (self._count * count / total)
         self._mean_Z += delta_Z * (count / total)
         self._count = total

@@ -1,4 +1,5 @@
 import io
+import re
 import shutil
 import tarfile
 from pathlib import Path
@@ -51,9 +52,18 @@ def test_fit_is_exact_over_the_split(
     np.testing.assert_allclose(distribution.covariance, np.cov(z_NZ.T), atol=1e-5)
     assert distribution.weights_hash == weights_hash(model)
     assert distribution.dataset_hash == dataset_npy.hash
-    assert "latents.safetensors: mean and covariance of 16 latent numbers, 24 faces (train)" in (
-        capsys.readouterr().out
-    )
+    out = capsys.readouterr().out
+    assert "latents.safetensors: mean and covariance of 16 latent numbers, 24 faces (train)" in out
+    kind = "webdataset" if loader == "webdataset" else "(dali|webdataset)"
+    assert re.search(rf"^encoded on \w+(:\d)?, read by {kind} \d", out, re.M)
+    assert "note:" not in out
+
+
+def test_fit_on_other_data_than_the_run_was_trained_on(
+    run_copy: Path, dataset_jpg: shards.Dataset, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["fit", str(run_copy), str(dataset_jpg.path), "--loader", "webdataset"]) == 0
+    assert f"is not the data {run_copy} was trained on" in capsys.readouterr().out
 
 
 def test_fit_on_fewer_faces_than_numbers_says_so(

@@ -1,4 +1,6 @@
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -63,3 +65,23 @@ def test_check_weights_refuses_those_of_another_training() -> None:
     distribution.check_weights("abc", Path("latents.safetensors"))
     with pytest.raises(FaceaeError, match=r"latents\.safetensors: .*run `faceae fit` again"):
         distribution.check_weights("abd", Path("latents.safetensors"))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"count": "many"}, "'many'"),
+        ({"count": 1}, "fitted on 1 faces"),
+        ({"mean": np.zeros(2, np.float32)}, "type float32"),
+        ({"mean": np.zeros((2, 1))}, "shape"),
+        ({"covariance": np.eye(3)}, "shape"),
+        ({"covariance": np.full((2, 2), np.nan)}, "not finite"),
+    ],
+)
+def test_load_file_that_holds_something_else(
+    tmp_path: Path, change: dict[str, Any], message: str
+) -> None:
+    path = tmp_path / "latents.safetensors"
+    replace(make_distribution(), **change).save(path)
+    with pytest.raises(FaceaeError, match=rf"damaged \(.*{message}.*faceae fit"):
+        LatentDistribution.load(path)

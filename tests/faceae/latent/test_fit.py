@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 import torch
 
 from faceae.latent import measure_latents
@@ -17,3 +18,13 @@ def test_measure_latents_counts_each_valid_face_once() -> None:
     assert found.count == 10
     np.testing.assert_allclose(found.mean, z_NZ.mean(0), atol=1e-6)
     np.testing.assert_allclose(found.covariance, np.cov(z_NZ.T), atol=1e-6)
+
+
+def test_measure_latents_in_float32_and_no_tf32(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", True)
+    model = FaceAutoEncoder(ModelConfig(image_size=32, latent_size=8, width=4)).eval()
+    seen = []
+    model.encoder.register_forward_hook(lambda *_: seen.append(torch.backends.cudnn.allow_tf32))
+    measure_latents(model, [(torch.zeros(2, 3, 32, 32, dtype=torch.uint8), 2)])
+    assert seen == [False]
+    assert torch.backends.cudnn.allow_tf32

@@ -59,6 +59,11 @@ def test_large_mean_keeps_the_digits_of_a_small_spread() -> None:
     np.testing.assert_allclose(found.covariance, np.cov((latents - 1e6).T), atol=1e-9)
 
 
+def test_covariance_is_exactly_symmetric() -> None:
+    covariance = finish(measure(make_latents(40, latent_size=20, offset=3.0), [7, 20])).covariance
+    assert np.array_equal(covariance, covariance.T)
+
+
 def test_update_leaves_float64_latents_alone() -> None:
     latents = make_latents(6)
     before = latents.copy()
