@@ -27,7 +27,8 @@ class FaceAutoEncoder(nn.Module):
     width, where doubling on would give the innermost layers most of the weights. At 64 pixels the
     stages are 3-64-128-256-512.
 
-    The first encoder stage has no BatchNorm; no convolution has a bias but the decoder's last.
+    Each encoder layer ends in LeakyReLU, the one that gives the latent vector too; that one and the
+    first have no BatchNorm. No convolution has a bias but the decoder's last.
     """
 
     def __init__(self, config: ModelConfig) -> None:
