@@ -16,12 +16,14 @@ LATENT_SIZE = 16
 
 
 def make_model() -> FaceAutoEncoder:
-    """A model whose BatchNorms do something, as after training."""
+    """A model whose faces differ, and whose BatchNorms do something, as after training."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         config = ModelConfig(image_size=32, latent_size=LATENT_SIZE, width=8)
         model = FaceAutoEncoder(config).eval()
         for layer in model.modules():
+            if isinstance(layer, nn.ConvTranspose2d):
+                nn.init.normal_(layer.weight, std=0.05)
             if isinstance(layer, nn.BatchNorm2d):
                 nn.init.normal_(layer.running_mean, std=0.1)
                 nn.init.uniform_(layer.running_var, 0.01, 0.1)
@@ -60,5 +62,5 @@ def reports(
 
 @pytest.fixture(scope="session")
 def exported(reports: dict[str, ExportReport]) -> Path:
-    """The folder that holds the files of `reports` and nothing else."""
+    """The folder that holds the files of `reports`, theirs beside each, and nothing else."""
     return reports["decoder.onnx"].path.parent

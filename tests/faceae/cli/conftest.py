@@ -13,11 +13,13 @@ from faceae.training import TrainConfig, train
 
 
 def enliven(path: Path) -> None:
-    """Change a model's BatchNorms so that its faces differ as after long training."""
+    """Change a model's decoder so that its faces differ as after long training."""
     model = load_model(path, torch.device("cpu"))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         for layer in model.modules():
+            if isinstance(layer, nn.ConvTranspose2d):
+                nn.init.normal_(layer.weight, std=0.05)
             if isinstance(layer, nn.BatchNorm2d):
                 nn.init.uniform_(layer.running_var, 0.002, 0.02)
                 nn.init.normal_(layer.bias, std=0.2)
