@@ -18,6 +18,10 @@ from ._torchscript import TorchSession, open_torchscript
 ONNX_SUFFIXES = (".onnx",)
 TORCHSCRIPT_SUFFIXES = (".ts", ".pt")
 
+MICRO_BATCH = 16
+"""Faces a CPU computes at once: what the layers hand on then stays in its cache. Measured by
+`benchmarks/generate.py`; a GPU takes batches as they come."""
+
 
 class Session(Protocol):
     """A decoder or generator, ready to run."""
@@ -31,7 +35,7 @@ class Session(Protocol):
         """Return the faces of latents (a decoder) or noise (a generator), N x Z float32.
 
         A decoder's are N x 3 x S x S float32 in [-1, 1], a generator's N x S x S x 3 uint8; RGB,
-        contiguous.
+        contiguous. Large batches are computed in pieces where that is faster.
         """
         ...
 
@@ -49,9 +53,9 @@ def open_session(path: Path, device: torch.device) -> Session:
     if not path.is_file():
         raise FaceaeError(f"{path}: no such file; `faceae export` writes one")
     if path.suffix in ONNX_SUFFIXES:
-        return OnnxSession(path, device)
+        return _in_pieces(OnnxSession(path, device), device)
     if path.suffix in TORCHSCRIPT_SUFFIXES:
-        return open_torchscript(path, device)
+        return _in_pieces(open_torchscript(path, device), device)
     suffixes = ", ".join(ONNX_SUFFIXES + TORCHSCRIPT_SUFFIXES)
     raise FaceaeError(f"{path}: an exported file ends in one of {suffixes}")
 
@@ -64,4 +68,29 @@ def open_model(source: ExportSource, kind: Kind, device: torch.device) -> Sessio
     """
     module = source.build(kind, rewrite_decoder(source.model.decoder))
     module.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    return TorchSession(module, source.describe(kind), device, "the model")
+    return _in_pieces(TorchSession(module, source.describe(kind), device, "the model"), device)
+
+
+def _in_pieces(session: Session, device: torch.device) -> Session:
+    return _MicroBatches(session) if device.type == "cpu" else session
+
+
+class _MicroBatches:
+    """A session that computes `MICRO_BATCH` faces at a time."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self.info = session.info
+        self.engine = session.engine
+
+    def run(self, inputs: NDArray[np.float32]) -> NDArray[Any]:
+        """Return the faces of `inputs`; see `Session`."""
+        first = self._session.run(inputs[:MICRO_BATCH])
+        if len(inputs) <= MICRO_BATCH:
+            return first
+        faces = np.empty((len(inputs), *first.shape[1:]), first.dtype)
+        faces[:MICRO_BATCH] = first
+        for start in range(MICRO_BATCH, len(inputs), MICRO_BATCH):
+            piece = slice(start, start + MICRO_BATCH)
+            faces[piece] = self._session.run(inputs[piece])
+        return faces

@@ -1,5 +1,7 @@
 """What is common to both formats: the check before a file is kept."""
 
+import hashlib
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,6 +12,7 @@ from torch import nn
 
 import export._export
 from export import ExportReport, ExportSource, Kind, export_onnx, export_torchscript
+from export._torchscript import TorchSession
 from faceae.errors import FaceaeError
 
 CPU = torch.device("cpu")
@@ -18,25 +21,30 @@ BOTH = [(export_onnx, "file.onnx"), (export_torchscript, "file.pt")]
 
 
 def rewrite_wrongly(decoder: nn.Sequential) -> nn.Sequential:
-    """Double the last bias: a small, everywhere visible error."""
+    """Shift all biases of the third layer: an error that the last layers pass on."""
     wrong = export._rewrite.rewrite_decoder(decoder)
-    last = wrong[-2]
-    assert isinstance(last, nn.ConvTranspose2d)
-    assert last.bias is not None
-    nn.init.constant_(last.bias, 0.5)
+    for name, parameter in wrong[2].named_parameters():
+        if name.endswith("bias"):
+            nn.init.constant_(parameter, 0.5)
     return wrong
 
 
 class FrozenBatch(nn.Module):
     """Right for the traced batch of 2 only."""
 
-    def __init__(self, decoder: nn.Module) -> None:
+    def __init__(self, layer: nn.Module) -> None:
         super().__init__()
-        self.decoder = decoder
+        self.layer = layer
 
-    def forward(self, z: torch.Tensor) -> torch.Tensor:
-        faces: torch.Tensor = self.decoder(z)[:2]
+    def forward(self, maps: torch.Tensor) -> torch.Tensor:
+        faces: torch.Tensor = self.layer(maps)[:2]
         return faces
+
+
+def freeze_batch(decoder: nn.Sequential) -> nn.Sequential:
+    wrong = export._rewrite.rewrite_decoder(decoder)
+    wrong[-1] = FrozenBatch(wrong[-1])
+    return wrong
 
 
 def test_reports(source: ExportSource, reports: dict[str, ExportReport]) -> None:
@@ -45,12 +53,53 @@ def test_reports(source: ExportSource, reports: dict[str, ExportReport]) -> None
         assert name.startswith(kind)
         assert report.info == source.describe(kind)
         assert report.num_bytes == report.path.stat().st_size
+        assert [batch.batch_size for batch in report.parity.batches] == [1, 7, 64]
         assert report.parity.num_faces == 1 + 7 + 64
         assert report.parity.max_error <= (1 if kind == "generator" else 1e-4)
 
 
-def test_export_leaves_one_file_each(exported: Path, reports: dict[str, ExportReport]) -> None:
-    assert {path.name for path in exported.iterdir()} == reports.keys()
+def test_export_leaves_the_file_and_its_report(
+    exported: Path, reports: dict[str, ExportReport]
+) -> None:
+    names = {path.name for path in exported.iterdir()}
+    assert names == reports.keys() | {f"{name}.json" for name in reports}
+
+
+def test_written_report_describes_the_file(reports: dict[str, ExportReport]) -> None:
+    for name, report in reports.items():
+        written = json.loads(report.report_path.read_text())
+        assert written == report.to_json()
+        assert written["file"] == name
+        assert written["num_bytes"] == report.path.stat().st_size
+        assert written["sha256"] == hashlib.sha256(report.path.read_bytes()).hexdigest()
+        assert written["metadata"] == report.info.to_metadata()
+        assert written["rewritten"] is True
+        assert written["max_error"] == max(batch["max_error"] for batch in written["batches"])
+        assert all(0 <= batch["mean_error"] <= batch["max_error"] for batch in written["batches"])
+        assert all(batch["seconds"] > 0 for batch in written["batches"])
+        assert written["versions"]["torch"] == torch.__version__
+
+
+def test_without_rewriting(source: ExportSource, tmp_path: Path) -> None:
+    report = export_torchscript(source, "decoder", tmp_path / "plain.ts", CPU, rewrite=False)
+    assert json.loads(report.report_path.read_text())["rewritten"] is False
+    assert report.parity.max_error < 1e-6
+
+
+def test_session_that_checks_runs_whole_batches(
+    source: ExportSource, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In pieces, a file would never meet the largest batch."""
+    sizes = []
+    run = TorchSession.run
+
+    def run_and_record(session: TorchSession, inputs: np.ndarray) -> np.ndarray:
+        sizes.append(len(inputs))
+        return run(session, inputs)
+
+    monkeypatch.setattr(TorchSession, "run", run_and_record)
+    export_torchscript(source, "decoder", tmp_path / "file.ts", CPU)
+    assert sizes == [1, 7, 64]
 
 
 @pytest.mark.parametrize(
@@ -70,16 +119,19 @@ def test_file_that_computes_something_else_is_not_kept(
     kind: Kind,
 ) -> None:
     monkeypatch.setattr(export._export, "rewrite_decoder", rewrite_wrongly)
-    with pytest.raises(FaceaeError, match=r"does not compute .*batch 1\): values differ by up to"):
+    with pytest.raises(FaceaeError, match=r"does not compute .*batch 1\): ") as error:
         export_file(source, kind, tmp_path / name, CPU)
+    assert "the difference starts in layer 3 of 4, ConvTranspose2d(16, 8, " in str(error.value)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_frozen_batch_size_is_found_out(
     source: ExportSource, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(export._export, "rewrite_decoder", FrozenBatch)
-    with pytest.raises(FaceaeError, match=r"batch 7\): it returns float32 \(2, 3, 32, 32\)"):
+    monkeypatch.setattr(export._export, "rewrite_decoder", freeze_batch)
+    with pytest.raises(
+        FaceaeError, match=r"batch 7\): it returns float32 \(2, 3, 32, 32\).*layer 4 of 4"
+    ):
         export_torchscript(source, "decoder", tmp_path / "file.ts", CPU)
     assert list(tmp_path.iterdir()) == []
 
@@ -88,7 +140,7 @@ def test_weights_that_are_not_finite(tmp_path: Path, source: ExportSource) -> No
     model = type(source.model)(source.model.config).eval()
     nn.init.constant_(model.get_parameter("decoder.0.weight"), np.nan)
     broken = ExportSource(model=model, dataset_hash="", sampler=None)
-    with pytest.raises(FaceaeError, match="differ by up to nan"):
+    with pytest.raises(FaceaeError, match=r"differ by up to nan, .*starts in layer 1 of 4"):
         export_torchscript(broken, "decoder", tmp_path / "file.ts", CPU)
     assert list(tmp_path.iterdir()) == []
 
@@ -102,7 +154,7 @@ def test_interrupted_while_writing_keeps_the_older_file(
     name: str,
 ) -> None:
     def check_parity(*_: object) -> None:
-        assert (tmp_path / f"{name}.part").exists()
+        assert (tmp_path / f"{name}.faceae-part").exists()
         raise KeyboardInterrupt
 
     monkeypatch.setattr(export._export, "check_parity", check_parity)
@@ -111,6 +163,22 @@ def test_interrupted_while_writing_keeps_the_older_file(
         export_file(source, "decoder", tmp_path / name, CPU)
     assert [path.name for path in tmp_path.iterdir()] == [name]
     assert (tmp_path / name).read_bytes() == b"older"
+
+
+def test_layers_that_agree_put_the_blame_on_the_file(
+    source: ExportSource, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(TorchSession, "run", lambda _, inputs: np.ones((len(inputs), 3, 32, 32)))
+    with pytest.raises(FaceaeError, match=r"layers agree in torch, so .* in TorchScript in torch"):
+        export_torchscript(source, "decoder", tmp_path / "file.ts", CPU)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_report_that_cannot_be_written_keeps_no_file(source: ExportSource, tmp_path: Path) -> None:
+    (tmp_path / "file.ts.json").mkdir()
+    with pytest.raises(OSError, match=r"file\.ts\.json"):
+        export_torchscript(source, "decoder", tmp_path / "file.ts", CPU)
+    assert [path.name for path in tmp_path.iterdir()] == ["file.ts.json"]
 
 
 @pytest.mark.parametrize(

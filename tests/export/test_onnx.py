@@ -79,10 +79,17 @@ def test_file_holds_no_trace_of_the_machine(exported: Path) -> None:
             assert trace not in content, (name, trace)
 
 
-def test_batch_norm_is_folded(exported: Path) -> None:
+def test_transposed_convolutions_and_batch_norms_are_gone(exported: Path) -> None:
     operators = {node.op_type for node in onnx.load(exported / "decoder.onnx").graph.node}
-    assert "ConvTranspose" in operators
-    assert "BatchNormalization" not in operators
+    assert {"Gemm", "Conv"} <= operators
+    assert not {"ConvTranspose", "BatchNormalization", "Pad"} & operators
+
+
+def test_without_rewriting_they_stay(source: ExportSource, tmp_path: Path) -> None:
+    path = tmp_path / "plain.onnx"
+    report = export_onnx(source, "decoder", path, CPU, rewrite=False)
+    assert "ConvTranspose" in {node.op_type for node in onnx.load(path).graph.node}
+    assert not report.rewritten
 
 
 def test_same_model_gives_the_same_bytes(

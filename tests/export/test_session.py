@@ -1,4 +1,5 @@
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -6,7 +7,10 @@ import onnx
 import pytest
 import torch
 
-from export import ExportSource, open_model, open_session
+from export import ExportSource, Session, open_model, open_session
+from export._onnx import OnnxSession
+from export._session import MICRO_BATCH
+from export._torchscript import TorchSession
 from faceae.errors import FaceaeError
 from faceae.latent import latent_noise
 
@@ -27,6 +31,34 @@ def test_session_of_a_file_runs_like_the_model(
     assert (found.dtype, found.shape) == (expected.dtype, expected.shape)
     tolerance = 1 if found.dtype == np.uint8 else 1e-4
     assert np.abs(found.astype(np.float64) - expected).max() <= tolerance
+
+
+@pytest.mark.parametrize("name", ["generator.onnx", "decoder.ts"])
+@pytest.mark.parametrize("count", [1, MICRO_BATCH, MICRO_BATCH + 1, 3 * MICRO_BATCH])
+def test_large_batch_is_computed_in_pieces(
+    exported: Path, monkeypatch: pytest.MonkeyPatch, name: str, count: int
+) -> None:
+    sizes = []
+    for engine in (OnnxSession, TorchSession):
+        monkeypatch.setattr(engine, "run", _recording(engine.run, sizes))
+    inputs = latent_noise(0, 0, count, 16)
+    session = open_session(exported / name, CPU)
+    faces = session.run(inputs)
+    assert max(sizes) <= MICRO_BATCH
+    assert sum(sizes) == count
+    singly = np.concatenate([session.run(inputs[i : i + 1]) for i in range(count)])
+    assert (faces.shape, faces.dtype) == (singly.shape, singly.dtype)
+    assert np.abs(faces.astype(np.float64) - singly).max() <= (
+        1 if faces.dtype == np.uint8 else 1e-5
+    )
+
+
+def _recording(run: Callable[..., np.ndarray], sizes: list[int]) -> Callable[..., np.ndarray]:
+    def run_and_record(session: Session, inputs: np.ndarray) -> np.ndarray:
+        sizes.append(len(inputs))
+        return run(session, inputs)
+
+    return run_and_record
 
 
 def test_open_model_leaves_the_model_as_it_was(source: ExportSource) -> None:

@@ -1,3 +1,4 @@
+import json
 import shutil
 from pathlib import Path
 
@@ -46,6 +47,24 @@ def test_decoder_needs_no_fit_and_is_the_default(
     assert "in   latents: N x 16 float32" in text
     assert "out  faces: N x 3 x 32 x 32 float32, [-1, 1], RGB" in text
     assert "checked on 72 fresh latents in TorchScript" in text
+    assert f"see {out}.json" in text
+
+
+def test_no_rewrite(unfitted_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for options, rewritten in ([], True), (["--no-rewrite"], False):
+        out = tmp_path / "d.ts"
+        assert run(["export", "torchscript", str(unfitted_run), "-o", str(out), *options]) == 0
+        assert json.loads((tmp_path / "d.ts.json").read_text())["rewritten"] is rewritten
+        assert ("MB, decoder rewritten" in capsys.readouterr().out) is rewritten
+
+
+def test_folder_where_the_report_must_go(
+    unfitted_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "d.ts.json").mkdir()
+    argv = ["export", "torchscript", str(unfitted_run), "-o", str(tmp_path / "d.ts")]
+    assert run(argv) == 1
+    assert "d.ts.json: is a folder" in capsys.readouterr().err
 
 
 def test_generator_needs_fit(
@@ -76,6 +95,8 @@ def test_exported_file_names_no_folder_of_the_run(fitted_run: Path, exported: Pa
     model = onnx.load(exported / "generator.onnx")
     texts = [entry.value for entry in model.metadata_props] + [model.doc_string]
     assert not any(str(fitted_run.parent) in text for text in texts)
+    for path in exported.glob("*.json"):
+        assert str(fitted_run.parent) not in path.read_text()
 
 
 def test_bad_input(fitted_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
