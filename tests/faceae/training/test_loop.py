@@ -29,6 +29,7 @@ from faceae.training import (
     TrainResult,
     _log,
     _loop,
+    _run,
     resume,
     train,
 )
@@ -324,8 +325,10 @@ def test_run_begun_by_auto_on_a_cpu_goes_on_where_there_is_a_gpu(
 ) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     train(replace(config, device="auto"), SignalAt(2))
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    monkeypatch.setattr(torch.cuda, "current_device", lambda: 0)
+    for module in (_loop, _run):
+        monkeypatch.setattr(
+            module, "resolve_device", lambda name: torch.device("cpu" if name == "cpu" else "cuda")
+        )
     assert resume(config.run, config.data, {"device": "cpu"}).position.epoch == 2
 
 
@@ -513,7 +516,6 @@ def test_float16_state_is_in_the_checkpoint(
     config: TrainConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from faceae.device import AmpChoice
-    from faceae.training import _run
 
     choice = AmpChoice(dtype=torch.float16, scaler=True, reason="for the test")
     monkeypatch.setattr(_run, "choose_amp", lambda *_: choice)
