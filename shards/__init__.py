@@ -22,6 +22,7 @@ __all__ = [
     "fit_image",
     "open_dataset",
     "pack",
+    "reindex",
     "verify",
     "write_json",
 ]
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from ._decode import ImageRefused, decode_image
     from ._images import fit_image
     from ._pack import pack
+    from ._reindex import reindex
     from ._verify import VerifyReport, verify
 else:
     # These need numpy, Pillow and libjpeg-turbo, which a command's help should not wait for.
@@ -38,6 +40,7 @@ else:
         "decode_image": "_decode",
         "fit_image": "_images",
         "pack": "_pack",
+        "reindex": "_reindex",
         "VerifyReport": "_verify",
         "verify": "_verify",
     }

@@ -20,6 +20,7 @@ FORMAT_VERSION = 1
 SPLITS = ("train", "valid", "test")
 
 _REMEDY = "delete the dataset and pack it again"
+_INDEX_REMEDY = "`faceae verify --reindex` builds it anew"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,7 +92,7 @@ def open_dataset(path: Path) -> Dataset:
         for shard in shards:
             problem = find_cheap_problem(path, shard)
             if problem is not None:
-                raise ShardsError(f"{problem}; {_REMEDY}")
+                raise ShardsError(problem)
     return dataset
 
 
@@ -137,19 +138,22 @@ def hash_json(obj: Any) -> str:
 
 
 def find_cheap_problem(path: Path, shard: ShardInfo) -> str | None:
-    """Say which file of a shard is missing or of another size, or has a stale index; else None."""
-    for name, num_bytes in (
-        (shard.name, shard.num_bytes),
-        (shard.index_name, shard.index_num_bytes),
+    """Say which file of a shard is missing or of another size, or has a stale index; else None.
+
+    What is said ends in the remedy.
+    """
+    for name, num_bytes, remedy in (
+        (shard.name, shard.num_bytes, _REMEDY),
+        (shard.index_name, shard.index_num_bytes, _INDEX_REMEDY),
     ):
         file = path / name
         if not file.is_file():
-            return f"{file} is missing"
+            return f"{file} is missing; {remedy}"
         found = file.stat().st_size
         if found != num_bytes:
-            return f"{file} has {found} bytes where {MANIFEST_NAME} says {num_bytes}"
+            return f"{file} has {found} bytes where {MANIFEST_NAME} says {num_bytes}; {remedy}"
     if hash_file(path / shard.index_name) != shard.index_sha256:
-        return f"{path / shard.index_name} is not the index that was packed"
+        return f"{path / shard.index_name} is not the index that was packed; {_INDEX_REMEDY}"
     return None
 
 

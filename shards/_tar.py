@@ -98,6 +98,46 @@ def read_members(path: Path) -> Iterator[tuple[tarfile.TarInfo, bytes]]:
             tar.members.clear()  # type: ignore[attr-defined]  # else it remembers all it saw
 
 
+@dataclass(frozen=True, kw_only=True)
+class Member:
+    """One file of a tar."""
+
+    info: tarfile.TarInfo
+    data: bytes
+
+    @property
+    def extension(self) -> str:
+        """What follows the first dot of its name."""
+        return self.info.name.partition(".")[2]
+
+
+def group_members(path: Path) -> Iterator[tuple[str, list[Member]]]:
+    """Yield the samples of a tar: neighbours whose names agree up to the first dot.
+
+    Raises:
+        tarfile.TarError: the tar is damaged or cut.
+    """
+    last = None
+    members: list[Member] = []
+    for info, data in read_members(path):
+        key = info.name.partition(".")[0]
+        if last is not None and key != last:
+            yield last, members
+            members = []
+        last = key
+        members.append(Member(info=info, data=data))
+    if last is not None:
+        yield last, members
+
+
+def format_line(members: list[Member]) -> str:
+    """Return the line of an index that stands for a sample."""
+    return " ".join(
+        format_index_entry(member.info.name, member.info.offset_data, member.info.size)
+        for member in members
+    )
+
+
 class _TarWriter:
     """Tar, hash and index lines in one pass."""
 

@@ -20,7 +20,7 @@ from ._manifest import (
     read_dataset,
 )
 from ._pool import Tick, run_tasks
-from ._tar import KEY_DIGITS, format_index, format_index_entry, read_members
+from ._tar import KEY_DIGITS, Member, format_index, format_line, group_members
 
 _JUNK_NAMES = frozenset({".DS_Store", "Thumbs.db", "desktop.ini"})
 """Files that file managers leave in any folder."""
@@ -126,8 +126,8 @@ class _VerifyWorker:
         lines: list[str] = []
         keys: set[str] = set()
         try:
-            for key, members in _group(self.path / shard.name):
-                lines.append(_format_line(members))
+            for key, members in group_members(self.path / shard.name):
+                lines.append(format_line(members))
                 problem = self._find_problem(key, members)
                 if key in keys:
                     problem = "its key is there twice"
@@ -143,7 +143,7 @@ class _VerifyWorker:
         if index.is_file() and index.read_bytes() != format_index(lines):
             yield f"{shard.index_name} is not the index of its tar"
 
-    def _find_problem(self, key: str, members: "list[_Member]") -> str | None:
+    def _find_problem(self, key: str, members: list[Member]) -> str | None:
         extensions = [member.extension for member in members]
         if extensions != [self.encoding, "json"]:
             return f"its members are {', '.join(extensions)}"
@@ -157,38 +157,6 @@ class _VerifyWorker:
         if self.image_size not in (None, size):
             return f"the image has {size[1]}x{size[0]} pixels"
         return _find_json_problem(text, size)
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Member:
-    info: tarfile.TarInfo
-    data: bytes
-
-    @property
-    def extension(self) -> str:
-        return self.info.name.partition(".")[2]
-
-
-def _group(path: Path) -> "Iterator[tuple[str, list[_Member]]]":
-    """Yield the samples of a tar: neighbours whose names agree up to the first dot."""
-    last = None
-    members: list[_Member] = []
-    for info, data in read_members(path):
-        key = info.name.partition(".")[0]
-        if last is not None and key != last:
-            yield last, members
-            members = []
-        last = key
-        members.append(_Member(info=info, data=data))
-    if last is not None:
-        yield last, members
-
-
-def _format_line(members: list[_Member]) -> str:
-    return " ".join(
-        format_index_entry(member.info.name, member.info.offset_data, member.info.size)
-        for member in members
-    )
 
 
 def _find_json_problem(text: bytes, size: tuple[int, int]) -> str | None:

@@ -10,16 +10,23 @@ from shards import ShardsError
 @click.command(short_help="Check every hash and decode every image of a packed dataset.")
 @click.argument("dataset", type=click.Path(path_type=Path))
 @click.option(
+    "--reindex", is_flag=True, help="First rebuild missing and stale indices of sound tars."
+)
+@click.option(
     "--workers", type=click.IntRange(min=1), metavar="N", help="Processes.  [default: one a core]"
 )
-def command(dataset: Path, workers: int | None) -> None:
+def command(dataset: Path, reindex: bool, workers: int | None) -> None:
     """Check every hash, rebuild every index and decode every image of DATASET.
 
     Prints each problem with the file's name, and exits with 1 where there is one.
     """
     from faceae.cli._progress import show_image_progress
+    from shards import reindex as rebuild_indices
     from shards import verify
 
+    if reindex:
+        for name in rebuild_indices(dataset):
+            click.echo(f"{name} was rebuilt")
     with show_image_progress("verifying") as on_progress:
         report = verify(dataset, workers, on_progress)
     for problem in report.problems:

@@ -220,7 +220,9 @@ def test_finished_pack_that_was_damaged_is_not_called_complete(configure: Config
     config = configure()
     pack(config)
     (config.out / "train" / "train-000002.idx").unlink()
-    with pytest.raises(ShardsError, match=r"train-000002\.idx is missing; delete the dataset"):
+    with pytest.raises(
+        ShardsError, match=r"train-000002\.idx is missing; `faceae verify --reindex`"
+    ):
         pack(config)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import shards
-from shards import PackConfig, ShardsError, open_dataset, pack, verify
+from shards import PackConfig, ShardsError, open_dataset, pack, reindex, verify
 from shards._manifest import hash_file, hash_json
 from shards._tar import read_members
 
@@ -194,8 +194,27 @@ def test_image_of_another_size(configure: Configure, tmp_path: Path) -> None:
 )
 def test_loaders_refuse_what_is_cheap_to_see(out: Path, damage: Damage, message: str) -> None:
     damage(out)
-    with pytest.raises(ShardsError, match=f"{message}.*; delete the dataset and pack it again"):
+    remedy = "delete the dataset and pack it again" if "tar" in message else "verify --reindex"
+    with pytest.raises(ShardsError, match=f"{message}.*; .*{remedy}"):
         open_dataset(out)
+
+
+@pytest.mark.parametrize("damage", [remove_index, make_index_stale, shift_index])
+def test_reindex_mends_indices(out: Path, damage: Damage) -> None:
+    before = (out / INDEX).read_bytes()
+    damage(out)
+    assert reindex(out) == [INDEX]
+    assert (out / INDEX).read_bytes() == before
+    assert verify(out, workers=1).problems == ()
+    assert reindex(out) == []
+
+
+@pytest.mark.parametrize("damage", [cut_tar, swap_tars, remove_tar])
+def test_reindex_trusts_no_damaged_tar(out: Path, damage: Damage) -> None:
+    damage(out)
+    remove_index(out)
+    assert reindex(out) == []
+    assert f"{INDEX} is missing" in verify(out, workers=1).problems
 
 
 def test_index_of_the_same_size(out: Path) -> None:

@@ -69,6 +69,16 @@ def test_verify_names_each_damaged_file(source: Path, tmp_path: Path, capsys: Ca
     assert "has 2 problems; delete it and pack it again" in told.err
 
 
+def test_verify_reindex(source: Path, tmp_path: Path, capsys: Capture) -> None:
+    shard(source, tmp_path / "out")
+    (tmp_path / "out/train/train-000000.idx").unlink()
+    capsys.readouterr()
+    assert run(["verify", str(tmp_path / "out"), "--workers", "1", "--reindex"]) == 0
+    told = capsys.readouterr().out
+    assert "train/train-000000.idx was rebuilt" in told
+    assert "is sound" in told
+
+
 @pytest.mark.parametrize(
     "options",
     [
