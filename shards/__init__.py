@@ -17,6 +17,7 @@ __all__ = [
     "ShardInfo",
     "ShardsError",
     "VerifyReport",
+    "adopt",
     "atomic_path",
     "decode_image",
     "fit_image",
@@ -28,6 +29,7 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
+    from ._adopt import adopt
     from ._decode import ImageRefused, decode_image
     from ._images import fit_image
     from ._pack import pack
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
 else:
     # These need numpy, Pillow and libjpeg-turbo, which a command's help should not wait for.
     _LAZY = {
+        "adopt": "_adopt",
         "ImageRefused": "_decode",
         "decode_image": "_decode",
         "fit_image": "_images",

@@ -18,8 +18,11 @@ PROGRESS_NAME = ".progress"
 FORMAT_NAME = "faceae-shards"
 FORMAT_VERSION = 1
 SPLITS = ("train", "valid", "test")
+ADOPTED = "adopted"
+"""Kind of the source of a dataset whose tars another tool wrote."""
 
 _REMEDY = "delete the dataset and pack it again"
+_ADOPTED_REMEDY = "get the tars again, delete dataset.json and `faceae adopt` them anew"
 _INDEX_REMEDY = "`faceae verify --reindex` builds it anew"
 
 
@@ -59,6 +62,17 @@ class Dataset:
     manifest: Mapping[str, Any]
     """All of dataset.json."""
 
+    @property
+    def is_adopted(self) -> bool:
+        """Whether another tool wrote the tars, to rules of its own."""
+        kind: str = self.manifest["config"]["source"]["kind"]
+        return kind == ADOPTED
+
+    @property
+    def remedy(self) -> str:
+        """What to do where a tar or the manifest is damaged."""
+        return _ADOPTED_REMEDY if self.is_adopted else _REMEDY
+
     def num_samples(self, split: str) -> int:
         """Return the number of samples of a split that has some."""
         return sum(shard.num_samples for shard in self._shards(split))
@@ -90,7 +104,7 @@ def open_dataset(path: Path) -> Dataset:
     dataset = read_dataset(path)
     for shards in dataset.splits.values():
         for shard in shards:
-            problem = find_cheap_problem(path, shard)
+            problem = find_cheap_problem(path, shard, dataset.remedy)
             if problem is not None:
                 raise ShardsError(problem)
     return dataset
@@ -137,21 +151,21 @@ def hash_json(obj: Any) -> str:
     return hashlib.sha256(text.encode("utf-8")).hexdigest()
 
 
-def find_cheap_problem(path: Path, shard: ShardInfo) -> str | None:
+def find_cheap_problem(path: Path, shard: ShardInfo, remedy: str = _REMEDY) -> str | None:
     """Say which file of a shard is missing or of another size, or has a stale index; else None.
 
-    What is said ends in the remedy.
+    What is said ends in the remedy; `remedy` is the one for a tar.
     """
-    for name, num_bytes, remedy in (
-        (shard.name, shard.num_bytes, _REMEDY),
+    for name, num_bytes, action in (
+        (shard.name, shard.num_bytes, remedy),
         (shard.index_name, shard.index_num_bytes, _INDEX_REMEDY),
     ):
         file = path / name
         if not file.is_file():
-            return f"{file} is missing; {remedy}"
+            return f"{file} is missing; {action}"
         found = file.stat().st_size
         if found != num_bytes:
-            return f"{file} has {found} bytes where {MANIFEST_NAME} says {num_bytes}; {remedy}"
+            return f"{file} has {found} bytes where {MANIFEST_NAME} says {num_bytes}; {action}"
     if hash_file(path / shard.index_name) != shard.index_sha256:
         return f"{path / shard.index_name} is not the index that was packed; {_INDEX_REMEDY}"
     return None

@@ -18,8 +18,16 @@ _MAX_OPEN = 64
 """Tars a reader holds open."""
 _OWN = ("name", "width", "height")
 """Fields of a sample's json that every pack sets anew, but for the name where it is one."""
+SPLIT_NAMES = {
+    "train": "train",
+    "valid": "valid",
+    "validation": "valid",
+    "val": "valid",
+    "test": "test",
+}
+"""Splits by what people call them."""
+
 _SPLIT = re.compile(r"(?:.*/)?(train|valid|validation|val|test)(?:[-_./].*)?", re.IGNORECASE)
-_SPLIT_NAMES = {"validation": "valid", "val": "valid"}
 
 
 class _Member(NamedTuple):
@@ -169,8 +177,7 @@ def _is_compressed(path: Path) -> bool:
 def _guess_splits(names: Sequence[str]) -> list[str] | None:
     """Return the split of each tar, where their paths name training and another one."""
     matches = [_SPLIT.fullmatch(name) for name in names]
-    found = [m[1].lower() for m in matches if m is not None]
-    splits = [_SPLIT_NAMES.get(word, word) for word in found]
+    splits = [SPLIT_NAMES[m[1].lower()] for m in matches if m is not None]
     is_told = len(splits) == len(names) and "train" in splits and len(set(splits)) > 1
     return splits if is_told else None
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ._adopt import find_foreign_problem
 from ._config import count_cpus
 from ._decode import ImageRefused
 from ._images import check_stored
@@ -35,6 +36,8 @@ class VerifyReport:
     """As the manifest counts them."""
     num_bytes: int
     """Of all tars, as the manifest counts them."""
+    remedy: str
+    """What to do where there are problems with more than an index."""
     problems: tuple[str, ...]
     """One line each, beginning with the file's name inside the dataset; empty for a sound one."""
 
@@ -62,7 +65,7 @@ def verify(
     num_samples = sum(shard.num_samples for shard in shards)
     problems = list(_check_folder(dataset, shards))
     run_tasks(
-        _VerifyWorker(path, dataset.encoding, dataset.image_size),
+        _VerifyWorker(path, dataset.encoding, dataset.image_size, dataset.is_adopted),
         shards,
         processes=min(workers or count_cpus(), len(shards)),
         on_result=problems.extend,
@@ -72,6 +75,7 @@ def verify(
         num_shards=len(shards),
         num_samples=num_samples,
         num_bytes=sum(shard.num_bytes for shard in shards),
+        remedy=dataset.remedy,
         problems=tuple(sorted(problems)),
     )
 
@@ -83,6 +87,8 @@ def _check_folder(dataset: Dataset, shards: list[ShardInfo]) -> Iterator[str]:
         yield f"{REJECTED_NAME} is missing"
     elif hash_file(rejected) != dataset.manifest["rejected_sha256"]:
         yield f"{REJECTED_NAME} differs from what was packed (sha256)"
+    if dataset.is_adopted:
+        return  # other tools leave files of their own
     known = {MANIFEST_NAME, REJECTED_NAME}
     known.update(name for shard in shards for name in (shard.name, shard.index_name))
     for file in dataset.path.rglob("*"):
@@ -98,6 +104,7 @@ class _VerifyWorker:
     path: Path
     encoding: Encoding
     image_size: tuple[int, int] | None
+    is_adopted: bool
 
     def run(self, shard: ShardInfo, tick: Tick) -> list[str]:
         """Return what is wrong with one shard."""
@@ -128,7 +135,10 @@ class _VerifyWorker:
         try:
             for key, members in group_members(self.path / shard.name):
                 lines.append(format_line(members))
-                problem = self._find_problem(key, members)
+                if self.is_adopted:
+                    problem = find_foreign_problem(members)
+                else:
+                    problem = self._find_problem(key, members)
                 if key in keys:
                     problem = "its key is there twice"
                 if problem is not None:

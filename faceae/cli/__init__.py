@@ -16,6 +16,7 @@ __all__ = ["main", "run"]
 VERBS = {
     "synth": "Draw a CelebA-like set of faces.",
     "shard": "Pack photographs into checked WebDataset shards.",
+    "adopt": "Make WebDataset shards of other tools a dataset, in place.",
     "verify": "Check every hash and decode every image of a packed dataset.",
     "info": "Print what a packed dataset holds.",
     "train": "Train an autoencoder on a packed dataset.",

@@ -31,7 +31,7 @@ def _text(dataset: Dataset) -> str:
         "encoding": dataset.encoding,
         "image size": f"{size[1]}x{size[0]}" if size else "as in the source",
         "crop, size": f"{config['crop'] or 'none'}, {config['size'] or 'none'}",
-        "split by": f"{manifest['split_by']}, seed {config['seed']}",
+        "split by": _describe_split_by(dataset),
         **{split: _describe_split(dataset, split) for split in dataset.splits},
         "annotations": ", ".join(manifest["annotations"]) or "none",
         "attributes": ", ".join(dataset.attribute_names) or "none",
@@ -44,6 +44,11 @@ def _text(dataset: Dataset) -> str:
     lines = [f"{name:<12} {value}" for name, value in rows.items()]
     lines.extend(f"{'note':<12} {note}" for note in manifest.get("notes", ()))
     return "\n".join(lines)
+
+
+def _describe_split_by(dataset: Dataset) -> str:
+    by: str = dataset.manifest["split_by"]
+    return by if dataset.is_adopted else f"{by}, seed {dataset.manifest['config']['seed']}"
 
 
 def _describe_split(dataset: Dataset, split: str) -> str:

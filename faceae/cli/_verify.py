@@ -33,7 +33,8 @@ def command(dataset: Path, reindex: bool, workers: int | None) -> None:
         click.echo(problem)
     if report.problems:
         raise ShardsError(
-            f"{dataset} has {len(report.problems)} problems; delete it and pack it again"
+            f"{dataset} has {len(report.problems)} problems; --reindex mends indices; else "
+            f"{report.remedy}"
         )
     click.echo(
         f"{dataset} is sound: {report.num_samples:,} images in {report.num_shards} shards, "

@@ -66,7 +66,24 @@ def test_verify_names_each_damaged_file(source: Path, tmp_path: Path, capsys: Ca
     assert run(["verify", str(tmp_path / "out"), "--workers", "1"]) == 1
     told = capsys.readouterr()
     assert told.out == "rejected.jsonl is missing\ntrain/train-000000.idx is missing\n"
-    assert "has 2 problems; delete it and pack it again" in told.err
+    assert "has 2 problems; --reindex mends indices; else delete the dataset and" in told.err
+
+
+def test_adopt(source: Path, tmp_path: Path, capsys: Capture) -> None:
+    packed = tmp_path / "out"
+    shard(source, packed, "--split", "0.5,0.5,0")
+    foreign = tmp_path / "foreign"
+    for split in ("train", "valid"):
+        (foreign / split).mkdir(parents=True)
+        (packed / split / f"{split}-000000.tar").rename(foreign / split / "0.tar")
+    capsys.readouterr()
+    assert run(["adopt", str(foreign), "--workers", "1"]) == 0
+    told = capsys.readouterr().out
+    assert f"{foreign} is a dataset now: 4 train, 4 valid images in 2 shards" in told
+    assert run(["info", str(foreign)]) == 0
+    assert "adopted foreign, 8 images" in capsys.readouterr().out
+    assert run(["adopt", str(foreign)]) == 1
+    assert "is a dataset already" in capsys.readouterr().err
 
 
 def test_verify_reindex(source: Path, tmp_path: Path, capsys: Capture) -> None:

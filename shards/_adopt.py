@@ -1,0 +1,240 @@
+"""Shards that other tools wrote, made a dataset by an index beside each and a manifest."""
+
+import hashlib
+import json
+import tarfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ._atomic import atomic_path
+from ._config import count_cpus
+from ._decode import ImageRefused
+from ._errors import ShardsError
+from ._images import check_stored
+from ._manifest import (
+    ADOPTED,
+    MANIFEST_NAME,
+    PROGRESS_NAME,
+    REJECTED_NAME,
+    SPLITS,
+    Dataset,
+    ShardInfo,
+    hash_file,
+    hash_json,
+    open_dataset,
+    write_manifest,
+)
+from ._pool import Tick, run_tasks
+from ._sources import escape
+from ._tar import Member, format_index, format_line, group_members
+from ._tar_source import SPLIT_NAMES, read_directory
+
+_NUM_EXAMPLES = 3
+
+
+def adopt(
+    path: Path,
+    workers: int | None = None,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> Dataset:
+    """Make WebDataset shards, as webdataset.ShardWriter or img2dataset write them, a dataset.
+
+    The tars keep every byte; an index is written beside each, then rejected.jsonl (empty) and
+    dataset.json. Sub-folders train, valid (or val, validation) and test are splits; tars that lie
+    in `path` itself are for training. Every sample is read and every image decoded, and what
+    loaders would stumble over or skip in silence is an error.
+
+    Args:
+        workers: processes; by default one a core.
+        on_progress: receives the number of samples checked so far, and the number to check.
+
+    Raises:
+        ShardsError: no tars, tars elsewhere, a dataset already; or a tar that is cut, a sample
+            without jpg, with dots in its key, with members apart, or with an image that `pack`
+            would refuse or convert.
+        OSError: as the file system reports it. Nothing is left but, perhaps, some indices.
+    """
+    names = _list_tars(path)
+    num_images = sum(
+        member.name.endswith(".jpg")
+        for tars in names.values()
+        for name in tars
+        for member in read_directory(path / name)
+    )
+    checked: list[_CheckedTar] = []
+    tasks = [name for tars in names.values() for name in tars]
+    run_tasks(
+        _AdoptWorker(path),
+        tasks,
+        processes=min(workers or count_cpus(), len(tasks)),
+        on_result=checked.append,
+        on_ticks=lambda done: on_progress(done, num_images) if on_progress else None,
+    )
+    _raise_problems(path, sorted(problem for tar in checked for problem in tar.problems))
+    by_name = {tar.shard.name: tar for tar in checked}
+    for tar in checked:
+        with atomic_path(path / tar.shard.index_name) as part:
+            part.write_bytes(tar.index)
+    with atomic_path(path / REJECTED_NAME) as part:
+        part.touch()
+    shards = {split: [by_name[name].shard for name in tars] for split, tars in names.items()}
+    write_manifest(path, _describe(path, shards, by_name[tasks[0]].first_json), shards)
+    return open_dataset(path)
+
+
+def find_foreign_problem(members: list[Member]) -> str | None:
+    """Say why loaders cannot rely on a sample that another tool wrote; None where they can."""
+    names = [member.info.name for member in members]
+    extensions = [member.extension for member in members]
+    if any("/" in name for name in names):
+        return "its members lie in a folder of the tar"
+    if len(set(extensions)) < len(extensions):
+        return "its key is there twice"
+    if "jpg" not in extensions:
+        dotted = next((name for name in names if name.endswith(".jpg")), None)
+        if dotted is not None:
+            return f"{dotted} has dots in its key, which readers end at the first"
+        return f"it has no jpg, only {', '.join(extensions)}"
+    try:
+        check_stored(members[extensions.index("jpg")].data, "jpg")
+    except ImageRefused as refusal:
+        return str(refusal)
+    return None
+
+
+@dataclass(frozen=True, kw_only=True)
+class _CheckedTar:
+    shard: ShardInfo
+    index: bytes
+    first_json: dict[str, Any]
+    """Of its first sample; empty without one."""
+    problems: tuple[str, ...]
+
+
+@dataclass
+class _AdoptWorker:
+    """Checks tars, one after another."""
+
+    path: Path
+
+    def run(self, name: str, tick: Tick) -> _CheckedTar:
+        lines: list[str] = []
+        keys: set[str] = set()
+        problems: list[str] = []
+        first_json: dict[str, Any] = {}
+        for key, members in self._read(name):
+            problem = find_foreign_problem(members)
+            if key in keys:
+                problem = "its members do not lie side by side"
+            if problem is not None:
+                problems.append(f"{name}: {key}: {problem}")
+            if not lines:
+                first_json = _read_json(members)
+            keys.add(key)
+            lines.append(format_line(members))
+            tick()
+        if not lines:
+            problems.append(f"{name} holds no samples")
+        index = format_index(lines)
+        shard = ShardInfo(
+            name=name,
+            num_samples=len(lines),
+            num_bytes=(self.path / name).stat().st_size,
+            sha256=hash_file(self.path / name),
+            index_num_bytes=len(index),
+            index_sha256=hashlib.sha256(index).hexdigest(),
+        )
+        return _CheckedTar(
+            shard=shard, index=index, first_json=first_json, problems=tuple(problems)
+        )
+
+    def close(self) -> None:
+        """Nothing stays open."""
+
+    def _read(self, name: str) -> Iterator[tuple[str, list[Member]]]:
+        try:
+            yield from group_members(self.path / name)
+        except tarfile.TarError as error:
+            raise ShardsError(f"{self.path / name} is damaged: {error}; get it again") from error
+
+
+def _list_tars(path: Path) -> dict[str, list[str]]:
+    """Return the tars of each split, in order, by their paths inside the folder."""
+    if not path.is_dir():
+        raise ShardsError(f"{path} is no folder; give one that holds WebDataset shards")
+    if (path / MANIFEST_NAME).exists():
+        raise ShardsError(f"{path} is a dataset already; check it with `faceae verify`")
+    if (path / PROGRESS_NAME).exists():
+        raise ShardsError(f"{path} is only partly packed; run the same `faceae shard` again")
+    found: dict[str, list[str]] = {}
+    for tar in sorted(path.rglob("*.tar")):
+        name = tar.relative_to(path)
+        folder = name.parent.as_posix().lower()
+        split = SPLITS[0] if folder == "." else SPLIT_NAMES.get(folder)
+        if split is None:
+            raise ShardsError(
+                f"{path} holds {escape(name.as_posix())}; tars may lie in the folder itself, or in "
+                "train, valid and test below it; move the others away"
+            )
+        found.setdefault(split, []).append(name.as_posix())
+    if SPLITS[0] not in found:
+        raise ShardsError(f"{path} holds no tars to train on (*.tar there, or in train/)")
+    return {split: found[split] for split in SPLITS if split in found}
+
+
+def _read_json(members: list[Member]) -> dict[str, Any]:
+    for member in members:
+        if member.extension == "json":
+            try:
+                described = json.loads(member.data)
+            except ValueError:  # loaders never look at it
+                return {}
+            return described if isinstance(described, dict) else {}
+    return {}
+
+
+def _raise_problems(path: Path, problems: list[str]) -> None:
+    if problems:
+        more = f" and {len(problems) - _NUM_EXAMPLES} more" if len(problems) > _NUM_EXAMPLES else ""
+        raise ShardsError(
+            f"{path} cannot be used as it is: {'; '.join(problems[:_NUM_EXAMPLES])}{more}; pack "
+            f"what it holds anew: faceae shard {path} OUT"
+        )
+
+
+def _describe(
+    path: Path, shards: dict[str, list[ShardInfo]], first_json: dict[str, Any]
+) -> dict[str, Any]:
+    """Return the content of a manifest, as `pack` writes it, of what was found."""
+    attributes = first_json.get("attributes")
+    config = {
+        "crop": None,
+        "size": None,
+        "encoding": "jpg",
+        "samples_per_shard": None,
+        "split": None,
+        "seed": None,
+        "drop_duplicates": False,
+        "source": {
+            "kind": ADOPTED,
+            "name": escape(path.resolve().name),
+            "num_images": sum(shard.num_samples for list_ in shards.values() for shard in list_),
+            "num_ignored": 0,
+        },
+    }
+    return {
+        "config": config,
+        "config_hash": hash_json(config),
+        "encoding": "jpg",
+        "image_size": None,
+        "split_by": "source",
+        "annotations": list(first_json),
+        "attribute_names": list(attributes) if isinstance(attributes, dict) else [],
+        "notes": [],
+        "num_converted": 0,
+        "num_duplicates": 0,
+        "num_rejected": {},
+        "rejected_sha256": hashlib.sha256().hexdigest(),
+    }
