@@ -18,7 +18,7 @@ from ._torchscript import TorchSession, open_torchscript
 ONNX_SUFFIXES = (".onnx",)
 TORCHSCRIPT_SUFFIXES = (".ts", ".pt")
 
-MICRO_BATCH = 16
+MICRO_BATCH = 32
 """Faces a CPU computes at once: what the layers hand on then stays in its cache. Measured by
 `benchmarks/generate.py`; a GPU takes batches as they come."""
 
