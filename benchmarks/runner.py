@@ -20,7 +20,15 @@ from shards import write_json
 log = logging.getLogger(__name__)
 
 RESULTS = Path(__file__).parent / "results"
-_PACKAGES = ("faceae", "torch", "nvidia-dali-cuda120", "onnxruntime-gpu", "webdataset", "numpy")
+_PACKAGES = (
+    "faceae",
+    "torch",
+    "nvidia-dali-cuda120",
+    "onnxruntime-gpu",
+    "openvino",
+    "webdataset",
+    "numpy",
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,22 +36,25 @@ class Contender:
     """One way to do the work."""
 
     name: str
-    work: Callable[[], int]
+    work: Callable[[], float]
     """Does the work once and returns the number of items it did."""
     peer: bool
     """Whether this is what a user would otherwise pick."""
+    group: str = ""
+    """Ratios are taken within a group, such as one batch size."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
     """How one contender did."""
 
+    group: str
     name: str
     peer: bool
     items_per_s: list[float]
     """One rate a round, in items a second."""
     ratio: float
-    """Median over the rounds of this rate over that of the round's best peer."""
+    """Median over the rounds of this rate over that of the round's best peer of the group."""
     ratio_low: float
     ratio_high: float
 
@@ -51,50 +62,76 @@ class Row:
 def measure(contenders: Sequence[Contender], rounds: int = 5) -> list[Row]:
     """Run every contender once to warm up, then `rounds` times in turns."""
     for contender in contenders:
-        log.info("warming up %s", contender.name)
+        log.info("warming up %s %s", contender.group, contender.name)
         contender.work()
-    rates: dict[str, list[float]] = {contender.name: [] for contender in contenders}
+    rates: list[list[float]] = [[] for _ in contenders]
     for number in range(rounds):
         log.info("round %d of %d", number + 1, rounds)
-        for contender in contenders:
+        for contender, contender_rates in zip(contenders, rates, strict=True):
             start = time.perf_counter()
             items = contender.work()
-            rates[contender.name].append(items / (time.perf_counter() - start))
-    return [_row(contender, contenders, rates) for contender in contenders]
+            contender_rates.append(items / (time.perf_counter() - start))
+    return [
+        _row(contender, contender_rates, _best_peer(contender.group, contenders, rates))
+        for contender, contender_rates in zip(contenders, rates, strict=True)
+    ]
 
 
-def _row(
-    contender: Contender, contenders: Sequence[Contender], rates: dict[str, list[float]]
-) -> Row:
-    peers = [rates[other.name] for other in contenders if other.peer]
-    best = [max(round_rates) for round_rates in zip(*peers, strict=True)]
-    ratios = [rate / peer for rate, peer in zip(rates[contender.name], best, strict=True)]
+def _best_peer(
+    group: str, contenders: Sequence[Contender], rates: Sequence[Sequence[float]]
+) -> list[float]:
+    """Return the best rate of a group's peers in each round."""
+    peers = [
+        contender_rates
+        for contender, contender_rates in zip(contenders, rates, strict=True)
+        if contender.peer and contender.group == group
+    ]
+    return [max(round_rates) for round_rates in zip(*peers, strict=True)]
+
+
+def _row(contender: Contender, rates: list[float], best: list[float]) -> Row:
+    ratios = [rate / peer for rate, peer in zip(rates, best, strict=True)]
     return Row(
+        group=contender.group,
         name=contender.name,
         peer=contender.peer,
-        items_per_s=rates[contender.name],
+        items_per_s=rates,
         ratio=statistics.median(ratios),
         ratio_low=min(ratios),
         ratio_high=max(ratios),
     )
 
 
-def save(name: str, rows: Sequence[Row], settings: dict[str, Any]) -> Path:
-    """Write `results/NAME.json` and return its path."""
+def save(
+    name: str,
+    rows: Sequence[Row],
+    settings: dict[str, Any],
+    findings: dict[str, Any] | None = None,
+) -> Path:
+    """Write `results/NAME.json` and return its path; `findings` is what else the script found."""
     path = RESULTS / f"{name}.json"
     RESULTS.mkdir(exist_ok=True)
     result = {
         "settings": settings,
         "machine": _machine(),
         "rows": [asdict(row) for row in rows],
+        **(findings or {}),
     }
     write_json(path, result)
     return path
 
 
 def table(rows: Sequence[Row]) -> str:
-    """Return the rows as a Markdown table of ratios, best first."""
-    lines = ["| way | against the best peer | lowest - highest round |", "|---|---|---|"]
+    """Return the rows as Markdown tables of ratios, one a group, best first."""
+    return "\n\n".join(
+        _group_table(group, [row for row in rows if row.group == group])
+        for group in dict.fromkeys(row.group for row in rows)
+    )
+
+
+def _group_table(group: str, rows: Sequence[Row]) -> str:
+    way = f"way, {group}" if group else "way"
+    lines = [f"| {way} | against the best peer | lowest - highest round |", "|---|---|---|"]
     for row in sorted(rows, key=lambda row: -row.ratio):
         name = f"{row.name} (peer)" if row.peer else row.name
         lines.append(f"| {name} | {row.ratio:.2f} | {row.ratio_low:.2f} - {row.ratio_high:.2f} |")

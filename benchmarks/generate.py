@@ -1,0 +1,292 @@
+"""Faces a second from latents to float32 faces on the CPU, against what a user would otherwise run.
+
+All contenders have the same weights, the same latents and the same number of threads. The model has
+the default size and random weights, and BatchNorms that have seen latents, as after training. Peers
+run the decoder as it is: eager PyTorch, frozen TorchScript, `torch.onnx.export` in ONNX Runtime,
+and in OpenVINO where that is installed. Ours is the rewritten decoder in a `Session`; what OpenVINO
+makes of our ONNX file is shown beside it. Each is also told as a share of the measured sgemm rate.
+"""
+
+import argparse
+import logging
+import os
+import statistics
+import tempfile
+import warnings
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from benchmarks import runner
+from export import ExportSource, export_onnx, export_torchscript, open_model, open_session
+from export._onnx import OnnxSession
+from export._torchscript import open_torchscript
+from faceae.latent import latent_noise
+from faceae.model import FaceAutoEncoder, ModelConfig
+
+try:
+    import openvino
+except ImportError:
+    openvino = None
+
+log = logging.getLogger(__name__)
+
+BATCH_SIZES = (1, 16, 64, 256)
+PIECES = (8, 16, 32, 64, 256)
+"""Candidates for `MICRO_BATCH`, each computing a batch of 256."""
+FACES_A_TURN = {1: 64}
+"""Faces a contender computes in its turn, by batch size..."""
+MOST_FACES_A_TURN = 256
+"""... and at any other."""
+FACES_TO_COMPARE = 1000
+SGEMM_SIZE = 2048
+SGEMMS_A_TURN = 8
+
+CPU = torch.device("cpu")
+Decode = Callable[[NDArray[np.float32]], Any]
+"""Latents, N x Z, to faces, N x 3 x S x S float32."""
+
+
+def make_model() -> FaceAutoEncoder:
+    """A model of the default size that computes like a trained one."""
+    torch.manual_seed(0)
+    model = FaceAutoEncoder(ModelConfig())
+    norms = [layer for layer in model.decoder if isinstance(layer, nn.BatchNorm2d)]
+    for norm in norms:
+        nn.init.normal_(norm.weight, mean=1, std=0.2)
+        nn.init.normal_(norm.bias, std=0.2)
+        norm.momentum = None
+    with torch.no_grad():
+        model.decode(torch.randn(256, model.config.latent_size))
+    return model.eval()
+
+
+class _Plain(nn.Module):
+    """The decoder as the article exports it."""
+
+    def __init__(self, model: FaceAutoEncoder) -> None:
+        super().__init__()
+        self.decoder = model.decoder
+
+    def forward(self, latents: torch.Tensor) -> torch.Tensor:
+        return self.decoder(latents[:, :, None, None])
+
+
+def _in_torch(module: nn.Module) -> Decode:
+    @torch.inference_mode()
+    def decode(z: NDArray[np.float32]) -> NDArray[np.float32]:
+        return module(torch.from_numpy(z)).numpy()
+
+    return decode
+
+
+def _in_openvino(path: Path) -> Decode:
+    core = openvino.Core()
+    options = {"INFERENCE_NUM_THREADS": torch.get_num_threads(), "INFERENCE_PRECISION_HINT": "f32"}
+    compiled = core.compile_model(core.read_model(path), "CPU", options)
+    return lambda z: compiled([z])[0]
+
+
+def _in_onnxruntime(path: Path) -> Decode:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = torch.get_num_threads()
+    session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    return lambda z: session.run(None, {"latents": z})[0]
+
+
+def _freeze(plain: nn.Module) -> torch.jit.ScriptModule:
+    example = torch.zeros(2, ModelConfig().latent_size)
+    with torch.inference_mode(), warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        return torch.jit.freeze(torch.jit.trace(plain, example))
+
+
+def _export_plain(plain: nn.Module, path: Path) -> Path:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)
+        torch.onnx.export(
+            plain,
+            (torch.zeros(2, ModelConfig().latent_size),),
+            path,
+            dynamo=True,
+            external_data=False,
+            dynamic_shapes=({0: "batch"},),
+            input_names=["latents"],
+            verbose=False,
+        )
+    return path
+
+
+def make_peers(model: FaceAutoEncoder, folder: Path) -> dict[str, Decode]:
+    """Return what a user would otherwise run, by name."""
+    plain = _Plain(model).eval()
+    channels_last = _Plain(make_model()).eval().to(memory_format=torch.channels_last)
+    path = _export_plain(plain, folder / "plain.onnx")
+    peers = {
+        "PyTorch": _in_torch(plain),
+        "PyTorch, channels last": _in_torch(channels_last),
+        "frozen TorchScript": _in_torch(_freeze(plain)),
+        "ONNX Runtime": _in_onnxruntime(path),
+    }
+    if openvino is not None:
+        peers["OpenVINO"] = _in_openvino(path)
+    return peers
+
+
+def make_ours(model: FaceAutoEncoder, folder: Path) -> dict[str, Decode]:
+    """Return the rewritten decoder in each engine, by name."""
+    source = ExportSource(model=model, dataset_hash="", sampler=None)
+    onnx = export_onnx(source, "decoder", folder / "ours.onnx", CPU).path
+    script = export_torchscript(source, "decoder", folder / "ours.ts", CPU).path
+    ours: dict[str, Decode] = {
+        "rewritten, PyTorch": open_model(source, "decoder", CPU).run,
+        "rewritten, TorchScript": open_session(script, CPU).run,
+        "rewritten, ONNX Runtime": open_session(onnx, CPU).run,
+    }
+    if openvino is not None:
+        ours["rewritten, its ONNX file in OpenVINO"] = _in_openvino(onnx)
+    return ours
+
+
+def _contender(
+    group: str, name: str, decode: Decode, z: NDArray[np.float32], batch_size: int, peer: bool
+) -> runner.Contender:
+    def work() -> int:
+        for start in range(0, len(z), batch_size):
+            decode(z[start : start + batch_size])
+        return len(z)
+
+    return runner.Contender(group=group, name=name, peer=peer, work=work)
+
+
+def compare_batches(
+    peers: dict[str, Decode], ours: dict[str, Decode], z: NDArray[np.float32]
+) -> list[runner.Contender]:
+    """Every way at every batch size."""
+    return [
+        _contender(
+            f"batch {batch_size}",
+            name,
+            decode,
+            z[: FACES_A_TURN.get(batch_size, MOST_FACES_A_TURN)],
+            batch_size,
+            name in peers,
+        )
+        for batch_size in BATCH_SIZES
+        for name, decode in (peers | ours).items()
+    ]
+
+
+def compare_pieces(folder: Path, z: NDArray[np.float32]) -> list[runner.Contender]:
+    """The rewritten decoder, given a batch of 256 in pieces of several sizes."""
+    engines = {
+        "ONNX Runtime": OnnxSession(folder / "ours.onnx", CPU),
+        "TorchScript": open_torchscript(folder / "ours.ts", CPU),
+    }
+    return [
+        _contender(
+            f"pieces, {name}", f"{size} at once", session.run, z[:256], size, size == PIECES[-1]
+        )
+        for name, session in engines.items()
+        for size in PIECES
+    ]
+
+
+def measure_sgemm(num_flops_a_face: int) -> list[runner.Contender]:
+    """Square float32 products, told as the faces a second that their rate would give."""
+    a = np.random.default_rng(0).random((SGEMM_SIZE, SGEMM_SIZE), dtype=np.float32)
+    a_torch = torch.from_numpy(a)
+
+    def times(multiply: Callable[[], object]) -> Callable[[], Any]:
+        def work() -> float:
+            for _ in range(SGEMMS_A_TURN):
+                multiply()
+            return SGEMMS_A_TURN * 2 * SGEMM_SIZE**3 / num_flops_a_face
+
+        return work
+
+    return [
+        runner.Contender(group="sgemm", name="numpy", peer=True, work=times(lambda: a @ a)),
+        runner.Contender(
+            group="sgemm", name="PyTorch", peer=True, work=times(lambda: a_torch @ a_torch)
+        ),
+    ]
+
+
+def count_flops(model: FaceAutoEncoder) -> int:
+    """Return the multiplications and additions of the plain decoder, a face."""
+    size, flops = 1, 0
+    for layer in model.decoder:
+        if isinstance(layer, nn.ConvTranspose2d):
+            flops += 2 * size**2 * layer.weight.numel()
+            size = (size - 1) * layer.stride[0] - 2 * layer.padding[0] + layer.kernel_size[0]
+    return flops
+
+
+def shares_of_sgemm(rows: Iterable[runner.Row]) -> dict[str, dict[str, float]]:
+    """Return rate over that of the round's best sgemm, median over the rounds."""
+    rows = list(rows)
+    gemms = [row.items_per_s for row in rows if row.group == "sgemm"]
+    best = [max(rates) for rates in zip(*gemms, strict=True)]
+    shares: dict[str, dict[str, float]] = {}
+    for row in rows:
+        share = [rate / gemm for rate, gemm in zip(row.items_per_s, best, strict=True)]
+        shares.setdefault(row.group, {})[row.name] = statistics.median(share)
+    return shares
+
+
+def largest_errors(
+    model: FaceAutoEncoder, ways: dict[str, Decode], z: NDArray[np.float32]
+) -> dict[str, float]:
+    """Return how far each way is from eager PyTorch, of faces in [-1, 1]."""
+    errors = dict.fromkeys(ways, 0.0)
+    reference = _in_torch(_Plain(model).eval())
+    for start in range(0, len(z), 50):
+        piece = z[start : start + 50]
+        expected = reference(piece)
+        for name, decode in ways.items():
+            errors[name] = max(errors[name], float(np.abs(decode(piece) - expected).max()))
+    return errors
+
+
+def main() -> None:
+    """Measure, write results/generate.json and print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=5)
+    options = parser.parse_args()
+    logging.basicConfig(format="%(message)s")
+    logging.getLogger("benchmarks").setLevel(logging.INFO)
+    if openvino is None:
+        log.warning("openvino is not installed: left out")
+    load = os.getloadavg()
+    model = make_model()
+    z = latent_noise(0, 0, FACES_TO_COMPARE, model.config.latent_size)
+    with tempfile.TemporaryDirectory() as folder:
+        peers, ours = make_peers(model, Path(folder)), make_ours(model, Path(folder))
+        contenders = [
+            *compare_batches(peers, ours, z),
+            *compare_pieces(Path(folder), z),
+            *measure_sgemm(count_flops(model)),
+        ]
+        rows = runner.measure(contenders, options.rounds)
+        errors = largest_errors(model, peers | ours, z)
+    settings = {
+        "threads": torch.get_num_threads(),
+        "load_average_before": load,
+        "load_average_after": os.getloadavg(),
+        "flops_a_face": count_flops(model),
+        "faces_compared": len(z),
+    }
+    findings = {"shares_of_sgemm": shares_of_sgemm(rows), "largest_errors": errors}
+    runner.save("generate", rows, settings, findings)
+    print(runner.table(rows))
+
+
+if __name__ == "__main__":
+    main()
