@@ -13,8 +13,7 @@ Three equalities, none of them an approximation:
   the four parities (a, b) are a plain 2x2 convolution, and the layer is those four, interleaved.
 
 The last equality is the speed: engines have fast kernels for plain convolutions, where they compute
-a transposed one as a matrix product and scatter its columns. ARCHITECTURE.md has the other forms
-that were tried.
+a transposed one as a matrix product and scatter its columns.
 """
 
 import copy
