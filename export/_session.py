@@ -19,8 +19,9 @@ ONNX_SUFFIXES = (".onnx",)
 TORCHSCRIPT_SUFFIXES = (".ts", ".pt")
 
 MICRO_BATCH = 32
-"""Faces a CPU computes at once: what the layers hand on then stays in its cache. Measured by
-`benchmarks/generate.py`; a GPU takes batches as they come."""
+"""Faces a CPU computes at once: enough to share the reading of the weights, few enough for what the
+layers hand on to stay in its cache. Measured by `benchmarks/generate.py`; a GPU takes batches as
+they come."""
 
 
 class Session(Protocol):
