@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 
-@click.command(short_help="Make WebDataset shards of other tools a dataset, in place.")
+@click.command()
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.option(
     "--workers", type=click.IntRange(min=1), metavar="N", help="Processes.  [default: one a core]"

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from faceae.doctor import Report
 
 
-@click.command(short_help="Print what this machine can and cannot run.")
+@click.command()
 @click.option(
     "--device",
     type=click.Choice(["auto", "cpu", "cuda"]),

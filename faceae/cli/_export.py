@@ -42,7 +42,7 @@ def _export_options(command: Callable[..., None]) -> Callable[..., None]:
     return command
 
 
-@click.group(short_help="Write a trained model as ONNX or TorchScript.")
+@click.group()
 def command() -> None:
     """Write a trained model as one file for other software, with a free batch size.
 

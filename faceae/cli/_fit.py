@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from faceae.device import DeviceName
 
 
-@click.command(short_help="Fit the latent distribution new faces are drawn from.")
+@click.command()
 @click.argument("run_path", metavar="RUN", type=click.Path(path_type=Path))
 @click.argument("data", type=click.Path(path_type=Path))
 @click.option("--split", default="train", show_default=True, help="Part of DATA to fit on.")

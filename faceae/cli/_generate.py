@@ -39,7 +39,7 @@ def _check_finite(ctx: click.Context, param: click.Parameter, value: float) -> f
     return value
 
 
-@click.command(short_help="Draw new faces.")
+@click.command()
 @click.argument("model", type=click.Path(path_type=Path))
 @click.argument("out", type=click.Path(path_type=Path))
 @click.option("-n", "count", type=click.IntRange(min=1), metavar="N", default=64, show_default=True)

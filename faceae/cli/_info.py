@@ -9,7 +9,7 @@ import click
 from shards import Dataset, open_dataset
 
 
-@click.command(short_help="Print what a packed dataset holds.")
+@click.command()
 @click.argument("dataset", type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="Print the manifest as JSON.")
 def command(dataset: Path, as_json: bool) -> None:

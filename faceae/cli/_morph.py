@@ -23,7 +23,7 @@ _GIF_SUFFIX = ".gif"
 _BATCH_FRAMES = 64
 
 
-@click.command(short_help="Blend one face into another.")
+@click.command()
 @click.argument("run_path", metavar="RUN", type=click.Path(path_type=Path))
 @click.argument("first", metavar="A.jpg", type=click.Path(path_type=Path))
 @click.argument("last", metavar="B.jpg", type=click.Path(path_type=Path))

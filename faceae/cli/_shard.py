@@ -18,7 +18,7 @@ def _parse_split(ctx: click.Context, param: click.Parameter, value: str) -> Spli
     return train, valid, test
 
 
-@click.command(short_help="Pack photographs into checked WebDataset shards.")
+@click.command()
 @click.argument("source", type=click.Path(path_type=Path))
 @click.argument("out", type=click.Path(path_type=Path))
 @click.option(

@@ -8,7 +8,7 @@ from faceae.errors import FaceaeError
 from faceae.synthetic import SynthConfig, SynthSummary
 
 
-@click.command(short_help="Draw a CelebA-like set of faces.")
+@click.command()
 @click.argument("out", type=click.Path(path_type=Path))
 @click.option("--count", type=int, metavar="N", required=True, help="Pictures.")
 @click.option(

@@ -14,7 +14,7 @@ _SIGNAL_EXIT = 128
 """Added to a signal's number to make an exit code, as shells do."""
 
 
-@click.command(short_help="Train an autoencoder on a packed dataset.")
+@click.command()
 @click.argument("data", type=click.Path(path_type=Path))
 @click.option(
     "--run",

@@ -7,7 +7,7 @@ import click
 from shards import ShardsError
 
 
-@click.command(short_help="Check every hash and decode every image of a packed dataset.")
+@click.command()
 @click.argument("dataset", type=click.Path(path_type=Path))
 @click.option(
     "--reindex", is_flag=True, help="First rebuild missing and stale indices of sound tars."

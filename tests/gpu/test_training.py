@@ -45,7 +45,7 @@ def test_trains_in_a_lower_precision_and_resumes(config: TrainConfig) -> None:
 
 def test_device_named_on_resuming_a_cuda_run(config: TrainConfig) -> None:
     train(replace(config, device="auto"))
-    resume(config.run, config.data, {"device": "cuda"})
+    assert resume(config.run, config.data, {"device": "cuda"}).run.device == "cuda"
 
 
 @pytest.mark.parametrize("amp_dtype", [None, torch.bfloat16, torch.float16])
@@ -61,8 +61,8 @@ def test_steps_do_not_wait_for_the_gpu(amp_dtype: torch.dtype | None) -> None:
     images = images.contiguous(memory_format=torch.channels_last)
     train_step(learner, 0, images)
     torch.cuda.set_sync_debug_mode("error")
-    try:
-        for step in range(1, 4):
-            train_step(learner, step, images)
+    try:  # a step that waits raises
+        losses = [train_step(learner, step, images) for step in range(1, 4)]
     finally:
         torch.cuda.set_sync_debug_mode("default")
+    assert all(loss.isfinite() for loss in losses)

@@ -104,7 +104,8 @@ def test_file_in_the_folders_place(config: TrainConfig, dataset_npy: shards.Data
 
 def test_empty_folder_will_do(config: TrainConfig, dataset_npy: shards.Dataset) -> None:
     config.run.mkdir()
-    plan_run(config, dataset_npy, CPU)
+    assert plan_run(config, dataset_npy, CPU).path == config.run
+    assert list(config.run.iterdir()) == []
 
 
 def only(dataset: shards.Dataset, *splits: str) -> shards.Dataset:
