@@ -2,9 +2,10 @@
 PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
+EXTRAS := .venv/.installed-full
 DEMO := demo
 
-.PHONY: demo test check install clean
+.PHONY: demo test test-full check install clean
 .DELETE_ON_ERROR:
 
 install: $(INSTALLED)
@@ -24,6 +25,15 @@ check: $(INSTALLED)
 
 test: $(INSTALLED)
 	$(BIN)/pytest
+
+# Tests of what the extras add; installs them (setup.cfg: full), an S3 server and `datasets`.
+test-full: $(EXTRAS)
+	$(BIN)/pytest tests/full
+
+$(EXTRAS): $(INSTALLED)
+	@echo "installing the extras, datasets and moto's server into .venv (see setup.cfg: full)"
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,full]'
+	touch $@
 
 demo: $(INSTALLED)
 	rm -rf $(DEMO)

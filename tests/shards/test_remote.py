@@ -1,0 +1,36 @@
+import sys
+from pathlib import Path
+
+import pytest
+
+from shards import ShardsError
+from shards._remote import connect, parse_location
+
+
+@pytest.mark.parametrize("text", ["s3://bucket/faces", "https://host/a.zip", "memory://x"])
+def test_url_stays_as_it_is(text: str) -> None:
+    assert parse_location(text) == text
+
+
+@pytest.mark.parametrize("text", ["faces", "/data/a b.zip", "C:\\faces", "a:/b", "odd//name"])
+def test_everything_else_is_a_path(text: str) -> None:
+    assert parse_location(text) == Path(text)
+
+
+def test_scheme_that_nobody_knows() -> None:
+    with pytest.raises(ShardsError, match=r"ftps3://x/y cannot be used: .*ftps3"):
+        connect("ftps3://x/y")
+
+
+def test_missing_library_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "s3fs", None)
+    monkeypatch.delitem(sys.modules["fsspec.registry"]._registry, "s3", raising=False)
+    with pytest.raises(ShardsError, match=r"s3://b/c .*s3fs.*pip install 'faceae\[remote\]'"):
+        connect("s3://b/c")
+
+
+def test_file_system_and_path_inside_it() -> None:
+    file_system, path = connect("memory://a/b.tar")
+    file_system.pipe_file(path, b"x")
+    assert file_system.cat_file("/a/b.tar") == b"x"
+    file_system.rm(path)
