@@ -3,6 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 EXTRAS := .venv/.installed-full
+IMG2DATASET := .venv-img2dataset/.installed
 DEMO := demo
 
 .PHONY: demo test test-full check install clean
@@ -26,13 +27,21 @@ check: $(INSTALLED)
 test: $(INSTALLED)
 	$(BIN)/pytest
 
-# Tests of what the extras add; installs them (setup.cfg: full), an S3 server and `datasets`.
-test-full: $(EXTRAS)
+# Tests of what the extras add; installs them (setup.cfg: full), an S3 server and `datasets`, and
+# beside them img2dataset, whose packages are older than ours.
+test-full: $(EXTRAS) $(IMG2DATASET)
 	$(BIN)/pytest tests/full
 
 $(EXTRAS): $(INSTALLED)
 	@echo "installing the extras, datasets and moto's server into .venv (see setup.cfg: full)"
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,full]'
+	touch $@
+
+$(IMG2DATASET): tests/full/img2dataset.txt
+	@echo "installing img2dataset into .venv-img2dataset (see $<)"
+	rm -rf .venv-img2dataset
+	$(PYTHON) -m venv .venv-img2dataset
+	.venv-img2dataset/bin/pip install --quiet --disable-pip-version-check -r $<
 	touch $@
 
 demo: $(INSTALLED)
@@ -56,4 +65,4 @@ demo: $(INSTALLED)
 	@echo "  morph.gif                 one face becoming another"
 
 clean:
-	rm -rf .venv $(DEMO) build *.egg-info .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .venv-img2dataset $(DEMO) build *.egg-info .mypy_cache .pytest_cache .ruff_cache

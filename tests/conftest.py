@@ -1,5 +1,7 @@
 """Data that many tests read and none may change: small pictures, datasets packed from them."""
 
+import hashlib
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -55,3 +57,17 @@ def dataset_jpg(face_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> 
 def dataset_npy(face_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> shards.Dataset:
     """The pictures at 32x32 as arrays: 24 to train on, 12 to validate, 12 to test."""
     return _pack(face_folder, tmp_path_factory.mktemp("packed") / "npy", "npy")
+
+
+@pytest.fixture(scope="session")
+def hash_tree() -> Callable[[Path], dict[str, str]]:
+    """Return the sha256 of every file below a folder."""
+
+    def hash_tree_(folder: Path) -> dict[str, str]:
+        return {
+            file.relative_to(folder).as_posix(): hashlib.sha256(file.read_bytes()).hexdigest()
+            for file in sorted(folder.rglob("*"))
+            if file.is_file()
+        }
+
+    return hash_tree_

@@ -1,6 +1,5 @@
 """Small photographs, and what tests do with every pack."""
 
-import hashlib
 import io
 from collections.abc import Callable
 from pathlib import Path
@@ -70,17 +69,3 @@ def configure(photos: Path, tmp_path: Path) -> Callable[..., shards.PackConfig]:
         return shards.PackConfig(**{**defaults, **options})
 
     return configure_
-
-
-@pytest.fixture(scope="session")
-def hash_tree() -> Callable[[Path], dict[str, str]]:
-    """Return the sha256 of every file below a folder."""
-
-    def hash_tree_(folder: Path) -> dict[str, str]:
-        return {
-            file.relative_to(folder).as_posix(): hashlib.sha256(file.read_bytes()).hexdigest()
-            for file in sorted(folder.rglob("*"))
-            if file.is_file()
-        }
-
-    return hash_tree_
