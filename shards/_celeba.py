@@ -6,9 +6,11 @@ and one of column names. Or the same tables as CSV with one header line each, as
 """
 
 import hashlib
+import io
 import itertools
+import operator
 import posixpath
-from collections.abc import Iterable
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,6 +37,7 @@ _HEADLESS: dict[str, tuple[str, ...]] = {PARTITION: ("partition",), IDENTITY: ("
 """Tables whose .txt has no header lines, and their columns."""
 _FIELDS = {ATTRIBUTES: "attributes", IDENTITY: "identity", BOX: "box", LANDMARKS: "landmarks"}
 """Tables, and the field of a sample's json each becomes."""
+_LINES_AT_ONCE = 16_384
 _PLACES = (".", "Anno", "Eval")
 """Folders beside a source that may hold the files; the latter two are CelebA's own."""
 
@@ -43,16 +46,12 @@ _PLACES = (".", "Anno", "Eval")
 class Table:
     """One annotation file."""
 
-    where: str
-    """For messages."""
     file_name: str
     columns: tuple[str, ...]
     sha256: str
     """Of the file."""
-    rows: dict[str, int]
-    """Row number by the image's base name without suffix."""
-    values: NDArray[np.int32]
-    """Rows x columns."""
+    values: NDArray[np.signedinteger]
+    """Images x columns, in the order of the source's images."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,8 +60,8 @@ class Annotations:
 
     tables: dict[str, Table]
     """By file name without suffix."""
-    files: tuple[Entry, ...]
-    """Those of the tables that lie inside the source."""
+    num_files: int
+    """Of the tables that lie inside the source."""
 
     @property
     def fields(self) -> tuple[str, ...]:
@@ -78,30 +77,26 @@ class Annotations:
         """Return a sha256 over the files."""
         return hash_json({table.file_name: table.sha256 for table in self.tables.values()})
 
-    def get_partition(self, entries: Iterable[Entry]) -> list[str] | None:
+    def get_partition(self) -> list[str] | None:
         """Return the official split of each image, or None without the partition file."""
-        values = self._get_column(PARTITION, entries)
+        values = self._get_column(PARTITION)
         return None if values is None else [SPLITS[value] for value in values]
 
-    def get_identities(self, entries: Iterable[Entry]) -> list[int] | None:
+    def get_identities(self) -> list[int] | None:
         """Return the person each image shows, or None without the identity file."""
-        return self._get_column(IDENTITY, entries)
+        return self._get_column(IDENTITY)
 
-    def describe(self, entry: Entry) -> dict[str, Any]:
-        """Return an image's annotations as its sample's json holds them."""
+    def describe(self, number: int) -> dict[str, Any]:
+        """Return the annotations of the source's image `number` as its sample's json holds them."""
         described: dict[str, Any] = {}
         for name, field in _FIELDS.items():
             if name in self.tables:
                 table = self.tables[name]
-                row = table.values[table.rows[_stem(entry.name)]].tolist()
-                described[field] = _format_row(field, table.columns, row)
+                described[field] = _format_row(field, table.columns, table.values[number].tolist())
         return described
 
-    def _get_column(self, name: str, entries: Iterable[Entry]) -> list[int] | None:
-        if name not in self.tables:
-            return None
-        table = self.tables[name]
-        return [int(table.values[table.rows[_stem(entry.name)], 0]) for entry in entries]
+    def _get_column(self, name: str) -> list[int] | None:
+        return self.tables[name].values[:, 0].tolist() if name in self.tables else None
 
 
 def find_annotations(source: Source) -> Annotations:
@@ -112,29 +107,32 @@ def find_annotations(source: Source) -> Annotations:
     CelebA matches too.
 
     Raises:
-        ShardsError: a file is damaged, is there twice, or does not list every image.
+        ShardsError: a file is damaged, is there twice, or does not list every image just once.
     """
     tables: dict[str, Table] = {}
-    inside: list[Entry] = []
+    num_inside = 0
     if source.kind == "shards":  # numbered, and described by their own json
-        return Annotations(tables=tables, files=())
+        return Annotations(tables=tables, num_files=0)
+    images = source.entries.names
     for name in (PARTITION, *_FIELDS):
         file_names = [name + suffix for suffix in _SUFFIXES]
-        found = [entry for entry in source.others if posixpath.basename(entry.name) in file_names]
+        found = [
+            source.others[number]
+            for number, other in enumerate(source.others.names)
+            if posixpath.basename(other) in file_names
+        ]
         if len(found) > 1:
             raise ShardsError(
                 f"{source.path} holds {name} twice: {found[0].name}, {found[1].name}; keep one"
             )
         if found:
-            inside.append(found[0])
+            num_inside += 1
             where = f"{source.path}: {found[0].name}"
             file_name = posixpath.basename(found[0].name)
-            tables[name] = _parse(file_name, where, _read_inside(source, found[0]))
+            tables[name] = _parse(file_name, where, _read_inside(source, found[0]), images)
         elif (path := _find_beside(source.path, file_names)) is not None:
-            tables[name] = _parse(path.name, str(path), path.read_bytes())
-    for table in tables.values():
-        _check_covers(table, source)
-    return Annotations(tables=tables, files=tuple(inside))
+            tables[name] = _parse(path.name, str(path), path.read_bytes(), images)
+    return Annotations(tables=tables, num_files=num_inside)
 
 
 def describe_shortfall(source: Source, annotations: Annotations) -> str | None:
@@ -165,68 +163,97 @@ def _find_beside(path: Path, file_names: list[str]) -> Path | None:
     return None
 
 
-def _parse(file_name: str, where: str, content: bytes) -> Table:
-    lines = [line for line in content.decode("utf-8", "replace").splitlines() if line.strip()]
-    if not lines or is_html(content):
-        what = "an HTML page" if lines else "empty"
+def _parse(file_name: str, where: str, content: bytes, images: Sequence[str]) -> Table:
+    lines = _read_lines(content)
+    first = next(lines, None)
+    if first is None or is_html(content):
+        what = "empty" if first is None else "an HTML page"
         raise ShardsError(f"{where} is {what}, not CelebA's file; get it again")
     name, suffix = posixpath.splitext(file_name)
     delimiter = "," if suffix == ".csv" else None
+    announced = None
     if delimiter:
-        columns = _parse_csv_header(where, lines.pop(0))
+        columns = _parse_csv_header(where, first)
     elif name in _HEADLESS:
         columns = _HEADLESS[name]
+        lines = itertools.chain([first], lines)
     else:
-        columns = _parse_header(where, lines)
-        lines = lines[2:]
-    try:
-        values = np.loadtxt(
-            lines,
-            dtype=np.int32,
-            delimiter=delimiter,
-            usecols=range(1, len(columns) + 1),
-            comments=None,
-            ndmin=2,
+        announced = _parse_count(where, first)
+        columns = tuple(column for column in next(lines, "").split() if column != "image_id")
+    names, values = _parse_rows(where, lines, delimiter, len(columns))
+    if not names:
+        raise ShardsError(f"{where} lists no image; get it again")
+    if announced not in (None, len(names)):
+        raise ShardsError(
+            f"{where} announces {announced} images and lists {len(names)}; get it again"
         )
-    except ValueError as error:
-        raise ShardsError(f"{where} is not CelebA's file: {error}; get it again") from error
     if name == PARTITION and not set(np.unique(values).tolist()) <= {0, 1, 2}:
         raise ShardsError(f"{where} has a partition other than 0, 1 and 2; get it again")
-    names = (line.split(delimiter, maxsplit=1)[0] for line in lines)
     return Table(
-        where=where,
         file_name=file_name,
         columns=columns,
         sha256=hashlib.sha256(content).hexdigest(),
-        rows={_stem(name.strip()): number for number, name in enumerate(names)},
-        values=values,
+        values=values[_match(where, names, images)],
     )
 
 
+def _read_lines(content: bytes) -> Iterator[str]:
+    text = io.TextIOWrapper(io.BytesIO(content), encoding="utf-8-sig", errors="replace")
+    return (line for line in text if line.strip())
+
+
+def _parse_rows(
+    where: str, lines: Iterator[str], delimiter: str | None, num_columns: int
+) -> tuple[list[str], NDArray[np.signedinteger]]:
+    """Return the name each line begins with, and the numbers that follow."""
+    names: list[str] = []
+    blocks: list[NDArray[np.signedinteger]] = []
+    while block := list(itertools.islice(lines, _LINES_AT_ONCE)):
+        names.extend(line.split(delimiter, maxsplit=1)[0].strip() for line in block)
+        try:
+            values = np.loadtxt(
+                block,
+                dtype=np.int32,
+                delimiter=delimiter,
+                usecols=range(1, num_columns + 1),
+                comments=None,
+                ndmin=2,
+            )
+        except ValueError as error:
+            raise ShardsError(f"{where} is not CelebA's file: {error}; get it again") from error
+        lowest = min(values.min(), -1 - values.max())
+        blocks.append(values.astype(np.min_scalar_type(lowest)))
+    return names, np.concatenate(blocks) if blocks else np.empty((0, num_columns), np.int8)
+
+
+def _match(where: str, names: Sequence[str], images: Sequence[str]) -> list[int] | slice:
+    """Return the row of each image, or all rows where they are listed in the images' order."""
+    if len(names) == len(images) and all(map(operator.eq, map(_stem, names), map(_stem, images))):
+        return slice(None)
+    rows: dict[str, int] = {}
+    for number, name in enumerate(names):
+        if rows.setdefault(_stem(name), number) != number:
+            raise ShardsError(f"{where} lists {name} twice; keep one of the lines")
+    lacking = [name for name in images if _stem(name) not in rows]
+    if lacking:
+        raise ShardsError(
+            f"{where} lists all but {len(lacking)} of the {len(images)} images "
+            f"(first: {lacking[0]}); move these images, or the file, elsewhere"
+        )
+    return [rows[_stem(name)] for name in images]
+
+
 def _parse_csv_header(where: str, line: str) -> tuple[str, ...]:
-    first, *columns = (name.strip() for name in line.removeprefix("\ufeff").split(","))
+    first, *columns = (name.strip() for name in line.split(","))
     if first != "image_id" or not columns:
         raise ShardsError(f"{where} does not begin with image_id and column names; get it again")
     return tuple(columns)
 
 
-def _parse_header(where: str, lines: list[str]) -> tuple[str, ...]:
-    """Return the column names after a check of the announced image count."""
-    if len(lines) < 3 or not lines[0].strip().isdecimal():
+def _parse_count(where: str, line: str) -> int:
+    if not line.strip().isdecimal():
         raise ShardsError(f"{where} does not begin with an image count; get it again")
-    announced, listed = int(lines[0]), len(lines) - 2
-    if announced != listed:
-        raise ShardsError(f"{where} announces {announced} images and lists {listed}; get it again")
-    return tuple(name for name in lines[1].split() if name != "image_id")
-
-
-def _check_covers(table: Table, source: Source) -> None:
-    lacking = [entry.name for entry in source.entries if _stem(entry.name) not in table.rows]
-    if lacking:
-        raise ShardsError(
-            f"{table.where} lists all but {len(lacking)} of the {len(source.entries)} images "
-            f"(first: {lacking[0]}); move these images, or the file, elsewhere"
-        )
+    return int(line)
 
 
 def _format_row(field: str, columns: tuple[str, ...], row: list[int]) -> Any:

@@ -5,6 +5,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+import numpy as np
+
 from ._decode import ImageRefused
 from ._pool import Tick, run_tasks
 from ._sources import Entry, Reader, Source
@@ -24,11 +26,8 @@ def digest(data: bytes) -> bytes:
 
 def count_repeats(digests: Iterable[bytes]) -> int:
     """Return how many digests had been there before."""
-    seen: set[bytes] = set()
-    num_digests = 0
-    for num_digests, item in enumerate(digests, start=1):  # noqa: B007
-        seen.add(item)
-    return num_digests - len(seen)
+    found = np.frombuffer(b"".join(digests), dtype=f"V{DIGEST_BYTES}")
+    return len(found) - len(np.unique(found))
 
 
 def find_duplicates(source: Source, workers: int) -> dict[int, int]:

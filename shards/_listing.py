@@ -7,7 +7,7 @@ from pathlib import Path
 from ._decode import is_html
 from ._errors import ShardsError
 from ._folder import FolderReader, stat_entry, walk
-from ._sources import IMAGE_SUFFIXES, Source, is_image_name
+from ._sources import IMAGE_SUFFIXES, Entries, Source, is_image_name, is_other_name
 from ._tar_source import list_tars
 from ._zip import list_zip
 
@@ -47,16 +47,16 @@ def _list_file(path: Path) -> Source:
 
 
 def _list_folder(root: Path) -> Source:
-    found = sorted(walk(root))
-    images = tuple(entry for entry in found if is_image_name(entry.name))
-    tars = [entry.name for entry in found if entry.name.endswith(_TAR_SUFFIX)]
+    found = Entries(walk(root)).sorted()
+    images, others = found.select(is_image_name), found.select(is_other_name)
+    tars = [name for name in others.names if name.endswith(_TAR_SUFFIX)]
     if tars and not images:
         return list_tars(root, tars)
     return Source(
         kind="folder",
         path=root,
         entries=images,
-        others=tuple(entry for entry in found if not is_image_name(entry.name)),
+        others=others,
         open_reader=lambda: FolderReader(root),
     )
 
@@ -72,7 +72,7 @@ def _list_text(path: Path) -> Source:
         lines[name] = number
     if lines and all(name.endswith(_TAR_SUFFIX) for name in lines):
         return list_tars(path, list(lines))
-    entries = tuple(stat_entry(name, path.parent / name) for name in lines)
+    entries = Entries(stat_entry(name, path.parent / name) for name in lines)
     if entries and all(entry.num_bytes is None for entry in entries):
         raise ShardsError(
             f"{path}: none of the {len(entries)} paths it lists exists (first: "
@@ -82,7 +82,7 @@ def _list_text(path: Path) -> Source:
         kind="list",
         path=path,
         entries=entries,
-        others=(),
+        others=Entries(),
         open_reader=lambda: FolderReader(path.parent),
     )
 

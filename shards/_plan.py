@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import PIL
 import simplejpeg
+from numpy.typing import NDArray
 
 from ._celeba import Annotations, describe_shortfall, find_annotations
 from ._config import PackConfig
@@ -64,7 +65,7 @@ class Plan:
     split_by: str
     notes: tuple[str, ...]
     """What the user should know of the source, a line each."""
-    order: dict[str, list[int]]
+    order: dict[str, NDArray[np.int64]]
     """Numbers of the source's images in the order they are stored, by split."""
     duplicates: dict[int, int]
     """Number of the first image of the same bytes, by the numbers of those to leave out."""
@@ -77,7 +78,7 @@ class Plan:
     @property
     def num_ignored(self) -> int:
         """Files of the source that are neither images nor annotations."""
-        return len(self.source.others) - len(self.annotations.files)
+        return len(self.source.others) - self.annotations.num_files
 
     def slots(self) -> Iterator[ShardSlot]:
         """Yield every shard, in order."""
@@ -90,7 +91,7 @@ class Plan:
 
     def make_task(self, slot: ShardSlot) -> ShardTask:
         """Return all that is needed to pack one shard."""
-        numbers = self.order[slot.split][slot.start : slot.stop]
+        numbers = self.order[slot.split][slot.start : slot.stop].tolist()
         images = (self._plan_image(*item) for item in enumerate(numbers, start=slot.start))
         return ShardTask(slot=slot, images=tuple(images))
 
@@ -100,8 +101,8 @@ class Plan:
         return PlannedImage(
             key=key,
             entry=entry,
-            annotations=self.annotations.describe(entry),
-            duplicate_of=None if original is None else self.source.entries[original].name,
+            annotations=self.annotations.describe(number),
+            duplicate_of=None if original is None else self.source.entries.names[original],
         )
 
     def identify(self) -> dict[str, Any]:
@@ -145,10 +146,10 @@ def make_plan(config: PackConfig) -> Plan:
     split_by, splits = split_entries(source, annotations, config.split, config.seed)
     order = {}
     for number, name in enumerate(SPLITS):
-        members = [i for i, split in enumerate(splits) if split == name]
+        members = np.array([i for i, split in enumerate(splits) if split == name], dtype=np.int64)
         rng = np.random.default_rng([config.seed, number])
-        order[name] = [members[i] for i in rng.permutation(len(members))]
-    if not order[SPLITS[0]]:
+        order[name] = members[rng.permutation(len(members))]
+    if not len(order[SPLITS[0]]):
         raise ShardsError(f"{config.source} has no image to train on; check the partition file")
     shortfall = describe_shortfall(source, annotations)
     return Plan(

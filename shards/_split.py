@@ -8,7 +8,7 @@ import numpy as np
 
 from ._celeba import Annotations
 from ._manifest import SPLITS
-from ._sources import Entry, Source
+from ._sources import Source
 
 
 def split_entries(
@@ -24,26 +24,26 @@ def split_entries(
     person; else by image.
     """
     entries = source.entries
-    partition = annotations.get_partition(entries)
+    partition = annotations.get_partition()
     if partition is not None:
         return "partition", partition
-    told = [entry.split for entry in entries if entry.split is not None]
+    told = [split for split in entries.splits if split is not None]
     if len(told) == len(entries):
         return "source", told
-    people: Sequence[Hashable] | None = annotations.get_identities(entries)
+    people: Sequence[Hashable] | None = annotations.get_identities()
     if people is None and source.kind != "shards":  # whose folders hold whatever fitted in
-        people = _get_person_folders(entries)
+        people = _get_person_folders(entries.names)
     rng = np.random.default_rng(seed)
     if people is not None:
         return "person", _split_by_group(people, fractions, rng)
     return "image", _split_by_image(len(entries), fractions, rng)
 
 
-def _get_person_folders(entries: Sequence[Entry]) -> list[str] | None:
+def _get_person_folders(names: Sequence[str]) -> list[str] | None:
     """Return each image's folder where there are several, all equally deep."""
-    folders = [posixpath.dirname(entry.name) for entry in entries]
+    folders = [posixpath.dirname(name) for name in names]
     distinct = set(folders)
-    depths = {entry.name.count("/") for entry in entries}
+    depths = {name.count("/") for name in names}
     return folders if len(distinct) > 1 and len(depths) == 1 else None
 
 

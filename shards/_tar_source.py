@@ -10,7 +10,7 @@ from typing import Any, BinaryIO, NamedTuple
 
 from ._decode import ImageRefused
 from ._errors import ShardsError
-from ._sources import Container, Entry, Source, is_hidden, is_image_name
+from ._sources import Container, Entries, Entry, Source, is_hidden, is_image_name, is_other_name
 
 _COMPRESSED = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ\0")
 """First bytes of gzip, bzip2 and xz."""
@@ -52,12 +52,14 @@ def list_tars(path: Path, names: Sequence[str]) -> Source:
     root = path if path.is_dir() else path.parent
     files = [root / name for name in names] or [path]
     splits = _guess_splits(names)
-    entries: list[Entry] = []
-    others: list[Entry] = []
-    for number, file in enumerate(files):
-        prefix = f"{names[number]}/" if names else ""
-        for entry, is_image in _list_tar(file, number, prefix, splits[number] if splits else None):
-            (entries if is_image else others).append(entry)
+    found = Entries(
+        entry
+        for number, file in enumerate(files)
+        for entry in _list_tar(
+            file, number, f"{names[number]}/" if names else "", splits[number] if splits else None
+        )
+    )
+    entries = found.select(is_image_name)
     stats = [file.stat() for file in files]
     containers = tuple(
         Container(file.name, stat.st_size, stat.st_mtime_ns)
@@ -69,8 +71,8 @@ def list_tars(path: Path, names: Sequence[str]) -> Source:
     return Source(
         kind="shards" if names else "tar",
         path=path,
-        entries=tuple(entries),
-        others=tuple(others),
+        entries=entries,
+        others=found.select(is_other_name),
         open_reader=lambda: TarReader(paths),
         containers=containers,
         fields=tuple(name for name in fields if name != "name"),
@@ -126,10 +128,8 @@ class TarReader:
         return data
 
 
-def _list_tar(
-    path: Path, number: int, prefix: str, split: str | None
-) -> Iterator[tuple[Entry, bool]]:
-    """Yield each file of a tar but the images' jsons, and whether it is an image."""
+def _list_tar(path: Path, number: int, prefix: str, split: str | None) -> Iterator[Entry]:
+    """Yield each file of a tar but the images' jsons."""
     members = list(read_directory(path))
     texts = {m.name.removesuffix(".json"): m for m in members if m.name.endswith(".json")}
     described = set()
@@ -140,11 +140,11 @@ def _list_tar(
             described.add(text)
             json_place = (0, 0) if text is None else (text.offset, text.num_bytes)
             place = (number, member.offset, *json_place)
-            yield Entry(prefix + member.name, member.num_bytes, place=place, split=split), True
+            yield Entry(prefix + member.name, member.num_bytes, place=place, split=split)
     for member in members:
         if not is_image_name(member.name) and member not in described:
             place = (number, member.offset, 0, 0)
-            yield Entry(prefix + member.name, member.num_bytes, place=place), False
+            yield Entry(prefix + member.name, member.num_bytes, place=place)
 
 
 def read_directory(path: Path) -> Iterator[_Member]:
@@ -182,7 +182,7 @@ def _guess_splits(names: Sequence[str]) -> list[str] | None:
     return splits if is_told else None
 
 
-def _peek(reader: TarReader, entries: list[Entry]) -> dict[str, Any]:
+def _peek(reader: TarReader, entries: Entries) -> dict[str, Any]:
     """Return what the first image's json holds; nothing where it is damaged."""
     try:
         return reader.describe(entries[0]) if entries else {}

@@ -13,7 +13,7 @@ from typing import Any, BinaryIO
 
 from ._decode import ImageRefused
 from ._errors import ShardsError
-from ._sources import Entry, Source, is_hidden, is_image_name
+from ._sources import Entries, Entry, Source, is_hidden, is_image_name, is_other_name
 
 _LOCAL_HEADER = struct.Struct("<4s22xHH")
 """Signature, then lengths of name and extra field (PKWARE's APPNOTE, 4.3.7)."""
@@ -32,16 +32,16 @@ def list_zip(path: Path) -> Source:
             members = archive.infolist()
     except zipfile.BadZipFile as error:
         raise ShardsError(f"{path} is a damaged zip ({error}); get it again") from error
-    found = sorted(
+    found = Entries(
         _make_entry(info)
         for info in members
         if not info.is_dir() and not any(map(is_hidden, info.filename.split("/")))
-    )
+    ).sorted()
     return Source(
         kind="zip",
         path=path,
-        entries=tuple(e for e in found if is_image_name(e.name)),
-        others=tuple(e for e in found if not is_image_name(e.name)),
+        entries=found.select(is_image_name),
+        others=found.select(is_other_name),
         open_reader=lambda: ZipReader(path),
     )
 

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from shards import ShardsError
+from shards import ShardsError, _celeba
 from shards._celeba import describe_shortfall, find_annotations
 from shards._listing import list_source
-from shards._sources import Entry
+from shards._sources import Entries, Entry
 from shards._split import split_entries
 
 FILES = {
@@ -66,8 +66,8 @@ def test_files_are_found_inside_and_beside(tmp_path: Path, place: str) -> None:
     annotations = find_annotations(source)
     assert annotations.attribute_names == ("Male", "Smiling")
     assert annotations.fields == ("attributes", "identity", "box", "landmarks")
-    assert annotations.get_partition(source.entries) == ["train", "valid", "test"]
-    assert annotations.describe(source.entries[0]) == {
+    assert annotations.get_partition() == ["train", "valid", "test"]
+    assert annotations.describe(0) == {
         "attributes": {"Male": -1, "Smiling": 1},
         "identity": 28,
         "box": [95, 71, 226, 313],
@@ -90,8 +90,8 @@ def test_csv_files_and_nested_images_of_kaggle(tmp_path: Path, source: str) -> N
         (tmp_path / "archive" / name).write_text(text, newline="")
     listed = list_source(tmp_path / source)
     annotations = find_annotations(listed)
-    assert annotations.get_partition(listed.entries) == ["train", "valid", "test"]
-    assert annotations.describe(listed.entries[0]) == {
+    assert annotations.get_partition() == ["train", "valid", "test"]
+    assert annotations.describe(0) == {
         "attributes": {"Male": -1, "Smiling": 1},
         "box": [95, 71, 226, 313],
         "landmarks": {"lefteye": (69, 109), "nose": (77, 142)},
@@ -141,15 +141,15 @@ def test_png_edition_matches_by_stem(tmp_path: Path) -> None:
     make_images(tmp_path, ".png")
     write_files(tmp_path)
     source = list_source(tmp_path)
-    assert find_annotations(source).get_identities(source.entries) == [28, 7, 28]
+    assert find_annotations(source).get_identities() == [28, 7, 28]
 
 
 def test_without_files(tmp_path: Path) -> None:
     make_images(tmp_path / "img")
     source = list_source(tmp_path / "img")
     annotations = find_annotations(source)
-    assert annotations.get_partition(source.entries) is None
-    assert annotations.describe(source.entries[0]) == {}
+    assert annotations.get_partition() is None
+    assert annotations.describe(0) == {}
 
 
 def test_image_that_no_file_lists(tmp_path: Path) -> None:
@@ -190,7 +190,7 @@ def test_damaged_file(tmp_path: Path, name: str, text: str, message: str) -> Non
 def split(
     folder: Path, names: list[str], fractions: tuple[float, float, float], seed: int = 0
 ) -> tuple[str, list[str]]:
-    entries = tuple(Entry(name, 1) for name in names)
+    entries = Entries(Entry(name, 1) for name in names)
     source = dataclasses.replace(list_source(folder), entries=entries)
     return split_entries(source, find_annotations(list_source(folder)), fractions, seed)
 
@@ -251,3 +251,28 @@ def test_identities_keep_people_together_without_a_partition(tmp_path: Path) -> 
     by, splits = split(tmp_path, ["000001.jpg", "000002.jpg", "000003.jpg"], (0.5, 0.5, 0.0))
     assert by == "person"
     assert splits[0] == splits[2]
+
+
+def test_table_in_another_order_than_the_images(tmp_path: Path) -> None:
+    make_images(tmp_path)
+    (tmp_path / "identity_CelebA.txt").write_text("000003.jpg 3\n000001.jpg 1\n000002.jpg 2\n")
+    assert find_annotations(list_source(tmp_path)).get_identities() == [1, 2, 3]
+
+
+def test_image_listed_twice(tmp_path: Path) -> None:
+    make_images(tmp_path)
+    path = tmp_path / "identity_CelebA.txt"
+    path.write_text("000001.jpg 1\n000002.jpg 2\n000002.jpg 5\n000003.jpg 3\n")
+    with pytest.raises(ShardsError, match=r"CelebA\.txt lists 000002\.jpg twice; keep one"):
+        find_annotations(list_source(tmp_path))
+
+
+def test_table_longer_than_a_block_and_wider_than_a_byte(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_celeba, "_LINES_AT_ONCE", 2)
+    make_images(tmp_path)
+    (tmp_path / "identity_CelebA.txt").write_text("1.jpg 1\n2.jpg 200\n3.jpg 70000\n")
+    for number in (1, 2, 3):
+        (tmp_path / f"00000{number}.jpg").rename(tmp_path / f"{number}.jpg")
+    assert find_annotations(list_source(tmp_path)).get_identities() == [1, 200, 70000]

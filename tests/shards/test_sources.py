@@ -9,7 +9,7 @@ import pytest
 
 from shards import ImageRefused, ShardsError
 from shards._listing import list_source
-from shards._sources import Source, escape
+from shards._sources import Entries, Entry, Source, escape
 
 
 def names(source: Source) -> list[str]:
@@ -40,7 +40,7 @@ def test_hidden_files_and_mac_folders_are_skipped(tmp_path: Path) -> None:
     fill(tmp_path, "a.jpg", ".b.jpg", ".hidden/c.jpg", "__MACOSX/._a.jpg", ".DS_Store")
     source = list_source(tmp_path)
     assert names(source) == ["a.jpg"]
-    assert source.others == ()
+    assert source.others.names == []
 
 
 def test_dots_spaces_and_unicode_in_names(tmp_path: Path) -> None:
@@ -217,3 +217,14 @@ def test_empty_list(tmp_path: Path) -> None:
     (tmp_path / "list.txt").write_text("\n")
     with pytest.raises(ShardsError, match="holds no images"):
         list_source(tmp_path / "list.txt")
+
+
+def test_columns_give_back_what_they_were_made_of() -> None:
+    listed = [
+        Entry("b", None, place=(1, 2), split="train"),
+        Entry("a", 7, crc=2**32 - 1, mtime_ns=-1, place=(2**60, 0)),
+    ]
+    assert list(Entries(listed)) == listed
+    assert list(Entries(listed).sorted()) == listed[::-1]
+    assert list(Entries(listed).select(lambda name: name == "a")) == listed[1:]
+    assert list(Entries()) == list(Entries().sorted()) == []
