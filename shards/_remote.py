@@ -1,16 +1,25 @@
 """Places told by URLs (s3://, gs://, https://), reached through fsspec."""
 
 import re
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-
-import fsspec
 
 from ._errors import ShardsError
 
 Location = Path | str
 """A path of this machine, or a URL as a str."""
 
+_LIBRARY_ERRORS = (
+    ("botocore.exceptions", "BotoCoreError"),
+    ("botocore.exceptions", "ClientError"),
+    ("aiohttp", "ClientError"),
+    ("gcsfs.retry", "HttpError"),
+    ("google.auth.exceptions", "GoogleAuthError"),
+)
+"""What the libraries raise besides OSError where a server is away, or refuses."""
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 
 
@@ -28,6 +37,8 @@ def connect(url: str) -> tuple[Any, str]:
     Raises:
         ShardsError: the scheme is unknown, or the library it needs is not installed.
     """
+    import fsspec  # here: it takes a tenth of a second, which a command's help need not wait for
+
     try:
         return fsspec.core.url_to_fs(url)  # type: ignore[no-any-return]
     except ImportError as error:
@@ -36,3 +47,32 @@ def connect(url: str) -> tuple[Any, str]:
         ) from error
     except ValueError as error:
         raise ShardsError(f"{url} cannot be used: {error}") from error
+
+
+@contextmanager
+def explain_errors(
+    url: str, remedy: str = "check the address, the keys and the network"
+) -> Iterator[None]:
+    """Make one line of what a server, or the way to it, has against the block.
+
+    Raises:
+        ShardsError: naming `url`, what happened, and the remedy.
+    """
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise ShardsError(f"{url} does not exist ({_first_line(error)}); {remedy}") from error
+    except PermissionError as error:
+        raise ShardsError(f"{url}: access is refused ({_first_line(error)}); {remedy}") from error
+    except (OSError, NotImplementedError, *_loaded_errors()) as error:
+        raise ShardsError(f"{url}: {_first_line(error)}; {remedy}") from error
+
+
+def _loaded_errors() -> tuple[type[Exception], ...]:
+    modules = [(sys.modules.get(module), name) for module, name in _LIBRARY_ERRORS]
+    return tuple(getattr(module, name) for module, name in modules if module is not None)
+
+
+def _first_line(error: Exception) -> str:
+    text = str(error).strip() or type(error).__name__
+    return text.splitlines()[0]

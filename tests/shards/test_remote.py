@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from shards import ShardsError
-from shards._remote import connect, parse_location
+from shards._remote import connect, explain_errors, parse_location
 
 
 @pytest.mark.parametrize("text", ["s3://bucket/faces", "https://host/a.zip", "memory://x"])
@@ -34,3 +34,22 @@ def test_file_system_and_path_inside_it() -> None:
     file_system.pipe_file(path, b"x")
     assert file_system.cat_file("/a/b.tar") == b"x"
     file_system.rm(path)
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (FileNotFoundError("No such bucket"), "does not exist.*No such bucket"),
+        (PermissionError("Access Denied"), "access is refused.*Access Denied"),
+        (OSError(5, "We reported\nan internal error"), "We reported; check the address"),
+        (TimeoutError(), "TimeoutError"),
+    ],
+)
+def test_failures_of_a_server_take_one_line(error: Exception, told: str) -> None:
+    with pytest.raises(ShardsError, match=f"s3://b/x.*{told}"), explain_errors("s3://b/x"):
+        raise error
+
+
+def test_mistakes_of_ours_keep_their_traceback() -> None:
+    with pytest.raises(KeyError), explain_errors("s3://b/x"):
+        raise KeyError("x")
