@@ -64,13 +64,15 @@ def explain_errors(
         raise ShardsError(f"{url} does not exist ({_first_line(error)}); {remedy}") from error
     except PermissionError as error:
         raise ShardsError(f"{url}: access is refused ({_first_line(error)}); {remedy}") from error
-    except (OSError, NotImplementedError, *_loaded_errors()) as error:
+    except _expected_errors() as error:
         raise ShardsError(f"{url}: {_first_line(error)}; {remedy}") from error
 
 
-def _loaded_errors() -> tuple[type[Exception], ...]:
+def _expected_errors() -> tuple[type[Exception], ...]:
+    """Return what may be raised, of the libraries that are in use."""
     modules = [(sys.modules.get(module), name) for module, name in _LIBRARY_ERRORS]
-    return tuple(getattr(module, name) for module, name in modules if module is not None)
+    theirs = [getattr(module, name) for module, name in modules if module is not None]
+    return (OSError, NotImplementedError, *theirs)
 
 
 def _first_line(error: Exception) -> str:
