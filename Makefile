@@ -6,7 +6,7 @@ EXTRAS := .venv/.installed-full
 IMG2DATASET := .venv-img2dataset/.installed
 DEMO := demo
 
-.PHONY: demo test test-full check install clean
+.PHONY: demo test test-full check install peers clean
 .DELETE_ON_ERROR:
 
 install: $(INSTALLED)
@@ -63,6 +63,12 @@ demo: $(INSTALLED)
 	@echo "  run/grids/                held-out faces over their reconstructions, one grid an epoch"
 	@echo "  faces64.png               64 new faces, made by the exported generator.onnx"
 	@echo "  morph.gif                 one face becoming another"
+
+# What benchmarks/ compares with. Streaming's pins exclude our NumPy, hence --no-deps.
+peers: $(INSTALLED)
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt \
+	  litdata openvino psutil matplotlib brotli python-snappy tqdm transformers xxhash zstd
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps mosaicml-streaming
 
 clean:
 	rm -rf .venv .venv-img2dataset $(DEMO) build *.egg-info .mypy_cache .pytest_cache .ruff_cache

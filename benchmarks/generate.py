@@ -162,7 +162,7 @@ def _contender(
             decode(z[start : start + batch_size])
         return len(z)
 
-    return runner.Contender(group=group, name=name, peer=peer, work=work)
+    return runner.Contender(group=group, name=name, peer=peer, rate=runner.timed(work))
 
 
 def compare_batches(
@@ -209,12 +209,15 @@ def measure_sgemm(num_flops_a_face: int) -> list[runner.Contender]:
                 multiply()
             return SGEMMS_A_TURN * 2 * SGEMM_SIZE**3 / num_flops_a_face
 
-        return work
+        return runner.timed(work)
 
     return [
-        runner.Contender(group="sgemm", name="numpy", peer=True, work=times(lambda: a @ a)),
+        runner.Contender(group="sgemm", name="numpy", peer=True, rate=times(lambda: a @ a)),
         runner.Contender(
-            group="sgemm", name="PyTorch", peer=True, work=times(lambda: a_torch @ a_torch)
+            group="sgemm",
+            name="PyTorch",
+            peer=True,
+            rate=times(lambda: a_torch @ a_torch),
         ),
     ]
 

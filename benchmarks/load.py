@@ -113,7 +113,9 @@ def contenders(folder: Path, count: int) -> list[runner.Contender]:
         ("faceae DALI loader, jpg", False, _ours("dali", jpg)),
         ("faceae DALI loader, npy 64x64", False, _ours("dali", npy)),
     ]
-    return [runner.Contender(name=name, peer=peer, work=work) for name, peer, work in ways]
+    return [
+        runner.Contender(name=name, peer=peer, rate=runner.timed(work)) for name, peer, work in ways
+    ]
 
 
 def main() -> None:

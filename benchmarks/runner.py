@@ -27,6 +27,10 @@ _PACKAGES = (
     "onnxruntime-gpu",
     "openvino",
     "webdataset",
+    "litdata",
+    "mosaicml-streaming",
+    "simplejpeg",
+    "Pillow",
     "numpy",
 )
 
@@ -36,8 +40,8 @@ class Contender:
     """One way to do the work."""
 
     name: str
-    work: Callable[[], float]
-    """Does the work once and returns the number of items it did."""
+    rate: Callable[[], float]
+    """Does the work once and returns how many items a second it did; see `timed`."""
     peer: bool
     """Whether this is what a user would otherwise pick."""
     group: str = ""
@@ -59,18 +63,27 @@ class Row:
     ratio_high: float
 
 
+def timed(work: Callable[[], float]) -> Callable[[], float]:
+    """Make a `rate` of what does the work once and returns the number of items."""
+
+    def rate() -> float:
+        start = time.perf_counter()
+        items = work()
+        return items / (time.perf_counter() - start)
+
+    return rate
+
+
 def measure(contenders: Sequence[Contender], rounds: int = 5) -> list[Row]:
     """Run every contender once to warm up, then `rounds` times in turns."""
     for contender in contenders:
         log.info("warming up %s %s", contender.group, contender.name)
-        contender.work()
+        contender.rate()
     rates: list[list[float]] = [[] for _ in contenders]
     for number in range(rounds):
         log.info("round %d of %d", number + 1, rounds)
         for contender, contender_rates in zip(contenders, rates, strict=True):
-            start = time.perf_counter()
-            items = contender.work()
-            contender_rates.append(items / (time.perf_counter() - start))
+            contender_rates.append(contender.rate())
     return [
         _row(contender, contender_rates, _best_peer(contender.group, contenders, rates))
         for contender, contender_rates in zip(contenders, rates, strict=True)

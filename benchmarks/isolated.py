@@ -1,0 +1,81 @@
+"""One piece of work in a process of its own: its time without the imports, its memory with all.
+
+A contender measured this way starts cold, shares no memory with another, and its peak is that of
+all processes it starts.
+"""
+
+import importlib
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import psutil
+
+_POLL_S = 0.05
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """What one run came to."""
+
+    result: Any
+    """What the work returned; JSON values."""
+    seconds: float
+    """From after the imports to the end of the work."""
+    peak_mib: float
+    """Memory of the process and all below it, pages they share counted once (PSS)."""
+
+
+def run(prepare: Callable[..., Callable[[], Any]], **arguments: Any) -> Run:
+    """Run `prepare(**arguments)()` in a fresh process, where `prepare` does the imports.
+
+    Args:
+        prepare: a function of a module that can be imported by its name.
+        arguments: JSON values.
+    """
+    name = f"{prepare.__module__}:{prepare.__name__}"
+    command = [sys.executable, "-m", "benchmarks.isolated", name, json.dumps(arguments)]
+    peak = 0
+    with tempfile.TemporaryFile("w+") as output:
+        process = subprocess.Popen(command, stdout=output)
+        while process.poll() is None:
+            peak = max(peak, _measure_pss(process.pid))
+            time.sleep(_POLL_S)
+        output.seek(0)
+        lines = output.read().splitlines()
+    if process.returncode != 0:
+        raise RuntimeError(f"{name} ended with exit code {process.returncode}")
+    return Run(**json.loads(lines[-1]), peak_mib=peak / 2**20)
+
+
+def _measure_pss(pid: int) -> int:
+    total = 0
+    try:
+        root = psutil.Process(pid)
+        processes = [root, *root.children(recursive=True)]
+    except psutil.NoSuchProcess:
+        return 0
+    for process in processes:
+        try:
+            total += process.memory_full_info().pss
+        except (psutil.NoSuchProcess, psutil.AccessDenied, psutil.ZombieProcess):
+            continue  # it ended meanwhile
+    return total
+
+
+def _main(name: str, arguments: str) -> None:
+    module, _, function = name.partition(":")
+    work = getattr(importlib.import_module(module), function)(**json.loads(arguments))
+    start = time.perf_counter()
+    result = work()
+    seconds = time.perf_counter() - start
+    print(json.dumps({"result": result, "seconds": seconds}), flush=True)
+
+
+if __name__ == "__main__":
+    _main(*sys.argv[1:])

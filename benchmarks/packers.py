@@ -1,0 +1,146 @@
+"""The ways to pack that `benchmarks.pack` compares.
+
+Each `prepare_…` does its imports and returns the work, which returns the number of images.
+"""
+
+import functools
+import io
+import multiprocessing
+import os
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+MODES = ("untouched", "jpg 64", "npy 64")
+CROP = 178
+SIZE = 64
+QUALITY = 95
+NUM_WORKERS = os.cpu_count() or 1
+
+Work = Callable[[], int]
+
+
+def prepare_faceae(listed: str, out: str, mode: str) -> Work:
+    """`faceae shard` as the command runs it."""
+    import shards
+
+    options: dict[str, Any] = {}
+    if mode != MODES[0]:
+        options = {"crop": CROP, "size": SIZE, "encoding": mode.split()[0]}
+    config = shards.PackConfig(source=Path(listed), out=Path(out), workers=NUM_WORKERS, **options)
+    pack = shards.pack
+
+    return lambda: sum(pack(config).num_samples.values())
+
+
+def prepare_shardwriter(listed: str, out: str, mode: str) -> Work:
+    """The loop of webdataset's documentation."""
+    import webdataset
+
+    paths, extension = _read_list(listed), "npy" if mode.startswith("npy") else "jpg"
+    Path(out).mkdir()
+
+    def work() -> int:
+        with webdataset.ShardWriter(f"{out}/%06d.tar", maxcount=4096, verbose=0) as writer:
+            for number, path in enumerate(paths):
+                writer.write({"__key__": f"{number:09}", extension: _check(path, mode)})
+        return len(paths)
+
+    return work
+
+
+def prepare_litdata(listed: str, out: str, mode: str) -> Work:
+    """`optimize` with as many workers as ours."""
+    import litdata
+
+    paths = _read_list(listed)
+
+    def work() -> int:
+        litdata.optimize(
+            fn=functools.partial(check_for_litdata, mode=mode),
+            inputs=paths,
+            output_dir=out,
+            num_workers=NUM_WORKERS,
+            chunk_bytes="64MB",
+            verbose=False,
+        )
+        return len(paths)
+
+    return work
+
+
+def check_for_litdata(path: str, mode: str) -> dict[str, Any]:
+    """One sample of litdata's."""
+    return {"image": _check(path, mode)}
+
+
+def prepare_mds(listed: str, out: str, mode: str) -> Work:
+    """Streaming's writer; its documentation has one process."""
+    import streaming
+
+    paths = _read_list(listed)
+    column = "ndarray:uint8:64,64,3" if mode.startswith("npy") else "bytes"
+
+    def work() -> int:
+        with streaming.MDSWriter(out=out, columns={"image": column}) as writer:
+            for path in paths:
+                writer.write({"image": _check(path, mode)})
+        return len(paths)
+
+    return work
+
+
+def prepare_tar(listed: str, out: str, mode: str) -> Work:
+    """What copying alone costs."""
+    num_images = len(_read_list(listed))
+
+    def work() -> int:
+        command = ["tar", "--absolute-names", "-cf", out, "-T", listed]
+        subprocess.run(command, check=True)
+        return num_images
+
+    return work
+
+
+def prepare_decoding(listed: str, out: str, mode: str) -> Work:
+    """Read and decode on all cores, as training's decoder does."""
+    paths = _read_list(listed)
+    parts = [paths[number::NUM_WORKERS] for number in range(NUM_WORKERS)]
+    pool = multiprocessing.get_context("forkserver").Pool(NUM_WORKERS)
+    pool.map(decode_all, [part[:1] for part in parts])
+    return lambda: sum(pool.map(decode_all, parts))
+
+
+def decode_all(paths: list[str]) -> int:
+    """Decode files to RGB and drop them."""
+    import simplejpeg
+
+    for path in paths:
+        simplejpeg.decode_jpeg(Path(path).read_bytes(), strict=True)
+    return len(paths)
+
+
+def _read_list(listed: str) -> list[str]:
+    return Path(listed).read_text().splitlines()
+
+
+def _check(path: str, mode: str) -> Any:
+    """Prove an image decodable with Pillow and return what is stored of it."""
+    data = Path(path).read_bytes()
+    with Image.open(io.BytesIO(data)) as image:
+        image.load()
+        if mode == MODES[0]:
+            return data
+        left, top = (image.width - CROP) // 2, (image.height - CROP) // 2
+        small = image.crop((left, top, left + CROP, top + CROP)).resize(
+            (SIZE, SIZE), Image.Resampling.BICUBIC
+        )
+    if mode.startswith("npy"):
+        return np.asarray(small)
+    stream = io.BytesIO()
+    small.save(stream, "JPEG", quality=QUALITY, subsampling=0)
+    return stream.getvalue()
