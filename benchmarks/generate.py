@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from benchmarks import runner
-from export import ExportSource, export_onnx, export_torchscript, open_model, open_session
+from export import ExportSource, export_model, open_model, open_session
 from export._onnx import OnnxSession
 from export._torchscript import open_torchscript
 from faceae.latent import latent_noise
@@ -141,9 +141,9 @@ def make_peers(model: FaceAutoEncoder, folder: Path) -> dict[str, Decode]:
 
 def make_ours(model: FaceAutoEncoder, folder: Path) -> dict[str, Decode]:
     """Return the rewritten decoder in each engine, by name."""
-    source = ExportSource(model=model, dataset_hash="", sampler=None)
-    onnx = export_onnx(source, "decoder", folder / "ours.onnx", CPU).path
-    script = export_torchscript(source, "decoder", folder / "ours.ts", CPU).path
+    source = ExportSource(model=model, dataset_hash="", crop=None, sampler=None)
+    onnx = export_model(source, "onnx", "decoder", folder / "ours.onnx", CPU).path
+    script = export_model(source, "torchscript", "decoder", folder / "ours.ts", CPU).path
     ours: dict[str, Decode] = {
         "rewritten, PyTorch": open_model(source, "decoder", CPU).run,
         "rewritten, TorchScript": open_session(script, CPU).run,

@@ -2,8 +2,10 @@
 
 import hashlib
 import platform
+import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -13,21 +15,30 @@ import onnx
 import onnxruntime
 import onnxscript
 import torch
-from torch import nn
 
 import faceae
 from faceae.errors import FaceaeError
-from shards import atomic_path, write_json
+from shards import PART_SUFFIX, atomic_path, write_json
 
+from ._formats import FORMATS, FormatName
 from ._info import ExportInfo, Kind
 from ._modules import ExportSource
-from ._onnx import OnnxSession, write_onnx
-from ._parity import Parity, check_parity
-from ._rewrite import rewrite_decoder, split_layers
-from ._session import ONNX_SUFFIXES, TORCHSCRIPT_SUFFIXES, Session
-from ._torchscript import open_torchscript, write_torchscript
+from ._network import Network
+from ._parity import ERROR_UNITS, Parity, check_parity
+from ._rewrite import rewrite_network
 
 REPORT_SUFFIX = ".json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExportedFile:
+    """A file that was written."""
+
+    name: str
+    """Beside the report, or its path from there."""
+    num_bytes: int
+    sha256: str
+    """A report that lies beside another file shows."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,12 +46,13 @@ class ExportReport:
     """What was written, and how it was checked."""
 
     path: Path
+    """The file, or the folder, that was asked for."""
+    format: FormatName
     info: ExportInfo
-    num_bytes: int
-    sha256: str
-    """Of the file: a report that lies beside another file shows."""
+    files: tuple[ExportedFile, ...]
+    """`path`, or what is in it, and what belongs to it."""
     rewritten: bool
-    """Whether the decoder went through `rewrite_decoder`."""
+    """Whether the network went through `rewrite_network`."""
     parity: Parity
     checked_in: str
     """Engine and device the file was run in."""
@@ -52,16 +64,27 @@ class ExportReport:
         """The JSON file that `to_json` was written to."""
         return self.path.with_name(self.path.name + REPORT_SUFFIX)
 
+    @property
+    def num_bytes(self) -> int:
+        """Of all files."""
+        return sum(file.num_bytes for file in self.files)
+
+    @property
+    def error_unit(self) -> str:
+        """What errors are told in."""
+        return ERROR_UNITS[self.info.kind]
+
     def to_json(self) -> dict[str, Any]:
         """Return it with the file's metadata and the versions of what took part."""
         return {
             "file": self.path.name,
+            "format": self.format,
             "num_bytes": self.num_bytes,
-            "sha256": self.sha256,
+            "files": [asdict(file) for file in self.files],
             "metadata": self.info.to_metadata(),
             "rewritten": self.rewritten,
             "checked_in": self.checked_in,
-            "error_unit": "levels of 255" if self.info.kind == "generator" else "of [-1, 1]",
+            "error_unit": self.error_unit,
             "max_error": self.parity.max_error,
             "batches": [asdict(batch) for batch in self.parity.batches],
             "write_seconds": self.write_seconds,
@@ -70,86 +93,93 @@ class ExportReport:
         }
 
 
-def export_onnx(
-    source: ExportSource, kind: Kind, path: Path, device: torch.device, *, rewrite: bool = True
-) -> ExportReport:
-    """Write an ONNX file (.onnx) that any ONNX runtime can run, at any batch size.
-
-    Input `latents` (decoder) or `noise` (generator), output `faces`; `ExportInfo.to_metadata` is
-    in its metadata_props. The file is run on `device` before it gets its name, and the report is
-    written beside it, as `path` + ".json".
-
-    Args:
-        rewrite: put the decoder through `rewrite_decoder`: the same faces, faster.
-
-    Raises:
-        FaceaeError: another suffix, a generator without fitted latents, a device that ONNX Runtime
-            cannot use, or a file that computes something else than the model.
-    """
-    _check_suffix(path, ONNX_SUFFIXES)
-    return _export(source, kind, path, device, rewrite, write_onnx, OnnxSession)
-
-
-def export_torchscript(
-    source: ExportSource, kind: Kind, path: Path, device: torch.device, *, rewrite: bool = True
-) -> ExportReport:
-    """Write a frozen TorchScript archive (.ts or .pt) for torch and libtorch, at any batch size.
-
-    `ExportInfo.to_metadata` is in its extra file faceae.json. The file is run on `device` before it
-    gets its name, and the report is written beside it, as `path` + ".json".
-
-    Args:
-        rewrite: put the decoder through `rewrite_decoder`: the same faces, faster.
-
-    Raises:
-        FaceaeError: another suffix, a generator without fitted latents, or a file that computes
-            something else than the model.
-    """
-    _check_suffix(path, TORCHSCRIPT_SUFFIXES)
-    return _export(source, kind, path, device, rewrite, write_torchscript, open_torchscript)
-
-
-def _export(
+def export_model(
     source: ExportSource,
+    format_name: FormatName,
     kind: Kind,
     path: Path,
     device: torch.device,
-    rewrite: bool,
-    write: Callable[[nn.Module, ExportInfo, Path], None],
-    reopen: Callable[[Path, torch.device], Session],
+    *,
+    rewrite: bool = True,
 ) -> ExportReport:
-    info = source.describe(kind)
-    plain = source.model.decoder
-    decoder = rewrite_decoder(plain) if rewrite else plain
-    layers = list(decoder) if rewrite else split_layers(plain)
-    with atomic_path(path) as part:
+    """Write a model, or a part of it, for other software to run at any batch size.
+
+    What goes in and comes out is `ExportInfo.inputs` and `output`, told in the file's metadata. The
+    file is run on `device` before it gets its name, and the report is written beside it, as
+    `path` + ".json".
+
+    Args:
+        rewrite: put the network through `rewrite_network`: the same faces, faster.
+
+    Raises:
+        FaceaeError: a name that does not fit the format, a kind it cannot hold, a generator without
+            fitted latents, a device that the format's runtime cannot use, or a file that computes
+            something else than the model.
+    """
+    form = FORMATS[format_name]
+    if path.suffix not in form.suffixes:
+        raise FaceaeError(f"-o {path}: the file must end in {' or '.join(form.suffixes)}")
+    network = Network.of(source.model)
+    written = rewrite_network(network) if rewrite else network
+    module = source.build(kind, written)
+    with _staging(path) as staged:
         began = time.perf_counter()
-        write(source.build(kind, decoder), info, part)
-        written = time.perf_counter()
-        session = reopen(part, device)
-        parity = check_parity(source.build(kind, plain), session, source, layers)
+        form.write(module, source.describe(kind), staged)
+        done = time.perf_counter()
+        session = form.open(staged, device)
+        parity = check_parity(source, written, session)
         report = ExportReport(
             path=path,
-            info=info,
-            num_bytes=part.stat().st_size,
-            sha256=hashlib.sha256(part.read_bytes()).hexdigest(),
+            format=format_name,
+            info=session.info,
+            files=_list_files(staged.parent),
             rewritten=rewrite,
             parity=parity,
             checked_in=session.engine,
-            write_seconds=written - began,
-            check_seconds=time.perf_counter() - written,
+            write_seconds=done - began,
+            check_seconds=time.perf_counter() - done,
         )
         # Before the file gets its name: a file that is there has its report.
         write_json(report.report_path, report.to_json())
+        _publish(staged, path)
     return report
+
+
+@contextmanager
+def _staging(path: Path) -> Iterator[Path]:
+    """Yield `path` in a folder of its own beside it, which is gone when the block ends."""
+    folder = path.with_name(f"{path.name}.new{PART_SUFFIX}")
+    shutil.rmtree(folder, ignore_errors=True)  # of an earlier, killed process
+    folder.mkdir()
+    try:
+        yield folder / path.name
+    finally:
+        shutil.rmtree(folder)
+
+
+def _list_files(folder: Path) -> tuple[ExportedFile, ...]:
+    return tuple(
+        ExportedFile(
+            name=path.relative_to(folder).as_posix(),
+            num_bytes=path.stat().st_size,
+            sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
+        )
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    )
+
+
+def _publish(staged: Path, path: Path) -> None:
+    """Move what was written to its place: `path` last, so that it is whole where it is there."""
+    companions = [other for other in staged.parent.iterdir() if other != staged]
+    if companions:
+        path.unlink(missing_ok=True)  # it does not fit the new ones
+    for file in (*companions, staged):
+        with atomic_path(path.with_name(file.name)) as part:
+            file.rename(part)
 
 
 def _versions() -> dict[str, str]:
     modules = (faceae, np, onnx, onnxruntime, onnxscript, torch)
     versions = {module.__name__: str(module.__version__) for module in modules}
     return {"python": platform.python_version(), **versions}
-
-
-def _check_suffix(path: Path, suffixes: tuple[str, ...]) -> None:
-    if path.suffix not in suffixes:
-        raise FaceaeError(f"-o {path}: the file must end in {' or '.join(suffixes)}")

@@ -42,6 +42,5 @@ def _draw(
     for first in numbers[::batch_size]:
         size = min(batch_size, numbers.stop - first)
         noise_NZ = latent_noise(seed, first, size, session.info.model.latent_size)
-        # Scaling the noise scales the distance to the mean, so that exported files can do it too.
-        faces_NHWC: NDArray[np.uint8] = session.run(noise_NZ * np.float32(truncation))
+        faces_NHWC: NDArray[np.uint8] = session.run(noise_NZ, np.array(truncation, np.float32))
         yield faces_NHWC

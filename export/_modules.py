@@ -1,6 +1,7 @@
 """The modules that are exported.
 
-Shapes: N faces, S image size, Z latent size.
+Shapes: N faces, S image size, Z latent size. Each computes in the number type of its weights, and
+what goes in and comes out has the types of `ExportInfo.inputs` and `output` all the same.
 """
 
 from dataclasses import dataclass
@@ -10,43 +11,105 @@ from torch import Tensor, nn
 
 from faceae.errors import FaceaeError
 from faceae.latent import Sampler
-from faceae.model import FaceAutoEncoder, to_uint8, weights_hash
+from faceae.model import FaceAutoEncoder, to_float, to_uint8, weights_hash
 
 from ._info import ExportInfo, Kind
+from ._network import Network
 
 
 class Decoder(nn.Module):
     """Latents, N x Z float32, to faces, N x 3 x S x S float32 in [-1, 1], RGB."""
 
-    def __init__(self, decoder: nn.Sequential) -> None:
+    def __init__(self, network: Network) -> None:
         super().__init__()
-        self.decoder = decoder
+        self.decoder = network.decoder
 
     def forward(self, latents: Tensor) -> Tensor:
-        faces_NCHW: Tensor = self.decoder(latents[:, :, None, None])
-        return faces_NCHW
+        return _decode(self.decoder, latents)
 
 
 class Generator(nn.Module):
     """Standard normal noise, N x Z float32, to pictures, N x S x S x 3 uint8, RGB.
 
-    `Sampler.latents`, the decoder and the way back to pixels in one. Noise scaled by a truncation
-    gives truncated faces.
+    `Sampler.latents`, the decoder and the way back to pixels in one. The truncation is one number,
+    or one a face, N x 1.
     """
 
     mean: Tensor
     factor: Tensor
 
-    def __init__(self, decoder: nn.Sequential, sampler: Sampler) -> None:
+    def __init__(self, network: Network, sampler: Sampler) -> None:
         super().__init__()
         self.register_buffer("mean", torch.from_numpy(sampler.mean))
         self.register_buffer("factor", torch.from_numpy(sampler.factor.T.copy()))
-        self.decoder = decoder
+        self.decoder = network.decoder
 
-    def forward(self, noise: Tensor) -> Tensor:
-        z_NZ = torch.addmm(self.mean, noise, self.factor)
-        faces_NCHW = self.decoder(z_NZ[:, :, None, None])
-        return to_uint8(faces_NCHW).permute(0, 2, 3, 1)
+    def forward(self, noise: Tensor, truncation: Tensor) -> Tensor:
+        z_NZ = torch.addmm(self.mean, noise * truncation, self.factor)
+        return _to_pictures(_decode(self.decoder, z_NZ))
+
+
+class Encoder(nn.Module):
+    """Pictures, N x S x S x 3 uint8, RGB, to latents, N x Z float32."""
+
+    def __init__(self, network: Network) -> None:
+        super().__init__()
+        self.encoder = network.encoder
+
+    def forward(self, images: Tensor) -> Tensor:
+        return _encode(self.encoder, images)
+
+
+class AutoEncoder(nn.Module):
+    """Pictures, N x S x S x 3 uint8, RGB, to their reconstructions, of the same shape and type."""
+
+    def __init__(self, network: Network) -> None:
+        super().__init__()
+        self.encoder = network.encoder
+        self.decoder = network.decoder
+
+    def forward(self, images: Tensor) -> Tensor:
+        return _to_pictures(_decode(self.decoder, _encode(self.encoder, images)))
+
+
+class Morph(nn.Module):
+    """Two pictures, 2 x S x S x 3 uint8, RGB, to `steps` pictures of the faces evenly between them.
+
+    The first is the first picture's reconstruction, the last the second's; a single one is the
+    first's. `steps` is an int64 number, or an array of one.
+    """
+
+    def __init__(self, network: Network) -> None:
+        super().__init__()
+        self.encoder = network.encoder
+        self.decoder = network.decoder
+
+    def forward(self, images: Tensor, steps: Tensor) -> Tensor:
+        start_1Z, end_1Z = _encode(self.encoder, images).chunk(2)
+        steps = steps.reshape(())
+        numbers_N = torch.arange(steps, device=images.device)  # type: ignore[call-overload]
+        share_N1 = (numbers_N / (steps - 1).clamp(min=1)).float()[:, None]
+        z_NZ = (1 - share_N1) * start_1Z + share_N1 * end_1Z
+        return _to_pictures(_decode(self.decoder, z_NZ))
+
+
+def _encode(encoder: nn.Sequential, images_NHWC: Tensor) -> Tensor:
+    faces_NCHW = to_float(images_NHWC.permute(0, 3, 1, 2)).to(_number_type(encoder))
+    z_NZ: Tensor = encoder(faces_NCHW).flatten(1).float()
+    return z_NZ
+
+
+def _decode(decoder: nn.Sequential, z_NZ: Tensor) -> Tensor:
+    faces_NCHW: Tensor = decoder(z_NZ.to(_number_type(decoder))[:, :, None, None]).float()
+    return faces_NCHW
+
+
+def _to_pictures(faces_NCHW: Tensor) -> Tensor:
+    return to_uint8(faces_NCHW).permute(0, 2, 3, 1)
+
+
+def _number_type(part: nn.Sequential) -> torch.dtype:
+    return next(part.parameters()).dtype
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -57,6 +120,8 @@ class ExportSource:
     """In evaluation mode, on the CPU."""
     dataset_hash: str
     """Of the faces it was trained on."""
+    crop: int | None
+    """Pixels; side of the centre square those were cut to. None: they were not cut."""
     sampler: Sampler | None
     """Of its fitted latents; a generator needs it."""
 
@@ -67,16 +132,23 @@ class ExportSource:
             model=self.model.config,
             weights_hash=weights_hash(self.model),
             dataset_hash=self.dataset_hash,
+            crop=self.crop,
         )
 
-    def build(self, kind: Kind, decoder: nn.Sequential) -> nn.Module:
-        """Return the module of this kind around `decoder`: the model's own, or a rewritten one.
+    def build(self, kind: Kind, network: Network) -> nn.Module:
+        """Return the module of this kind around `network`: the model's own, or what was made of it.
 
         Raises:
             FaceaeError: a generator of latents that were not fitted.
         """
-        if kind == "decoder":
-            return Decoder(decoder).eval()
-        if self.sampler is None:
-            raise FaceaeError("a generator needs fitted latents; run `faceae fit` first")
-        return Generator(decoder, self.sampler).eval()
+        if kind == "generator":
+            if self.sampler is None:
+                raise FaceaeError("a generator needs fitted latents; run `faceae fit` first")
+            return Generator(network, self.sampler).eval()
+        makers = {
+            "decoder": Decoder,
+            "encoder": Encoder,
+            "autoencoder": AutoEncoder,
+            "morph": Morph,
+        }
+        return makers[kind](network).eval()

@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import onnx
 import onnxruntime
 import torch
@@ -17,13 +16,13 @@ from torch import nn
 
 from faceae.errors import FaceaeError
 
-from ._info import ExportInfo
+from ._examples import example_inputs, free_axes
+from ._info import STEPS, ExportInfo
 
 OPSET = 20
 """ONNX operator set of the files; torch 2.10's own choice, read by ONNX Runtime 1.17 and later."""
 
 _ERRORS_ONLY = 3
-_EXAMPLE_FACES = 2
 
 
 def write_onnx(module: nn.Module, info: ExportInfo, path: Path) -> None:
@@ -32,22 +31,22 @@ def write_onnx(module: nn.Module, info: ExportInfo, path: Path) -> None:
     Raises:
         FaceaeError: the file would exceed the 2 GB a protobuf can hold.
     """
-    example_NZ = torch.zeros(_EXAMPLE_FACES, info.model.latent_size)
     with _quiet_exporter():
         program = torch.onnx.export(
             module,
-            (example_NZ,),
+            example_inputs(info),
             dynamo=True,
             external_data=False,
             opset_version=OPSET,
-            dynamic_shapes=({0: "batch"},),
-            input_names=[info.input_name],
-            output_names=[info.output_name],
+            dynamic_shapes=free_axes(info, "batch"),
+            input_names=[port.name for port in info.inputs],
+            output_names=[info.output.name],
             verbose=False,
         )
     assert program is not None
     model = program.model_proto
     _strip(model)
+    _name_free_axes(model.graph, info)
     onnx.helper.set_model_props(model, info.to_metadata())
     onnx.checker.check_model(model, full_check=True)
     path.write_bytes(model.SerializeToString(deterministic=True))
@@ -80,6 +79,17 @@ def _strip(model: onnx.ModelProto) -> None:
         item.ClearField("doc_string")
 
 
+def _name_free_axes(graph: onnx.GraphProto, info: ExportInfo) -> None:
+    """Give the first axis of a morph's frames its name, where the exporter numbers it."""
+    found = graph.output[0].type.tensor_type.shape.dim[0].dim_param
+    if info.is_batched:
+        return
+    for value in (*graph.value_info, *graph.output):
+        for dim in value.type.tensor_type.shape.dim:
+            if dim.dim_param == found:
+                dim.dim_param = STEPS
+
+
 class OnnxSession:
     """An exported ONNX file in ONNX Runtime."""
 
@@ -106,11 +116,11 @@ class OnnxSession:
         self.info = ExportInfo.from_metadata(path, metadata)
         self.engine = f"ONNX Runtime {onnxruntime.__version__}, {providers[0][0]}"
 
-    def run(self, inputs: NDArray[np.float32]) -> NDArray[Any]:
-        """Return the faces of `inputs`; see `Session`."""
-        faces: NDArray[Any]
-        (faces,) = self._session.run([self.info.output_name], {self.info.input_name: inputs})
-        return faces
+    def run(self, *inputs: NDArray[Any]) -> NDArray[Any]:
+        """Return the results of `inputs`; see `Session`."""
+        result: NDArray[Any]
+        (result,) = self._session.run([self.info.output.name], self.info.feed(inputs))
+        return result
 
 
 _UNREADABLE = (
@@ -119,6 +129,9 @@ _UNREADABLE = (
     ort_errors.InvalidProtobuf,
     ort_errors.NotImplemented,
 )
+
+RUN_ERRORS = (ort_errors.InvalidArgument, ort_errors.Fail, ort_errors.RuntimeException)
+"""What ONNX Runtime raises of inputs that the graph was not made for."""
 
 Providers = list[tuple[str, dict[str, str]]]
 

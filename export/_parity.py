@@ -1,44 +1,57 @@
 """Does the written file compute what the model does?"""
 
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
 
 from faceae.errors import FaceaeError
 from faceae.latent import latent_noise
+from faceae.model import to_float
 
+from ._info import Kind
 from ._modules import ExportSource
-from ._rewrite import split_layers
+from ._network import Network
 from ._session import Session
 
 BATCH_SIZES = (1, 7, 64)
-"""One face, an odd number, and more than was traced: a batch size frozen in shows."""
+"""Faces, of a morph frames: one, an odd number, and more than was traced, to show a frozen size."""
+TRUNCATION = 0.7
+"""Of the generator: with 1, a file that leaves it out would pass."""
 
 MAX_FLOAT_ERROR = 1e-4
-"""Of faces in [-1, 1]; a hundredth of the distance of two pixel values."""
+"""Of faces in [-1, 1] a hundredth of the distance of two pixel values; of latents for each unit of
+the largest."""
 MAX_LEVEL_ERROR = 1
 """Of uint8 pictures: a value next to a half may round either way..."""
 MAX_SHARE_OFF = 0.01
 """... which concerns at most this share of the values."""
 
 _SEED = 20_011
-"""Of the latents files are checked on."""
+"""Of the inputs files are checked on."""
 _LOCATE_FACES = 7
+
+
+ERROR_UNITS: dict[Kind, str] = {
+    "decoder": "of faces in [-1, 1]",
+    "generator": "levels of 255",
+    "encoder": "of latents",
+    "autoencoder": "levels of 255",
+    "morph": "levels of 255",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
 class BatchParity:
-    """How far a file's faces are from the model's, at one batch size."""
+    """How far a file's results are from the model's, at one batch size."""
 
     batch_size: int
+    """Faces, of a morph frames."""
     max_error: float
-    """Float faces: in units of [-1, 1]. uint8 pictures: in levels."""
+    """In `ERROR_UNITS`."""
     mean_error: float
     seconds: float
     """One run of the file, the first at this batch size."""
@@ -46,7 +59,7 @@ class BatchParity:
 
 @dataclass(frozen=True, kw_only=True)
 class Parity:
-    """How far a file's faces are from the model's."""
+    """How far a file's results are from the model's."""
 
     batches: tuple[BatchParity, ...]
 
@@ -57,37 +70,37 @@ class Parity:
 
     @property
     def max_error(self) -> float:
-        """Float faces: in units of [-1, 1]. uint8 pictures: in levels."""
+        """In `ERROR_UNITS`."""
         return max(batch.max_error for batch in self.batches)
 
 
-def check_parity(
-    reference: nn.Module, session: Session, source: ExportSource, written: Sequence[nn.Module]
-) -> Parity:
+def check_parity(source: ExportSource, written: Network, session: Session) -> Parity:
     """Run the model and its file on the same fresh inputs, at several batch sizes, and compare.
 
     Args:
+        written: what was written, with a layer for each of the model's.
         session: runs the file, each batch as a whole.
-        written: what was written of the decoder, as one module for each of
-            `split_layers(source.model.decoder)`.
 
     Raises:
         FaceaeError: they differ by more than rounding; says from which layer on.
     """
+    model = Network.of(source.model)
+    reference = source.build(session.info.kind, model)
     batches: list[BatchParity] = []
     for batch_size in BATCH_SIZES:
         start = sum(batch.batch_size for batch in batches)
-        inputs_NZ = _make_inputs(session, source, start, batch_size)
+        inputs = make_inputs(session.info.kind, source, start, batch_size)
         with torch.inference_mode():
-            expected = reference(torch.from_numpy(inputs_NZ)).numpy()
+            expected = reference(*map(torch.from_numpy, inputs)).numpy()
         began = time.perf_counter()
-        found = session.run(inputs_NZ)
+        found = session.run(*inputs)
         seconds = time.perf_counter() - began
         problem = _find_problem(expected, found)
         if problem is not None:
+            start_of_it = _locate(source, model, written, session)
             raise FaceaeError(
                 f"the exported file does not compute what the model does ({session.engine}, batch "
-                f"{batch_size}): {problem}; {_locate(source, written, session)}; it was not kept; "
+                f"{batch_size}): {problem}; {start_of_it}; it was not kept; "
                 "report this with the output of `faceae doctor --json`"
             )
         errors = _errors(expected, found)
@@ -102,13 +115,23 @@ def check_parity(
     return Parity(batches=tuple(batches))
 
 
-def _make_inputs(
-    session: Session, source: ExportSource, start: int, count: int
-) -> NDArray[np.float32]:
-    noise_NZ = latent_noise(_SEED, start, count, session.info.model.latent_size)
-    if session.info.kind == "decoder" and source.sampler is not None:
-        return source.sampler.latents(noise_NZ)
-    return noise_NZ
+def make_inputs(
+    kind: Kind, source: ExportSource, start: int, count: int
+) -> tuple[NDArray[Any], ...]:
+    """Return fresh inputs for `count` faces, of a morph `count` frames; numbers have the shape ().
+
+    Latents are drawn from the fitted distribution where there is one, pictures are noise.
+    """
+    noise_NZ = latent_noise(_SEED, start, count, source.model.config.latent_size)
+    if kind == "generator":
+        return noise_NZ, np.array(TRUNCATION, np.float32)
+    if kind == "decoder":
+        return (noise_NZ if source.sampler is None else source.sampler.latents(noise_NZ),)
+    size = source.model.config.image_size
+    rng = np.random.default_rng([_SEED, start])
+    num_images = 2 if kind == "morph" else count
+    images_NHWC = rng.integers(0, 256, (num_images, size, size, 3), np.uint8)
+    return (images_NHWC, np.array(count)) if kind == "morph" else (images_NHWC,)
 
 
 def _find_problem(expected: NDArray[Any], found: NDArray[Any]) -> str | None:
@@ -119,13 +142,18 @@ def _find_problem(expected: NDArray[Any], found: NDArray[Any]) -> str | None:
             f"{expected.shape}"
         )
     errors = _errors(expected, found)
-    limit = MAX_LEVEL_ERROR if expected.dtype == np.uint8 else MAX_FLOAT_ERROR
+    is_uint8 = expected.dtype == np.uint8
+    limit = MAX_LEVEL_ERROR if is_uint8 else _float_limit(float(np.abs(expected).max()))
     if not errors.max() <= limit:  # a NaN is no agreement either
         return f"values differ by up to {errors.max():.3g}, allowed are {limit:g}"
     share = np.count_nonzero(errors) / errors.size
-    if expected.dtype == np.uint8 and share > MAX_SHARE_OFF:
+    if is_uint8 and share > MAX_SHARE_OFF:
         return f"{share:.1%} of the values differ, allowed are {MAX_SHARE_OFF:.0%}"
     return None
+
+
+def _float_limit(largest: float) -> float:
+    return MAX_FLOAT_ERROR * max(1.0, largest)
 
 
 def _errors(expected: NDArray[Any], found: NDArray[Any]) -> NDArray[np.float64]:
@@ -134,17 +162,19 @@ def _errors(expected: NDArray[Any], found: NDArray[Any]) -> NDArray[np.float64]:
 
 
 @torch.inference_mode()
-def _locate(source: ExportSource, written: Sequence[nn.Module], session: Session) -> str:
-    """Say where the difference starts, by running the decoder and what was written of it in torch,
+def _locate(source: ExportSource, model: Network, written: Network, session: Session) -> str:
+    """Say where the difference starts, by running the model and what was written of it in torch,
     layer by layer."""
-    layers = split_layers(source.model.decoder)
-    z_NZ = latent_noise(_SEED, 0, _LOCATE_FACES, source.model.config.latent_size)
-    if source.sampler is not None:
-        z_NZ = source.sampler.latents(z_NZ)
-    expected = found = torch.from_numpy(z_NZ)[:, :, None, None]
-    for number, (layer, other) in enumerate(zip(layers, written, strict=True), 1):
+    kind = session.info.kind
+    layers = model.layers(kind)
+    first = layers[0] is model.encoder[0]
+    (inputs,) = make_inputs("encoder" if first else "decoder", source, 0, _LOCATE_FACES)
+    maps = torch.from_numpy(inputs)
+    expected = found = to_float(maps.permute(0, 3, 1, 2)) if first else maps[:, :, None, None]
+    for number, (layer, other) in enumerate(zip(layers, written.layers(kind), strict=True), 1):
         expected, found = layer(expected), other(found)
-        limit = MAX_FLOAT_ERROR * max(1.0, float(expected.abs().max()))
+        limit = _float_limit(float(expected.abs().max()))
         if found.shape != expected.shape or not (found - expected).abs().max() <= limit:
-            return f"the difference starts in layer {number} of {len(layers)}, {layer[0]}"
+            conv = layer.get_submodule("0")
+            return f"the difference starts in layer {number} of {len(layers)}, {conv}"
     return f"the layers agree in torch, so it starts in writing the file or in {session.engine}"

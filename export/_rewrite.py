@@ -1,11 +1,11 @@
-"""The decoder in a form that computes the same with less work, in every engine.
+"""The network in a form that computes the same with less work, in every engine.
 
 Shapes: N faces, Z latent size, C channels, H/W pixels.
 
 Three equalities, none of them an approximation:
 
 - A BatchNorm in evaluation mode is a factor and an offset a channel: they go into the weights and
-  the bias of the transposed convolution before it.
+  the bias of the convolution before it. For the encoder that is all.
 - A transposed convolution of one pixel is a matrix product.
 - In a transposed convolution 4x4, stride 2, padding 1, output row 2i + a comes from two input rows
   and two rows of the kernel only: rows i - 1, i with kernel rows 3, 1 where a is 0, and rows i,
@@ -17,10 +17,11 @@ a transposed one as a matrix product and scatter its columns.
 """
 
 import copy
-from collections.abc import Iterable
 
 import torch
 from torch import Tensor, nn
+
+from ._network import Network
 
 _PARITIES = ((0, 0), (0, 1), (1, 0), (1, 1))
 _KERNEL_ROWS = ([3, 1], [2, 0])
@@ -29,47 +30,63 @@ _MIN_CHANNELS = 16
 """Fewer than this fill no vector register: then one convolution gives all four parities."""
 
 
-def rewrite_decoder(decoder: nn.Sequential) -> nn.Sequential:
-    """Return an equal decoder, in evaluation mode: one layer for each of `split_layers(decoder)`.
+def rewrite_network(network: Network) -> Network:
+    """Return an equal network, in evaluation mode, with one layer for each of `network`.
 
     For any image size, width and latent size. Weights are computed in float64 and rounded once;
-    faces differ by the rounding of float32 sums in another order. Nothing of `decoder` is changed
+    results differ by the rounding of float32 sums in another order. Nothing of `network` is changed
     or shared.
+    """
+    return Network(
+        encoder=rewrite_encoder(network.encoder), decoder=rewrite_decoder(network.decoder)
+    )
+
+
+def rewrite_encoder(layers: nn.Sequential) -> nn.Sequential:
+    """Return an equal encoder; see `rewrite_network`.
 
     Args:
-        decoder: `FaceAutoEncoder.decoder`, N x Z x 1 x 1 to N x 3 x S x S.
+        layers: `split_layers` of a model's encoder, N x 3 x S x S to N x Z x 1 x 1.
     """
-    first, *others = split_layers(decoder)
+    return nn.Sequential(*map(_fold_conv, layers)).eval()
+
+
+def rewrite_decoder(layers: nn.Sequential) -> nn.Sequential:
+    """Return an equal decoder; see `rewrite_network`.
+
+    Args:
+        layers: `split_layers` of a model's decoder, N x Z x 1 x 1 to N x 3 x S x S.
+    """
+    first, *others = layers
     rewritten = [_FromPixel(*_fold(first)), *(_Doubling(*_fold(layer)) for layer in others)]
     return nn.Sequential(*rewritten).eval()
 
 
-def split_layers(decoder: nn.Sequential) -> list[nn.Sequential]:
-    """Return the modules of a decoder by layer: transposed convolution, BatchNorm, activation."""
-    layers: list[list[nn.Module]] = []
-    for module in decoder:
-        if isinstance(module, nn.ConvTranspose2d):
-            layers.append([])
-        layers[-1].append(module)
-    return [nn.Sequential(*modules) for modules in layers]
-
-
-def _fold(layer: Iterable[nn.Module]) -> tuple[Tensor, Tensor, nn.Module]:
-    """Return weight (C_in x C_out x 4 x 4) and bias in float64, and the activation."""
-    conv, *norms, activation = layer
-    assert isinstance(conv, nn.ConvTranspose2d)
+def _fold(layer: nn.Module) -> tuple[Tensor, Tensor, nn.Module]:
+    """Return weight (laid out as the convolution's) and bias in float64, and the activation."""
+    conv, *norms, activation = layer.children()
+    assert isinstance(conv, nn.Conv2d | nn.ConvTranspose2d)
     weight = conv.weight.detach().double()
     bias = weight.new_zeros(conv.out_channels)
     if conv.bias is not None:
         bias = conv.bias.detach().double()
+    by_channel = (1, -1, 1, 1) if isinstance(conv, nn.ConvTranspose2d) else (-1, 1, 1, 1)
     for norm in norms:
         assert isinstance(norm, nn.BatchNorm2d)
         assert norm.running_mean is not None
         assert norm.running_var is not None
         scale = norm.weight.detach() / torch.sqrt(norm.running_var.double() + norm.eps)
-        weight = weight * scale[:, None, None]
+        weight = weight * scale.reshape(by_channel)
         bias = (bias - norm.running_mean) * scale + norm.bias.detach()
     return weight, bias, copy.deepcopy(activation)
+
+
+def _fold_conv(layer: nn.Module) -> nn.Sequential:
+    weight, bias, activation = _fold(layer)
+    conv = copy.deepcopy(layer.get_submodule("0"))
+    assert isinstance(conv, nn.Conv2d)
+    _set(conv, weight, bias)
+    return nn.Sequential(conv, activation)
 
 
 class _FromPixel(nn.Module):

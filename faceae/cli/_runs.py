@@ -25,7 +25,7 @@ def load_source(run: Run, *, with_sampler: bool) -> ExportSource:
     """
     model = load_model(run.model_path, torch.device("cpu"))
     sampler = _load_sampler(latents_path(run), model) if with_sampler else None
-    return ExportSource(model=model, dataset_hash=run.dataset_hash, sampler=sampler)
+    return ExportSource(model=model, dataset_hash=run.dataset_hash, crop=run.crop, sampler=sampler)
 
 
 def _load_sampler(path: Path, model: FaceAutoEncoder) -> Sampler:

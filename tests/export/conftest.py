@@ -1,18 +1,25 @@
 """A small model with uneven weights, and what was exported from it. Nobody may write here."""
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any, get_args
 
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 from torch import nn
 
-from export import ExportReport, ExportSource, export_onnx, export_torchscript
+from export import ExportReport, ExportSource, FormatName, Kind, export_model
+from export._network import Network
+from export._parity import make_inputs
 from faceae.latent import LatentMoments, Sampler
 from faceae.model import FaceAutoEncoder, ModelConfig
 
 CPU = torch.device("cpu")
 LATENT_SIZE = 16
+KINDS: tuple[Kind, ...] = get_args(Kind)
+FORMATS: dict[FormatName, str] = {"onnx": "onnx", "torchscript": "ts"}
 
 
 def make_model() -> FaceAutoEncoder:
@@ -22,7 +29,7 @@ def make_model() -> FaceAutoEncoder:
         config = ModelConfig(image_size=32, latent_size=LATENT_SIZE, width=8)
         model = FaceAutoEncoder(config).eval()
         for layer in model.modules():
-            if isinstance(layer, nn.ConvTranspose2d):
+            if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d):
                 nn.init.normal_(layer.weight, std=0.05)
             if isinstance(layer, nn.BatchNorm2d):
                 nn.init.normal_(layer.running_mean, std=0.1)
@@ -42,20 +49,19 @@ def make_sampler() -> Sampler:
 
 @pytest.fixture(scope="session")
 def source() -> ExportSource:
-    return ExportSource(model=make_model(), dataset_hash="d" * 64, sampler=make_sampler())
+    return ExportSource(model=make_model(), dataset_hash="d" * 64, crop=100, sampler=make_sampler())
 
 
 @pytest.fixture(scope="session")
 def reports(
     source: ExportSource, tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, ExportReport]:
-    """Reports of decoder.onnx, generator.onnx, decoder.ts and generator.ts, by name."""
+    """Reports of every kind as .onnx and as .ts, by name: decoder.onnx, ..."""
     folder = tmp_path_factory.mktemp("exported")
     reports = [
-        export_onnx(source, "decoder", folder / "decoder.onnx", CPU),
-        export_onnx(source, "generator", folder / "generator.onnx", CPU),
-        export_torchscript(source, "decoder", folder / "decoder.ts", CPU),
-        export_torchscript(source, "generator", folder / "generator.ts", CPU),
+        export_model(source, format_name, kind, folder / f"{kind}.{suffix}", CPU)
+        for format_name, suffix in FORMATS.items()
+        for kind in KINDS
     ]
     return {report.path.name: report for report in reports}
 
@@ -64,3 +70,33 @@ def reports(
 def exported(reports: dict[str, ExportReport]) -> Path:
     """The folder that holds the files of `reports`, theirs beside each, and nothing else."""
     return reports["decoder.onnx"].path.parent
+
+
+Example = Callable[[Kind, int], tuple[dict[str, NDArray[Any]], NDArray[Any]]]
+
+
+@pytest.fixture(scope="session")
+def example(source: ExportSource) -> Example:
+    """Make inputs of a kind, by name, for a number of faces or frames, and what the model
+    returns of them."""
+
+    @torch.inference_mode()
+    def make(kind: Kind, count: int) -> tuple[dict[str, NDArray[Any]], NDArray[Any]]:
+        inputs = make_inputs(kind, source, 1000, count)
+        module = source.build(kind, Network.of(source.model))
+        expected: NDArray[Any] = module(*map(torch.from_numpy, inputs)).numpy()
+        return source.describe(kind).feed(inputs), expected
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def assert_same() -> Callable[[NDArray[Any], NDArray[Any]], None]:
+    """Assert that results agree but for rounding."""
+
+    def check(found: NDArray[Any], expected: NDArray[Any]) -> None:
+        assert (found.dtype, found.shape) == (expected.dtype, expected.shape)
+        tolerance = 1 if expected.dtype == np.uint8 else 1e-4
+        assert np.abs(found.astype(np.float64) - expected).max() <= tolerance
+
+    return check

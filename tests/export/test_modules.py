@@ -1,44 +1,97 @@
+import numpy as np
 import pytest
 import torch
+from torch import nn
 
-from export import ExportSource
+from export import ExportSource, Kind
+from export._network import Network
 from faceae.errors import FaceaeError
-from faceae.latent import latent_noise
-from faceae.model import to_uint8
+from faceae.latent import interpolate, latent_noise
+from faceae.model import to_float, to_uint8
 
 
+def build(source: ExportSource, kind: Kind) -> nn.Module:
+    return source.build(kind, Network.of(source.model))
+
+
+def make_images(count: int) -> torch.Tensor:
+    rng = np.random.default_rng(0)
+    return torch.from_numpy(rng.integers(0, 256, (count, 32, 32, 3), np.uint8))
+
+
+def encode(source: ExportSource, images_NHWC: torch.Tensor) -> torch.Tensor:
+    return source.model.encode(to_float(images_NHWC.permute(0, 3, 1, 2)))
+
+
+def decode(source: ExportSource, z_NZ: torch.Tensor) -> torch.Tensor:
+    """Pictures, N x S x S x 3 uint8."""
+    return to_uint8(source.model.decode(z_NZ)).permute(0, 2, 3, 1)
+
+
+@torch.inference_mode()
 def test_decoder_is_the_models(source: ExportSource) -> None:
     z_NZ = torch.from_numpy(latent_noise(0, 0, 5, 16))
-    module = source.build("decoder", source.model.decoder)
-    with torch.inference_mode():
-        assert torch.equal(module(z_NZ), source.model.decode(z_NZ))
+    assert torch.equal(build(source, "decoder")(z_NZ), source.model.decode(z_NZ))
 
 
-def test_generator_samples_decodes_and_makes_pixels(source: ExportSource) -> None:
+@pytest.mark.parametrize("truncation", [1.0, 0.5, 0.0])
+@torch.inference_mode()
+def test_generator_samples_decodes_and_makes_pixels(
+    source: ExportSource, truncation: float
+) -> None:
     assert source.sampler is not None
     noise = latent_noise(0, 0, 5, 16)
-    module = source.build("generator", source.model.decoder)
-    with torch.inference_mode():
-        faces = module(torch.from_numpy(noise))
-        z_NZ = torch.from_numpy(source.sampler.latents(noise))
-        expected = to_uint8(source.model.decode(z_NZ)).permute(0, 2, 3, 1)
+    faces = build(source, "generator")(torch.from_numpy(noise), torch.tensor(truncation))
+    expected = decode(source, torch.from_numpy(source.sampler.latents(noise, truncation)))
     assert (faces.shape, faces.dtype) == ((5, 32, 32, 3), torch.uint8)
     assert (faces.int() - expected.int()).abs().max() <= 1
     assert faces.float().std() > 10
 
 
-def test_generator_of_truncated_noise_gives_truncated_faces(source: ExportSource) -> None:
-    assert source.sampler is not None
-    noise = torch.from_numpy(latent_noise(0, 0, 5, 16))
-    module = source.build("generator", source.model.decoder)
-    with torch.inference_mode():
-        faces = module(noise * 0.5)
-        z_NZ = torch.from_numpy(source.sampler.latents(noise.numpy(), truncation=0.5))
-        expected = to_uint8(source.model.decode(z_NZ)).permute(0, 2, 3, 1)
-    assert (faces.int() - expected.int()).abs().max() <= 1
+@torch.inference_mode()
+def test_generator_with_a_truncation_a_face(source: ExportSource) -> None:
+    generator, noise = build(source, "generator"), torch.from_numpy(latent_noise(0, 0, 2, 16))
+    faces = generator(noise, torch.tensor([[1.0], [0.5]]))
+    for row, truncation in enumerate((1.0, 0.5)):
+        expected = generator(noise, torch.tensor(truncation))[row]
+        assert (faces[row].int() - expected.int()).abs().max() <= 1
+
+
+@torch.inference_mode()
+def test_encoder_takes_pictures(source: ExportSource) -> None:
+    images_NHWC = make_images(5)
+    assert torch.equal(build(source, "encoder")(images_NHWC), encode(source, images_NHWC))
+
+
+@torch.inference_mode()
+def test_autoencoder_is_both(source: ExportSource) -> None:
+    images_NHWC = make_images(5)
+    expected = decode(source, encode(source, images_NHWC))
+    assert torch.equal(build(source, "autoencoder")(images_NHWC), expected)
+
+
+@pytest.mark.parametrize("steps", [2, 3, 20])
+@torch.inference_mode()
+def test_morph_is_the_line_between_two_latents(source: ExportSource, steps: int) -> None:
+    images_NHWC = make_images(2)
+    frames = build(source, "morph")(images_NHWC, torch.tensor(steps))
+    start_Z, end_Z = encode(source, images_NHWC).numpy()
+    expected = decode(source, torch.from_numpy(interpolate(start_Z, end_Z, steps)))
+    assert frames.shape == expected.shape
+    assert (frames.int() - expected.int()).abs().max() <= 1
+    assert (frames[0].int() - frames[-1].int()).abs().max() > 10
+
+
+@torch.inference_mode()
+def test_morph_of_one_frame_is_the_first_face(source: ExportSource) -> None:
+    images_NHWC = make_images(2)
+    frames = build(source, "morph")(images_NHWC, torch.tensor([1]))
+    expected = build(source, "autoencoder")(images_NHWC[:1])
+    assert frames.shape == expected.shape
+    assert (frames.int() - expected.int()).abs().max() <= 1
 
 
 def test_generator_without_fitted_latents(source: ExportSource) -> None:
-    unfitted = ExportSource(model=source.model, dataset_hash="", sampler=None)
+    unfitted = ExportSource(model=source.model, dataset_hash="", crop=None, sampler=None)
     with pytest.raises(FaceaeError, match="run `faceae fit` first"):
-        unfitted.build("generator", source.model.decoder)
+        build(unfitted, "generator")

@@ -3,7 +3,9 @@
 import json
 import logging
 import warnings
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any, get_args
 
 import numpy as np
 import onnx
@@ -12,10 +14,9 @@ import pytest
 import torch
 
 import faceae
-from export import ExportSource, export_onnx
+from export import ExportSource, Kind, export_model
 from export._onnx import OPSET, _quiet_exporter, choose_providers
 from faceae.errors import FaceaeError
-from faceae.latent import latent_noise
 
 CPU = torch.device("cpu")
 
@@ -26,68 +27,75 @@ def run_plainly(path: Path, **inputs: object) -> np.ndarray:
     return output
 
 
-@pytest.mark.parametrize("batch_size", [1, 3, 64])
-def test_decoder_in_plain_onnxruntime(
-    exported: Path, source: ExportSource, batch_size: int
+@pytest.mark.parametrize("kind", get_args(Kind))
+@pytest.mark.parametrize("count", [1, 4, 64])
+def test_in_plain_onnxruntime(
+    exported: Path,
+    example: Callable[..., Any],
+    assert_same: Callable[..., None],
+    kind: Kind,
+    count: int,
 ) -> None:
-    z_NZ = latent_noise(5, 0, batch_size, 16)
-    faces = run_plainly(exported / "decoder.onnx", latents=z_NZ)
-    with torch.inference_mode():
-        expected = source.model.decode(torch.from_numpy(z_NZ)).numpy()
-    assert faces.dtype == np.float32
-    np.testing.assert_allclose(faces, expected, atol=1e-4)
+    inputs, expected = example(kind, count)
+    assert_same(run_plainly(exported / f"{kind}.onnx", **inputs), expected)
 
 
-@pytest.mark.parametrize("batch_size", [1, 3, 64])
-def test_generator_in_plain_onnxruntime(
-    exported: Path, source: ExportSource, batch_size: int
+@pytest.mark.parametrize("kind", get_args(Kind))
+def test_file_is_complete_and_says_what_it_is(
+    exported: Path, source: ExportSource, kind: Kind
 ) -> None:
-    noise = latent_noise(5, 0, batch_size, 16)
-    faces = run_plainly(exported / "generator.onnx", noise=noise)
-    with torch.inference_mode():
-        module = source.build("generator", source.model.decoder)
-        expected = module(torch.from_numpy(noise)).numpy()
-    assert (faces.shape, faces.dtype) == ((batch_size, 32, 32, 3), np.uint8)
-    assert np.abs(faces.astype(int) - expected).max() <= 1
-
-
-def test_file_is_complete_and_says_what_it_is(exported: Path, source: ExportSource) -> None:
-    model = onnx.load(exported / "decoder.onnx", load_external_data=False)
+    model = onnx.load(exported / f"{kind}.onnx", load_external_data=False)
     onnx.checker.check_model(model, full_check=True)
     assert not any(tensor.external_data for tensor in model.graph.initializer)
     assert [(entry.domain, entry.version) for entry in model.opset_import] == [("", OPSET)]
     metadata = {entry.key: entry.value for entry in model.metadata_props}
+    assert metadata["kind"] == kind
     assert metadata["faceae_version"] == faceae.__version__
     assert json.loads(metadata["model"]) == {"image_size": 32, "latent_size": 16, "width": 8}
     assert metadata["weights_hash"] == source.describe("decoder").weights_hash
 
 
-def test_batch_is_named_and_free(exported: Path) -> None:
-    graph = onnx.load(exported / "generator.onnx").graph
-    shapes = [
-        [dim.dim_param or dim.dim_value for dim in value.type.tensor_type.shape.dim]
+@pytest.mark.parametrize(
+    ("kind", "ports"),
+    [
+        ("generator", {"noise": ["batch", 16], "truncation": [], "faces": ["batch", 32, 32, 3]}),
+        ("encoder", {"images": ["batch", 32, 32, 3], "latents": ["batch", 16]}),
+        ("morph", {"images": [2, 32, 32, 3], "steps": [], "faces": ["steps", 32, 32, 3]}),
+    ],
+)
+def test_batch_is_named_and_free(
+    exported: Path, kind: Kind, ports: dict[str, list[object]]
+) -> None:
+    graph = onnx.load(exported / f"{kind}.onnx").graph
+    found = {
+        value.name: [dim.dim_param or dim.dim_value for dim in value.type.tensor_type.shape.dim]
         for value in (*graph.input, *graph.output)
-    ]
-    assert shapes == [["batch", 16], ["batch", 32, 32, 3]]
-    assert [value.name for value in (*graph.input, *graph.output)] == ["noise", "faces"]
+    }
+    assert found == ports
 
 
 def test_file_holds_no_trace_of_the_machine(exported: Path) -> None:
-    for name in ("decoder.onnx", "generator.onnx"):
+    for name in (f"{kind}.onnx" for kind in get_args(Kind)):
         content = (exported / name).read_bytes()
         for trace in (b".py", b"stack_trace", b"site-packages", str(Path.cwd()).encode()):
             assert trace not in content, (name, trace)
 
 
 def test_transposed_convolutions_and_batch_norms_are_gone(exported: Path) -> None:
-    operators = {node.op_type for node in onnx.load(exported / "decoder.onnx").graph.node}
+    operators = {node.op_type for node in onnx.load(exported / "autoencoder.onnx").graph.node}
     assert {"Gemm", "Conv"} <= operators
     assert not {"ConvTranspose", "BatchNormalization", "Pad"} & operators
 
 
+def test_weights_keep_names_that_tell_their_layer(exported: Path) -> None:
+    graph = onnx.load(exported / "autoencoder.onnx").graph
+    names = {tensor.name for tensor in graph.initializer}
+    assert {"encoder.1.0.weight", "decoder.0.product.weight"} <= names
+
+
 def test_without_rewriting_they_stay(source: ExportSource, tmp_path: Path) -> None:
     path = tmp_path / "plain.onnx"
-    report = export_onnx(source, "decoder", path, CPU, rewrite=False)
+    report = export_model(source, "onnx", "decoder", path, CPU, rewrite=False)
     assert "ConvTranspose" in {node.op_type for node in onnx.load(path).graph.node}
     assert not report.rewritten
 
@@ -95,7 +103,7 @@ def test_without_rewriting_they_stay(source: ExportSource, tmp_path: Path) -> No
 def test_same_model_gives_the_same_bytes(
     exported: Path, source: ExportSource, tmp_path: Path
 ) -> None:
-    export_onnx(source, "decoder", tmp_path / "again.onnx", CPU)
+    export_model(source, "onnx", "decoder", tmp_path / "again.onnx", CPU)
     again = (tmp_path / "again.onnx").read_bytes()
     assert again == (exported / "decoder.onnx").read_bytes()
 

@@ -1,62 +1,78 @@
 import warnings
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any, get_args
 
 import numpy as np
 import onnx
 import pytest
 import torch
 
-from export import ExportSource, Session, open_model, open_session
+from export import ExportSource, Kind, Session, open_model, open_session
 from export._onnx import OnnxSession
 from export._session import MICRO_BATCH
-from export._torchscript import TorchSession
+from export._torch import TorchSession
 from faceae.errors import FaceaeError
-from faceae.latent import latent_noise
 
 CPU = torch.device("cpu")
 NAMES = ["decoder.onnx", "generator.onnx", "decoder.ts", "generator.ts"]
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("kind", get_args(Kind))
+@pytest.mark.parametrize("suffix", ["onnx", "ts"])
 def test_session_of_a_file_runs_like_the_model(
-    exported: Path, source: ExportSource, name: str
+    exported: Path,
+    source: ExportSource,
+    example: Callable[..., Any],
+    assert_same: Callable[..., None],
+    kind: Kind,
+    suffix: str,
 ) -> None:
-    session = open_session(exported / name, CPU)
-    reference = open_model(source, session.info.kind, CPU)
-    assert session.info == reference.info == source.describe(session.info.kind)
-    inputs = latent_noise(0, 0, 9, 16)
-    found, expected = session.run(inputs), reference.run(inputs)
-    assert found.flags.c_contiguous
-    assert (found.dtype, found.shape) == (expected.dtype, expected.shape)
-    tolerance = 1 if found.dtype == np.uint8 else 1e-4
-    assert np.abs(found.astype(np.float64) - expected).max() <= tolerance
+    inputs, expected = example(kind, 9)
+    for session in (
+        open_session(exported / f"{kind}.{suffix}", CPU),
+        open_model(source, kind, CPU),
+    ):
+        assert session.info == source.describe(kind)
+        found = session.run(*inputs.values())
+        assert found.flags.c_contiguous
+        assert_same(found, expected)
 
 
-@pytest.mark.parametrize("name", ["generator.onnx", "decoder.ts"])
+@pytest.mark.parametrize(
+    ("name", "most"),
+    [
+        ("generator.onnx", MICRO_BATCH),
+        ("decoder.ts", MICRO_BATCH),
+        ("encoder.onnx", MICRO_BATCH),
+        ("morph.onnx", 2),  # the two pictures; the frames are not known outside the graph
+    ],
+)
 @pytest.mark.parametrize("count", [1, MICRO_BATCH, MICRO_BATCH + 1, 3 * MICRO_BATCH])
 def test_large_batch_is_computed_in_pieces(
-    exported: Path, monkeypatch: pytest.MonkeyPatch, name: str, count: int
+    exported: Path,
+    example: Callable[..., Any],
+    assert_same: Callable[..., None],
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    most: int,
+    count: int,
 ) -> None:
-    sizes = []
+    session = open_session(exported / name, CPU)
+    sizes: list[int] = []
     for engine in (OnnxSession, TorchSession):
         monkeypatch.setattr(engine, "run", _recording(engine.run, sizes))
-    inputs = latent_noise(0, 0, count, 16)
-    session = open_session(exported / name, CPU)
-    faces = session.run(inputs)
-    assert max(sizes) <= MICRO_BATCH
-    assert sum(sizes) == count
-    singly = np.concatenate([session.run(inputs[i : i + 1]) for i in range(count)])
-    assert (faces.shape, faces.dtype) == (singly.shape, singly.dtype)
-    assert np.abs(faces.astype(np.float64) - singly).max() <= (
-        1 if faces.dtype == np.uint8 else 1e-5
-    )
+    inputs, expected = example(session.info.kind, count)
+    assert_same(session.run(*inputs.values()), expected)
+    assert max(sizes) <= most
+    assert sum(sizes) == (2 if "morph" in name else count)
 
 
 def _recording(run: Callable[..., np.ndarray], sizes: list[int]) -> Callable[..., np.ndarray]:
-    def run_and_record(session: Session, inputs: np.ndarray) -> np.ndarray:
-        sizes.append(len(inputs))
-        return run(session, inputs)
+    def run_and_record(session: Session, *inputs: np.ndarray) -> np.ndarray:
+        sizes.append(len(inputs[0]))
+        return run(session, *inputs)
 
     return run_and_record
 
@@ -108,6 +124,47 @@ def test_foreign_onnx(tmp_path: Path) -> None:
     )
     with pytest.raises(FaceaeError, match=r"foreign\.onnx: not written by `faceae export`"):
         open_session(tmp_path / "foreign.onnx", CPU)
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "problem"),
+    [
+        ("model", '{"image_size": 64, "latent_size": 16, "width": 8}', r"it returns uint8 \(1, 32"),
+        ("model", '{"image_size": 32, "latent_size": 17, "width": 8}', "Got: 17 Expected: 16"),
+        ("kind", "decoder", "latents"),
+    ],
+)
+def test_graph_of_another_architecture_than_the_metadata_name(
+    exported: Path, tmp_path: Path, field: str, value: str, problem: str
+) -> None:
+    model = onnx.load(exported / "generator.onnx")
+    metadata = {entry.key: entry.value for entry in model.metadata_props}
+    onnx.helper.set_model_props(model, metadata | {field: value})
+    onnx.save(model, tmp_path / "changed.onnx")
+    with pytest.raises(
+        FaceaeError, match=rf"(?s)changed\.onnx: its graph is not that of .*{problem}"
+    ):
+        open_session(tmp_path / "changed.onnx", CPU)
+
+
+def test_torchscript_of_another_architecture(exported: Path, tmp_path: Path) -> None:
+    with (
+        zipfile.ZipFile(exported / "encoder.ts") as source,
+        zipfile.ZipFile(tmp_path / "changed.ts", "w") as target,
+    ):
+        for record in source.infolist():
+            content = source.read(record)
+            if record.filename.endswith("faceae.json"):
+                content = content.replace(b'\\"image_size\\": 32', b'\\"image_size\\": 64')
+            target.writestr(record, content)
+    with pytest.raises(FaceaeError, match=r"changed\.ts: its graph is not that of the encoder"):
+        open_session(tmp_path / "changed.ts", CPU)
+
+
+def test_other_archive_of_torch_is_no_torchscript_file(tmp_path: Path) -> None:
+    torch.save({"weight": torch.zeros(1)}, tmp_path / "weights.pt")
+    with pytest.raises(FaceaeError, match=r"weights\.pt: not a TorchScript file; .*suffix"):
+        open_session(tmp_path / "weights.pt", CPU)
 
 
 def test_foreign_torchscript_is_refused_before_torch_runs_it(

@@ -3,14 +3,14 @@
 import json
 import warnings
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any, get_args
 
-import numpy as np
 import pytest
 import torch
 
-from export import ExportSource
-from faceae.latent import latent_noise
+from export import Kind
 
 
 def load_plainly(path: Path) -> tuple[torch.jit.ScriptModule, dict[str, str]]:
@@ -21,35 +21,32 @@ def load_plainly(path: Path) -> tuple[torch.jit.ScriptModule, dict[str, str]]:
     return module, json.loads(files["faceae.json"])
 
 
-@pytest.mark.parametrize("batch_size", [1, 3, 64])
-def test_decoder_in_plain_torch(exported: Path, source: ExportSource, batch_size: int) -> None:
-    z_NZ = torch.from_numpy(latent_noise(5, 0, batch_size, 16))
-    module, _ = load_plainly(exported / "decoder.ts")
+@pytest.mark.parametrize("kind", get_args(Kind))
+@pytest.mark.parametrize("count", [1, 4, 64])
+def test_in_plain_torch(
+    exported: Path,
+    example: Callable[..., Any],
+    assert_same: Callable[..., None],
+    kind: Kind,
+    count: int,
+) -> None:
+    inputs, expected = example(kind, count)
+    module, metadata = load_plainly(exported / f"{kind}.ts")
     with torch.inference_mode():
-        np.testing.assert_allclose(module(z_NZ), source.model.decode(z_NZ), atol=1e-4)
-
-
-@pytest.mark.parametrize("batch_size", [1, 3, 64])
-def test_generator_in_plain_torch(exported: Path, source: ExportSource, batch_size: int) -> None:
-    noise = torch.from_numpy(latent_noise(5, 0, batch_size, 16))
-    module, metadata = load_plainly(exported / "generator.ts")
-    with torch.inference_mode():
-        faces = module(noise)
-        expected = source.build("generator", source.model.decoder)(noise)
-    assert (faces.shape, faces.dtype) == ((batch_size, 32, 32, 3), torch.uint8)
-    assert (faces.int() - expected.int()).abs().max() <= 1
-    assert metadata["kind"] == "generator"
+        results = module(*map(torch.from_numpy, inputs.values()))
+    assert_same(results.numpy(), expected)
+    assert metadata["kind"] == kind
 
 
 def test_decoder_is_rewritten_and_nothing_trains(exported: Path) -> None:
-    module, _ = load_plainly(exported / "decoder.ts")
+    module, _ = load_plainly(exported / "autoencoder.ts")
     assert "aten::batch_norm" not in str(module.graph)
     assert "aten::linear" in str(module.graph)
     assert list(module.parameters()) == []
 
 
 def test_file_holds_no_trace_of_the_machine(exported: Path) -> None:
-    for name in ("decoder.ts", "generator.ts"):
+    for name in ("decoder.ts", "generator.ts", "morph.ts"):
         with zipfile.ZipFile(exported / name) as archive:
             content = b"".join(archive.read(record) for record in archive.namelist())
             assert not any(record.endswith(".debug_pkl") for record in archive.namelist())

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from export import ExportSource, export_onnx, export_torchscript, open_model, open_session
+from export import ExportSource, export_model, open_model, open_session
 from faceae.latent import latent_noise
 from faceae.model import FaceAutoEncoder, ModelConfig
 
@@ -18,7 +18,7 @@ def source() -> ExportSource:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         model = FaceAutoEncoder(ModelConfig(image_size=32, latent_size=16, width=8)).eval()
-    return ExportSource(model=model, dataset_hash="", sampler=None)
+    return ExportSource(model=model, dataset_hash="", crop=None, sampler=None)
 
 
 @pytest.mark.parametrize("name", ["decoder.onnx", "decoder.ts"])
@@ -26,8 +26,8 @@ def test_file_runs_on_the_gpu_as_on_the_cpu(
     source: ExportSource, tmp_path: Path, name: str
 ) -> None:
     cpu, cuda = torch.device("cpu"), torch.device("cuda", 0)
-    export_file = export_onnx if name.endswith(".onnx") else export_torchscript
-    export_file(source, "decoder", tmp_path / name, cuda)
+    format_name = "onnx" if name.endswith(".onnx") else "torchscript"
+    export_model(source, format_name, "decoder", tmp_path / name, cuda)
     session = open_session(tmp_path / name, cuda)
     assert "cuda" in session.engine.lower()
     z_NZ = latent_noise(0, 0, 9, 16)
