@@ -3,7 +3,7 @@
 import importlib
 from typing import TYPE_CHECKING
 
-from ._atomic import PART_SUFFIX, atomic_path, write_json
+from ._atomic import PART_SUFFIX, atomic_path, remove, write_json
 from ._config import PackConfig, PackSummary
 from ._errors import ShardsError
 from ._manifest import Dataset, ShardInfo, open_dataset
@@ -24,6 +24,7 @@ __all__ = [
     "open_dataset",
     "pack",
     "reindex",
+    "remove",
     "verify",
     "write_json",
 ]
