@@ -3,15 +3,18 @@
 import importlib
 from typing import TYPE_CHECKING
 
-from ._atomic import PART_SUFFIX, atomic_path, remove, write_json
+from ._atomic import PART_SUFFIX, atomic_path, write_json
 from ._config import PackConfig, PackSummary
 from ._errors import ShardsError
-from ._manifest import Dataset, ShardInfo, open_dataset
+from ._manifest import Dataset, ShardInfo
+from ._open import inspect_dataset, open_dataset
+from ._remote import Location, parse_location
 
 __all__ = [
     "PART_SUFFIX",
     "Dataset",
     "ImageRefused",
+    "Location",
     "PackConfig",
     "PackSummary",
     "ShardInfo",
@@ -21,10 +24,11 @@ __all__ = [
     "atomic_path",
     "decode_image",
     "fit_image",
+    "inspect_dataset",
     "open_dataset",
     "pack",
+    "parse_location",
     "reindex",
-    "remove",
     "verify",
     "write_json",
 ]

@@ -23,11 +23,12 @@ from ._manifest import (
     ShardInfo,
     hash_file,
     hash_json,
-    open_dataset,
     write_manifest,
 )
+from ._open import open_dataset
 from ._pool import Tick, run_tasks
 from ._sources import escape
+from ._storage import LocalFolder
 from ._tar import Member, format_index, format_line, group_members
 from ._tar_source import SPLIT_NAMES, read_directory
 
@@ -80,7 +81,7 @@ def adopt(
     with atomic_path(path / REJECTED_NAME) as part:
         part.touch()
     shards = {split: [by_name[name].shard for name in tars] for split, tars in names.items()}
-    write_manifest(path, _describe(path, shards, by_name[tasks[0]].first_json), shards)
+    write_manifest(LocalFolder(path), _describe(path, shards, by_name[tasks[0]].first_json), shards)
     return open_dataset(path)
 
 

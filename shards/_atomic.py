@@ -37,7 +37,7 @@ def discard_on_error(path: Path) -> Iterator[Path]:
     An exception in the block, Ctrl-C included, removes the part. One that an earlier, killed
     process left behind is removed first.
     """
-    part = _part_of(path)
+    part = part_of(path)
     remove(part)
     try:
         yield part
@@ -53,17 +53,21 @@ def publish(paths: Sequence[Path]) -> None:
         OSError: as the file system reports it.
     """
     for path in paths:
-        _sync(_part_of(path))
+        _sync(part_of(path))
     for path in paths:
-        _part_of(path).replace(path)
+        part_of(path).replace(path)
     _sync_entry(paths[0].parent)
 
 
 def write_json(path: Path, obj: Any) -> None:
     """Write `obj` as indented UTF-8 JSON with a final newline, whole or not at all."""
-    text = json.dumps(obj, indent=1, ensure_ascii=False)
     with atomic_path(path) as part:
-        part.write_text(text + "\n", encoding="utf-8", newline="\n")
+        part.write_bytes(format_json(obj))
+
+
+def format_json(obj: Any) -> bytes:
+    """Return the content of a JSON file."""
+    return (json.dumps(obj, indent=1, ensure_ascii=False) + "\n").encode("utf-8")
 
 
 def remove(path: Path) -> None:
@@ -74,7 +78,8 @@ def remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def _part_of(path: Path) -> Path:
+def part_of(path: Path) -> Path:
+    """Return what a file is called while it is being written."""
     return path.with_name(path.name + PART_SUFFIX)
 
 

@@ -8,6 +8,7 @@ from typing import Literal
 
 from ._errors import ShardsError
 from ._manifest import Encoding
+from ._remote import Location
 
 MIN_SIDE = 16
 """Pixels; a smaller picture shows no face."""
@@ -33,8 +34,9 @@ class PackConfig:
 
     source: Path
     """A folder, a zip, a tar, a folder of tars, or a text file with one path a line."""
-    out: Path
-    """Folder to write; new, empty, or left by an interrupted pack with the same options."""
+    out: Location
+    """Folder, or prefix such as s3://bucket/faces, to write; new, empty, or left by an interrupted
+    pack with the same options."""
     crop: int | None = None
     """Pixels; keep the centre square of this side. Smaller images are refused."""
     size: int | None = None
@@ -106,7 +108,7 @@ class PackConfig:
 class PackSummary:
     """What a pack left in its folder."""
 
-    out: Path
+    out: Location
     num_samples: dict[str, int]
     """Of each split that has some."""
     num_shards: int
@@ -122,6 +124,8 @@ class PackSummary:
     """Refused images by reason."""
     rejected_examples: dict[str, list[str]]
     """The first few names by reason."""
+    rejected_list: str
+    """Path or URL of rejected.jsonl, which tells all of them."""
     split_by: str
     """partition (CelebA's own), source (tars named or foldered by split), person (one folder each)
     or image."""

@@ -7,14 +7,19 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from ._atomic import write_json
+from ._atomic import format_json
+from ._cache_folder import find_cache
 from ._errors import ShardsError
+from ._remote import Location
+from ._storage import Storage, open_storage
 
 Encoding = Literal["jpg", "npy"]
 
 MANIFEST_NAME = "dataset.json"
 REJECTED_NAME = "rejected.jsonl"
 PROGRESS_NAME = ".progress"
+PLAN_NAME = f"{PROGRESS_NAME}/plan.json"
+"""What an unfinished pack follows."""
 FORMAT_NAME = "faceae-shards"
 FORMAT_VERSION = 1
 SPLITS = ("train", "valid", "test")
@@ -49,7 +54,11 @@ class ShardInfo:
 class Dataset:
     """A packed dataset, opened for reading."""
 
+    location: Location
+    """Where it was opened: a folder or a URL."""
     path: Path
+    """Folder of its files on this machine; of a remote dataset that in the cache, which
+    `open_dataset` fills."""
     encoding: Encoding
     image_size: tuple[int, int] | None
     """(H, W) in pixels where all images are equal by construction (packed with a crop or size)."""
@@ -88,38 +97,23 @@ class Dataset:
     def _shards(self, split: str) -> tuple[ShardInfo, ...]:
         if split not in self.splits:
             present = ", ".join(self.splits)
-            raise ShardsError(f"{self.path} has no samples in split {split!r}; it has: {present}")
+            raise ShardsError(
+                f"{self.location} has no samples in split {split!r}; it has: {present}"
+            )
         return self.splits[split]
 
 
-def open_dataset(path: Path) -> Dataset:
-    """Open a packed dataset after the checks that cost next to nothing.
-
-    These are: the manifest is whole and of a known version; every tar and index is there, with the
-    recorded size; every index has the recorded content. `verify` checks the rest.
-
-    Raises:
-        ShardsError: naming the first file that differs, and the remedy.
-    """
-    dataset = read_dataset(path)
-    for shards in dataset.splits.values():
-        for shard in shards:
-            problem = find_cheap_problem(path, shard, dataset.remedy)
-            if problem is not None:
-                raise ShardsError(problem)
-    return dataset
-
-
-def read_dataset(path: Path) -> Dataset:
+def read_dataset(location: Location) -> Dataset:
     """Read dataset.json without looking at the shards.
 
     Raises:
         ShardsError: there is none, it is not ours, of another version, or was edited.
     """
-    manifest = _read_manifest(path)
+    manifest = _read_manifest(open_storage(location))
     size = manifest["image_size"]
     return Dataset(
-        path=path,
+        location=location,
+        path=location if isinstance(location, Path) else find_cache() / manifest["hash"],
         encoding=manifest["encoding"],
         image_size=None if size is None else (size[0], size[1]),
         hash=manifest["hash"],
@@ -133,7 +127,7 @@ def read_dataset(path: Path) -> Dataset:
 
 
 def write_manifest(
-    path: Path, content: Mapping[str, Any], splits: Mapping[str, list[ShardInfo]]
+    storage: Storage, content: Mapping[str, Any], splits: Mapping[str, list[ShardInfo]]
 ) -> None:
     """Write dataset.json: `content`, the shards of each split, and the hash over both."""
     manifest = {
@@ -142,7 +136,8 @@ def write_manifest(
         **content,
         "splits": {name: [asdict(shard) for shard in shards] for name, shards in splits.items()},
     }
-    write_json(path / MANIFEST_NAME, {**manifest, "hash": hash_json(manifest)})
+    with storage.writing(MANIFEST_NAME) as part:
+        part.write_bytes(format_json({**manifest, "hash": hash_json(manifest)}))
 
 
 def hash_json(obj: Any) -> str:
@@ -151,7 +146,7 @@ def hash_json(obj: Any) -> str:
     return hashlib.sha256(text.encode("utf-8")).hexdigest()
 
 
-def find_cheap_problem(path: Path, shard: ShardInfo, remedy: str = _REMEDY) -> str | None:
+def find_cheap_problem(storage: Storage, shard: ShardInfo, remedy: str = _REMEDY) -> str | None:
     """Say which file of a shard is missing or of another size, or has a stale index; else None.
 
     What is said ends in the remedy; `remedy` is the one for a tar.
@@ -160,14 +155,15 @@ def find_cheap_problem(path: Path, shard: ShardInfo, remedy: str = _REMEDY) -> s
         (shard.name, shard.num_bytes, remedy),
         (shard.index_name, shard.index_num_bytes, _INDEX_REMEDY),
     ):
-        file = path / name
-        if not file.is_file():
+        file, found = storage.locate(name), storage.size(name)
+        if found is None:
             return f"{file} is missing; {action}"
-        found = file.stat().st_size
         if found != num_bytes:
             return f"{file} has {found} bytes where {MANIFEST_NAME} says {num_bytes}; {action}"
-    if hash_file(path / shard.index_name) != shard.index_sha256:
-        return f"{path / shard.index_name} is not the index that was packed; {_INDEX_REMEDY}"
+    index = storage.read(shard.index_name)
+    if index is None or hashlib.sha256(index).hexdigest() != shard.index_sha256:
+        file = storage.locate(shard.index_name)
+        return f"{file} is not the index that was packed; {_INDEX_REMEDY}"
     return None
 
 
@@ -177,12 +173,12 @@ def hash_file(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _read_manifest(path: Path) -> dict[str, Any]:
-    file = path / MANIFEST_NAME
-    if not file.is_file():
-        raise ShardsError(_explain_missing(path))
+def _read_manifest(storage: Storage) -> dict[str, Any]:
+    file, content = storage.locate(MANIFEST_NAME), storage.read(MANIFEST_NAME)
+    if content is None:
+        raise ShardsError(_explain_missing(storage))
     try:
-        manifest = json.loads(file.read_text(encoding="utf-8"))
+        manifest = json.loads(content)
     except ValueError as error:
         raise ShardsError(f"{file} is damaged ({error}); {_REMEDY}") from error
     if not isinstance(manifest, dict) or manifest.get("format") != FORMAT_NAME:
@@ -193,15 +189,17 @@ def _read_manifest(path: Path) -> dict[str, Any]:
             f"{file} has version {version}, this faceae reads version {FORMAT_VERSION}; "
             "use the faceae that packed it, or pack the dataset again"
         )
-    content = {key: value for key, value in manifest.items() if key != "hash"}
-    if manifest.get("hash") != hash_json(content):
+    unsigned = {key: value for key, value in manifest.items() if key != "hash"}
+    if manifest.get("hash") != hash_json(unsigned):
         raise ShardsError(f"{file} was edited: its hash differs; {_REMEDY}")
     return manifest
 
 
-def _explain_missing(path: Path) -> str:
-    if not path.exists():
-        return f"{path} does not exist; give a folder packed by `faceae shard`"
-    if (path / PROGRESS_NAME).is_dir():
-        return f"{path} is only partly packed; run the same `faceae shard` command again"
-    return f"{path} holds no {MANIFEST_NAME}; give a folder packed by `faceae shard`"
+def _explain_missing(storage: Storage) -> str:
+    if not storage.exists():
+        return f"{storage.location} does not exist; give a folder packed by `faceae shard`"
+    if storage.size(PLAN_NAME) is not None:
+        return (
+            f"{storage.location} is only partly packed; run the same `faceae shard` command again"
+        )
+    return f"{storage.location} holds no {MANIFEST_NAME}; give a folder packed by `faceae shard`"

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
-from ._atomic import atomic_path, remove
 from ._config import PackConfig, PackSummary
 from ._duplicates import count_repeats
 from ._errors import ShardsError
@@ -21,19 +20,22 @@ from ._manifest import (
     SPLITS,
     ShardInfo,
     hash_json,
-    open_dataset,
     read_dataset,
     write_manifest,
 )
+from ._open import check_shards
 from ._plan import Plan, ShardSlot, make_plan
 from ._pool import run_tasks, warm_up
-from ._progress import DUPLICATE, Progress, ShardRecord, claim_folder, describe_differences
+from ._progress import DUPLICATE, Progress, ShardRecord, claim_storage, describe_differences
+from ._remote import Location
+from ._storage import Storage, open_storage
 from ._tar import publish_shard
 from ._worker import PackedShard, PackWorker, TooManyRefused
 
 OnProgress = Callable[[int, int], None]
 """Receives the number of images looked at so far, and the number to look at."""
 
+_READ_ONLY = ("http://", "https://")
 _NUM_EXAMPLES = 3
 _MAX_UNPUBLISHED = 4
 """Finished shards that may wait for the disk; with more of them the workers wait too."""
@@ -59,19 +61,23 @@ def pack(config: PackConfig, on_progress: OnProgress | None = None) -> PackSumma
     if config.workers > 1:
         warm_up()
     plan = make_plan(config)
-    if (config.out / MANIFEST_NAME).is_file():
-        return _accept_finished(plan)
-    with claim_folder(config.out, plan.identify_run()) as progress:
+    storage = open_storage(config.out)
+    if storage.size(MANIFEST_NAME) is not None:
+        return _accept_finished(plan, storage)
+    with claim_storage(storage, plan.identify_run()) as progress:
         _pack_missing(plan, progress, on_progress or _ignore_progress)
         _finish(plan, progress)
     return summarize(config.out)
 
 
-def summarize(out: Path, *, already_complete: bool = False) -> PackSummary:
+def summarize(out: Location, *, already_complete: bool = False) -> PackSummary:
     """Tell what a packed dataset holds and what its pack refused."""
-    dataset = read_dataset(out)
+    dataset, storage = read_dataset(out), open_storage(out)
     examples: dict[str, list[str]] = {}
-    with (out / REJECTED_NAME).open(encoding="utf-8") as lines:
+    with (
+        storage.local_copy(REJECTED_NAME) as rejected_path,
+        rejected_path.open(encoding="utf-8") as lines,
+    ):
         for line in lines:
             rejected = json.loads(line)
             names = examples.setdefault(rejected["reason"], [])
@@ -88,6 +94,7 @@ def summarize(out: Path, *, already_complete: bool = False) -> PackSummary:
         num_duplicates=dataset.manifest.get("num_duplicates", 0),
         num_rejected=dict(dataset.manifest["num_rejected"]),
         rejected_examples=examples,
+        rejected_list=storage.locate(REJECTED_NAME),
         split_by=dataset.manifest["split_by"],
         notes=tuple(dataset.manifest.get("notes", ())),
         already_complete=already_complete,
@@ -95,6 +102,10 @@ def summarize(out: Path, *, already_complete: bool = False) -> PackSummary:
 
 
 def _check_apart(config: PackConfig) -> None:
+    if isinstance(config.out, str):
+        if config.out.startswith(_READ_ONLY):
+            raise ShardsError(f"{config.out} cannot be written; give a folder, s3:// or gs://")
+        return
     source, out = config.source.resolve(), config.out.resolve()
     if source.is_dir() and out.is_relative_to(source):
         raise ShardsError(f"{config.out} lies inside the source; choose a folder outside of it")
@@ -102,38 +113,42 @@ def _check_apart(config: PackConfig) -> None:
         raise ShardsError(f"{config.out} is a file; choose a new folder for the dataset")
 
 
-def _accept_finished(plan: Plan) -> PackSummary:
+def _accept_finished(plan: Plan, storage: Storage) -> PackSummary:
     out = plan.config.out
-    dataset = open_dataset(out)
+    dataset = read_dataset(out)
+    check_shards(dataset, storage)
     differences = describe_differences(dataset.manifest["config"], plan.identify())
     if differences:
         raise ShardsError(
             f"{out} already holds a dataset with other {differences}; "
             "choose another folder, or delete it"
         )
-    remove(out / PROGRESS_NAME)  # left where a pack was killed in its very last step
+    storage.remove(PROGRESS_NAME)  # left where a pack was killed in its very last step
     return summarize(out, already_complete=True)
 
 
 def _pack_missing(plan: Plan, progress: Progress, on_progress: OnProgress) -> None:
-    missing = [slot for slot in plan.slots() if progress.read(slot.name) is None]
+    done = progress.confirm(slot.name for slot in plan.slots())
+    missing = [slot for slot in plan.slots() if slot.name not in done]
     num_images = sum(slot.stop - slot.start for slot in missing)
     config = plan.config
     limit = _RefusalLimit(config.count_refusable(plan.num_images))
-    worker = PackWorker(
-        out=config.out,
-        crop=config.crop,
-        size=config.size,
-        encoding=config.encoding,
-        max_refused=limit.maximum,
-        reader=plan.source.open_reader(),
-    )
     try:
         for _, record in _read_records(plan, progress):
             limit.add(record)
-        with _publish_meanwhile(progress) as publish:
+        with (
+            progress.storage.scratch() as scratch,
+            _publish_meanwhile(progress, scratch) as publish,
+        ):
             run_tasks(
-                worker,
+                PackWorker(
+                    folder=scratch,
+                    crop=config.crop,
+                    size=config.size,
+                    encoding=config.encoding,
+                    max_refused=limit.maximum,
+                    reader=plan.source.open_reader(),
+                ),
                 map(plan.make_task, missing),
                 processes=min(config.workers, max(len(missing), 1)),
                 on_result=lambda packed: _accept(packed, limit, publish),
@@ -173,7 +188,7 @@ def _stop(plan: Plan, progress: Progress, packed: PackedShard | None) -> NoRetur
     lines = list(_read_rejected(plan, progress))
     if packed is not None:
         lines.extend(packed.record.rejected)
-    _write_rejected(config.out, lines)
+    _write_rejected(progress.storage, lines)
     lines = [line for line in lines if line["reason"] != DUPLICATE]
     asked = "--on-error stop" if config.on_error == "stop" else "--max-rejected"
     counts = Counter(line["reason"] for line in lines)
@@ -183,39 +198,50 @@ def _stop(plan: Plan, progress: Progress, packed: PackedShard | None) -> NoRetur
     raise ShardsError(
         f"{config.source}: stopped at {len(lines)} refused of {plan.num_images} images, {asked} "
         f"allows {config.count_refusable(plan.num_images)}: {_format_counts(counts)} (first: "
-        f"{examples}); all so far are listed in {config.out / REJECTED_NAME}; mend the source and "
-        f"delete {config.out}, or run again with a larger --max-rejected to do without them"
+        f"{examples}); all so far are listed in {progress.storage.locate(REJECTED_NAME)}; "
+        f"mend the source and delete {config.out}, or run again with a larger --max-rejected "
+        "to do without them"
     )
 
 
 @contextmanager
-def _publish_meanwhile(progress: Progress) -> Iterator[Callable[[str, ShardRecord], None]]:
+def _publish_meanwhile(
+    progress: Progress, scratch: Path
+) -> Iterator[Callable[[str, ShardRecord], None]]:
     """Yield what publishes a shard, then its record, while workers go on with the next ones.
 
-    A disk takes its time to sync a shard, in which a core decodes hundreds of images.
+    A disk takes its time to sync a shard, and a server to receive it, in which a core decodes
+    hundreds of images. What ends the pack early keeps shards that wait from being published, but
+    for `TooManyRefused`: their refusals are to be listed, too.
     """
     pending: deque[Future[None]] = deque()
     with ThreadPoolExecutor(1) as executor:
 
         def publish(name: str, record: ShardRecord) -> None:
-            pending.append(executor.submit(_publish, progress, name, record))
+            pending.append(executor.submit(_publish, progress, scratch, name, record))
             while pending and (pending[0].done() or len(pending) > _MAX_UNPUBLISHED):
                 pending.popleft().result()
 
-        yield publish
-        for future in pending:
-            future.result()
+        try:
+            yield publish
+            for future in pending:
+                future.result()
+        except TooManyRefused:
+            raise
+        except BaseException:
+            executor.shutdown(wait=False, cancel_futures=True)
+            raise
 
 
-def _publish(progress: Progress, name: str, record: ShardRecord) -> None:
+def _publish(progress: Progress, scratch: Path, name: str, record: ShardRecord) -> None:
     if record.shard is not None:
-        publish_shard(progress.out, record.shard)
+        publish_shard(progress.storage, scratch, record.shard)
     progress.write(name, record)
 
 
 def _finish(plan: Plan, progress: Progress) -> None:
     """Write rejected.jsonl, then dataset.json, from the records of the shards."""
-    out = plan.config.out
+    storage = progress.storage
     shards: dict[str, list[ShardInfo]] = {}
     num_converted = 0
     reasons: Counter[str] = Counter()
@@ -226,7 +252,7 @@ def _finish(plan: Plan, progress: Progress) -> None:
             shards.setdefault(slot.split, []).append(record.shard)
     if SPLITS[0] not in shards:
         _give_up(plan, progress, reasons)
-    rejected_sha256 = _write_rejected(out, _read_rejected(plan, progress))
+    rejected_sha256 = _write_rejected(storage, _read_rejected(plan, progress))
     identity = plan.identify()
     image_size = plan.config.image_size
     content = {
@@ -243,7 +269,7 @@ def _finish(plan: Plan, progress: Progress) -> None:
         "num_rejected": dict(sorted(reasons.items())),
         "rejected_sha256": rejected_sha256,
     }
-    write_manifest(out, content, shards)
+    write_manifest(storage, content, shards)
     progress.remove()
 
 
@@ -265,9 +291,9 @@ def _read_digests(plan: Plan, progress: Progress) -> Iterator[bytes]:
         yield from map(bytes.fromhex, record.digests)
 
 
-def _write_rejected(out: Path, lines: Iterable[dict[str, Any]]) -> str:
+def _write_rejected(storage: Storage, lines: Iterable[dict[str, Any]]) -> str:
     digest = hashlib.sha256()
-    with atomic_path(out / REJECTED_NAME) as part, part.open("wb") as file:
+    with storage.writing(REJECTED_NAME) as part, part.open("wb") as file:
         for rejected in lines:
             line = json.dumps(rejected, ensure_ascii=False).encode("utf-8") + b"\n"
             file.write(line)
@@ -278,10 +304,11 @@ def _write_rejected(out: Path, lines: Iterable[dict[str, Any]]) -> str:
 def _give_up(plan: Plan, progress: Progress, reasons: Counter[str]) -> None:
     """Leave nothing behind of a pack without an image to train on, and say why there is none."""
     first = next(_read_rejected(plan, progress))
-    for split in SPLITS:
-        remove(plan.config.out / split)
+    for name in (*SPLITS, REJECTED_NAME):
+        progress.storage.remove(name)
     progress.remove()
-    plan.config.out.rmdir()
+    if isinstance(plan.config.out, Path):
+        plan.config.out.rmdir()
     raise ShardsError(
         f"{plan.config.source}: no image is left to train on; refused: {_format_counts(reasons)} "
         f"(first: {first['name']}: {first['detail']})"

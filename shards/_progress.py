@@ -1,22 +1,20 @@
 """The state of an unfinished pack, in OUT/.progress: the plan it follows and a record a shard."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from ._atomic import PART_SUFFIX, remove, write_json
+from ._atomic import format_json
 from ._errors import ShardsError
-from ._lock import lock_folder
-from ._manifest import PROGRESS_NAME, ShardInfo, find_cheap_problem
+from ._manifest import PLAN_NAME, PROGRESS_NAME, ShardInfo, find_cheap_problem
+from ._storage import Storage
 
 DUPLICATE = "duplicate"
 """Why an image is refused that only repeats another one."""
 
-_PLAN_NAME = "plan.json"
-_LOCK_NAME = "lock"
 _TITLES = {
     "times": "source files (some changed since)",
     "libraries": "versions of Pillow or simplejpeg",
@@ -41,61 +39,61 @@ class ShardRecord:
         return sum(line["reason"] != DUPLICATE for line in self.rejected)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Progress:
     """The records of one pack."""
 
-    out: Path
-
-    @property
-    def lock_path(self) -> Path:
-        """The file that workers hold a shared lock on."""
-        return self.out / PROGRESS_NAME / _LOCK_NAME
+    storage: Storage
+    lock_path: Path | None
+    """The file that workers hold a shared lock on, where there are locks."""
 
     def write(self, name: str, record: ShardRecord) -> None:
         """Record that the shard `name` is done; its files are under their final names."""
-        write_json(self._record_path(name), asdict(record))
+        _write_json(self.storage, _name_record(name), asdict(record))
 
     def read(self, name: str) -> ShardRecord | None:
         """Return the record of a shard that is done, None for one that is not."""
-        path = self._record_path(name)
-        if not path.is_file():
+        text = self.storage.read(_name_record(name))
+        if text is None:
             return None
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(text)
         shard = content.pop("shard")
-        record = ShardRecord(shard=None if shard is None else ShardInfo(**shard), **content)
-        if record.shard is not None and find_cheap_problem(self.out, record.shard) is not None:
-            return None
-        return record
+        return ShardRecord(shard=None if shard is None else ShardInfo(**shard), **content)
+
+    def confirm(self, names: Iterable[str]) -> set[str]:
+        """Return which shards are done; drop the records of those that are no longer as written."""
+        present = set(self.storage.list_names())
+        recorded = [name for name in names if _name_record(name) in present]
+        done = {name for name in recorded if self._is_sound(name)}
+        for name in recorded:
+            if name not in done:
+                self.storage.remove(_name_record(name))
+        return done
 
     def remove(self) -> None:
         """Forget everything: the pack is whole, or given up."""
-        remove(self.out / PROGRESS_NAME)
+        self.storage.remove(PROGRESS_NAME)
 
-    def _record_path(self, name: str) -> Path:
-        return self.out / PROGRESS_NAME / f"{PurePosixPath(name).stem}.json"
+    def _is_sound(self, name: str) -> bool:
+        record = self.read(name)
+        if record is None or record.shard is None:
+            return record is not None
+        return find_cheap_problem(self.storage, record.shard) is None
 
 
 @contextmanager
-def claim_folder(out: Path, identity: dict[str, Any]) -> Iterator[Progress]:
-    """Take `out` for the pack that `identity` describes, new or begun earlier by the same.
+def claim_storage(storage: Storage, identity: dict[str, Any]) -> Iterator[Progress]:
+    """Take a place for the pack that `identity` describes, new or begun earlier by the same.
 
     Raises:
-        ShardsError: the folder holds something else, an unfinished pack of another identity, or
-            another process is packing into it.
+        ShardsError: it holds something else, an unfinished pack of another identity, or another
+            process is packing into it.
     """
-    state = out / PROGRESS_NAME
-    if not state.is_dir() and out.is_dir() and any(out.iterdir()):
-        raise ShardsError(f"{out} is not empty; choose a new folder for the dataset")
-    state.mkdir(parents=True, exist_ok=True)
-    progress = Progress(out)
-    with lock_folder(progress.lock_path, out):
-        _check_identity(out, state / _PLAN_NAME, identity)
-        _remove_parts(out)
-        try:
-            yield progress
-        finally:
-            _remove_parts(out)
+    if storage.size(PLAN_NAME) is None and _holds_something(storage):
+        raise ShardsError(f"{storage.location} is not empty; choose a new folder for the dataset")
+    with storage.claim(PROGRESS_NAME) as lock_path:
+        _check_identity(storage, identity)
+        yield Progress(storage=storage, lock_path=lock_path)
 
 
 def describe_differences(found: dict[str, Any], asked: dict[str, Any]) -> str:
@@ -107,19 +105,27 @@ def describe_differences(found: dict[str, Any], asked: dict[str, Any]) -> str:
     )
 
 
-def _check_identity(out: Path, path: Path, identity: dict[str, Any]) -> None:
-    if not path.is_file():
-        write_json(path, identity)
+def _holds_something(storage: Storage) -> bool:
+    return any(not name.startswith(f"{PROGRESS_NAME}/") for name in storage.list_names())
+
+
+def _check_identity(storage: Storage, identity: dict[str, Any]) -> None:
+    plan = storage.read(PLAN_NAME)
+    if plan is None:
+        _write_json(storage, PLAN_NAME, identity)
         return
-    found = json.loads(path.read_text(encoding="utf-8"))
-    differences = describe_differences(found, identity)
+    differences = describe_differences(json.loads(plan), identity)
     if differences:
         raise ShardsError(
-            f"{out} holds an unfinished pack with other {differences}; "
+            f"{storage.location} holds an unfinished pack with other {differences}; "
             "give what it was begun with to go on, or another folder, or delete it"
         )
 
 
-def _remove_parts(out: Path) -> None:
-    for part in out.rglob(f"*{PART_SUFFIX}"):
-        remove(part)
+def _write_json(storage: Storage, name: str, obj: Any) -> None:
+    with storage.writing(name) as part:
+        part.write_bytes(format_json(obj))
+
+
+def _name_record(name: str) -> str:
+    return f"{PROGRESS_NAME}/{PurePosixPath(name).stem}.json"

@@ -2,53 +2,57 @@
 
 import hashlib
 import tarfile
-from pathlib import Path
 
-from ._atomic import atomic_path
 from ._errors import ShardsError
 from ._manifest import ShardInfo, hash_file, read_dataset
+from ._remote import Location
+from ._storage import Storage, open_storage
 from ._tar import format_index, format_line, group_members
 
 
-def reindex(path: Path) -> list[str]:
+def reindex(location: Location) -> list[str]:
     """Rebuild every index that is missing or differs from what was packed; return their names.
 
     An index is rebuilt only from a tar whose sha256 is the recorded one: any other tar stays as
     `verify` will find it.
 
     Raises:
-        ShardsError: there is no dataset at `path`, or its manifest cannot be relied on.
+        ShardsError: there is no dataset at `location`, or its manifest cannot be relied on.
         OSError: as the file system reports it.
     """
     rebuilt = []
-    for shards in read_dataset(path).splits.values():
+    storage = open_storage(location)
+    for shards in read_dataset(location).splits.values():
         for shard in shards:
-            if not _has_index(path, shard) and _has_tar(path, shard):
-                _rebuild(path, shard)
+            if not _has_index(storage, shard) and _rebuild(storage, shard):
                 rebuilt.append(shard.index_name)
     return rebuilt
 
 
-def _has_index(path: Path, shard: ShardInfo) -> bool:
-    index = path / shard.index_name
-    return index.is_file() and hash_file(index) == shard.index_sha256
+def _has_index(storage: Storage, shard: ShardInfo) -> bool:
+    index = storage.read(shard.index_name)
+    return index is not None and hashlib.sha256(index).hexdigest() == shard.index_sha256
 
 
-def _has_tar(path: Path, shard: ShardInfo) -> bool:
-    tar = path / shard.name
-    return tar.is_file() and hash_file(tar) == shard.sha256
-
-
-def _rebuild(path: Path, shard: ShardInfo) -> None:
-    try:
-        lines = [format_line(members) for _, members in group_members(path / shard.name)]
-    except tarfile.TarError as error:
-        raise ShardsError(f"{path / shard.name} cannot be read as a tar: {error}") from error
+def _rebuild(storage: Storage, shard: ShardInfo) -> bool:
+    """Write an index anew, if its tar is what was packed."""
+    if storage.size(shard.name) != shard.num_bytes:
+        return False
+    with storage.local_copy(shard.name) as tar:
+        if hash_file(tar) != shard.sha256:
+            return False
+        try:
+            lines = [format_line(members) for _, members in group_members(tar)]
+        except tarfile.TarError as error:
+            where = storage.locate(shard.name)
+            raise ShardsError(f"{where} cannot be read as a tar: {error}") from error
     index = format_index(lines)
     if hashlib.sha256(index).hexdigest() != shard.index_sha256:
+        where = storage.locate(shard.index_name)
         raise ShardsError(
-            f"{path / shard.index_name}: the index of {shard.name} is not the one that was packed; "
+            f"{where}: the index of {shard.name} is not the one that was packed; "
             "use the faceae that packed the dataset"
         )
-    with atomic_path(path / shard.index_name) as part:
+    with storage.writing(shard.index_name) as part:
         part.write_bytes(index)
+    return True

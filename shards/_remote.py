@@ -20,6 +20,7 @@ _LIBRARY_ERRORS = (
     ("google.auth.exceptions", "GoogleAuthError"),
 )
 """What the libraries raise besides OSError where a server is away, or refuses."""
+_REMEDY = "check the address, the keys and the network, then run the same command again"
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 
 
@@ -40,7 +41,7 @@ def connect(url: str) -> tuple[Any, str]:
     import fsspec  # here: it takes a tenth of a second, which a command's help need not wait for
 
     try:
-        return fsspec.core.url_to_fs(url)  # type: ignore[no-any-return]
+        return fsspec.core.url_to_fs(url, use_listings_cache=False)  # type: ignore[no-any-return]
     except ImportError as error:
         raise ShardsError(
             f"{url} cannot be reached ({error}); pip install 'faceae[remote]'"
@@ -50,22 +51,20 @@ def connect(url: str) -> tuple[Any, str]:
 
 
 @contextmanager
-def explain_errors(
-    url: str, remedy: str = "check the address, the keys and the network"
-) -> Iterator[None]:
+def explain_errors(url: str) -> Iterator[None]:
     """Make one line of what a server, or the way to it, has against the block.
 
     Raises:
-        ShardsError: naming `url`, what happened, and the remedy.
+        ShardsError: naming `url`, and what happened.
     """
     try:
         yield
     except FileNotFoundError as error:
-        raise ShardsError(f"{url} does not exist ({_first_line(error)}); {remedy}") from error
+        raise ShardsError(f"{url} does not exist ({_first_line(error)}); {_REMEDY}") from error
     except PermissionError as error:
-        raise ShardsError(f"{url}: access is refused ({_first_line(error)}); {remedy}") from error
+        raise ShardsError(f"{url}: access is refused ({_first_line(error)}); {_REMEDY}") from error
     except _expected_errors() as error:
-        raise ShardsError(f"{url}: {_first_line(error)}; {remedy}") from error
+        raise ShardsError(f"{url}: {_first_line(error)}; {_REMEDY}") from error
 
 
 def _expected_errors() -> tuple[type[Exception], ...]:

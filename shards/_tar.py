@@ -13,8 +13,9 @@ from functools import cache
 from pathlib import Path
 from typing import BinaryIO
 
-from ._atomic import discard_on_error, publish
+from ._atomic import discard_on_error
 from ._manifest import ShardInfo
+from ._storage import Storage
 
 KEY_DIGITS = 9
 INDEX_VERSION = "v1.2"
@@ -37,7 +38,7 @@ class Sample:
 
 
 def write_shard(folder: Path, name: str, samples: Iterable[Sample]) -> ShardInfo | None:
-    """Write `folder`/`name` and the index beside it as parts, which `publish_shard` names.
+    """Write `folder`/`name` and the index beside it as parts, which `Storage.publish` names.
 
     The samples are written as they come, so memory does not grow with the shard. Without a sample
     no file is written and None is returned: readers stumble over empty tars.
@@ -66,13 +67,13 @@ def write_shard(folder: Path, name: str, samples: Iterable[Sample]) -> ShardInfo
     )
 
 
-def publish_shard(folder: Path, shard: ShardInfo) -> None:
-    """Give a written shard and its index their final names, once they are on the disk.
+def publish_shard(storage: Storage, scratch: Path, shard: ShardInfo) -> None:
+    """Give a shard that was written as parts in `scratch`, and its index, their final names.
 
     Raises:
-        OSError: as the file system reports it.
+        ShardsError, OSError: as `Storage` does.
     """
-    publish([folder / shard.name, folder / shard.index_name])
+    storage.publish(scratch, [shard.name, shard.index_name])
 
 
 def format_index(lines: list[str]) -> bytes:

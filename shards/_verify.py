@@ -3,8 +3,9 @@
 import json
 import tarfile
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from ._adopt import find_foreign_problem
@@ -21,6 +22,8 @@ from ._manifest import (
     read_dataset,
 )
 from ._pool import Tick, run_tasks
+from ._remote import Location
+from ._storage import Storage, open_storage
 from ._tar import KEY_DIGITS, Member, format_index, format_line, group_members
 
 _JUNK_NAMES = frozenset({".DS_Store", "Thumbs.db", "desktop.ini"})
@@ -43,7 +46,7 @@ class VerifyReport:
 
 
 def verify(
-    path: Path,
+    location: Location,
     workers: int | None = None,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> VerifyReport:
@@ -51,21 +54,23 @@ def verify(
 
     Checked are: the manifest's own hash, the sha256 of every tar, index and of rejected.jsonl, the
     index rebuilt from the tar, every sample's members, json and key, every image by decoding it,
-    and that the folder holds nothing else.
+    and that the folder holds nothing else. Of a remote dataset every file is downloaded for this,
+    a shard at a time, and not kept: it is the stored objects that are checked, not the cache.
 
     Args:
         workers: processes; by default one a core.
         on_progress: receives the number of samples checked so far, and the number to check.
 
     Raises:
-        ShardsError: there is no dataset at `path`, or its manifest cannot be relied on.
+        ShardsError: there is no dataset at `location`, or its manifest cannot be relied on.
     """
-    dataset = read_dataset(path)
+    dataset = read_dataset(location)
+    storage = open_storage(location)
     shards = [shard for split in dataset.splits.values() for shard in split]
     num_samples = sum(shard.num_samples for shard in shards)
-    problems = list(_check_folder(dataset, shards))
+    problems = list(_check_folder(dataset, storage, shards))
     run_tasks(
-        _VerifyWorker(path, dataset.encoding, dataset.image_size, dataset.is_adopted),
+        _VerifyWorker(storage, dataset.encoding, dataset.image_size, dataset.is_adopted),
         shards,
         processes=min(workers or count_cpus(), len(shards)),
         on_result=problems.extend,
@@ -80,20 +85,20 @@ def verify(
     )
 
 
-def _check_folder(dataset: Dataset, shards: list[ShardInfo]) -> Iterator[str]:
+def _check_folder(dataset: Dataset, storage: Storage, shards: list[ShardInfo]) -> Iterator[str]:
     """Look at all that is not a shard."""
-    rejected = dataset.path / REJECTED_NAME
-    if not rejected.is_file():
+    if storage.size(REJECTED_NAME) is None:
         yield f"{REJECTED_NAME} is missing"
-    elif hash_file(rejected) != dataset.manifest["rejected_sha256"]:
-        yield f"{REJECTED_NAME} differs from what was packed (sha256)"
+    else:
+        with storage.local_copy(REJECTED_NAME) as rejected:
+            if hash_file(rejected) != dataset.manifest["rejected_sha256"]:
+                yield f"{REJECTED_NAME} differs from what was packed (sha256)"
     if dataset.is_adopted:
         return  # other tools leave files of their own
     known = {MANIFEST_NAME, REJECTED_NAME}
     known.update(name for shard in shards for name in (shard.name, shard.index_name))
-    for file in dataset.path.rglob("*"):
-        name = file.relative_to(dataset.path).as_posix()
-        if not file.is_dir() and name not in known and file.name not in _JUNK_NAMES:
+    for name in storage.list_names():
+        if name not in known and PurePosixPath(name).name not in _JUNK_NAMES:
             yield f"{name} does not belong to the dataset"
 
 
@@ -101,39 +106,41 @@ def _check_folder(dataset: Dataset, shards: list[ShardInfo]) -> Iterator[str]:
 class _VerifyWorker:
     """Checks shards, one after another."""
 
-    path: Path
+    storage: Storage
     encoding: Encoding
     image_size: tuple[int, int] | None
     is_adopted: bool
 
     def run(self, shard: ShardInfo, tick: Tick) -> list[str]:
         """Return what is wrong with one shard."""
-        return [
-            *self._check_bytes(shard.name, shard.num_bytes, shard.sha256),
-            *self._check_bytes(shard.index_name, shard.index_num_bytes, shard.index_sha256),
-            *self._check_content(shard, tick),
-        ]
+        with ExitStack() as stack:
+            tar = self._open(stack, shard.name)
+            index = self._open(stack, shard.index_name)
+            return [
+                *_check_bytes(tar, shard.name, shard.num_bytes, shard.sha256),
+                *_check_bytes(index, shard.index_name, shard.index_num_bytes, shard.index_sha256),
+                *self._check_content(shard, tar, index, tick),
+            ]
 
     def close(self) -> None:
         """Nothing stays open."""
 
-    def _check_bytes(self, name: str, num_bytes: int, sha256: str) -> Iterator[str]:
-        file = self.path / name
-        if not file.is_file():
-            yield f"{name} is missing"
-        elif file.stat().st_size != num_bytes:
-            yield f"{name} has {file.stat().st_size} bytes instead of {num_bytes}"
-        elif hash_file(file) != sha256:
-            yield f"{name} differs from what was packed (sha256)"
+    def _open(self, stack: ExitStack, name: str) -> Path | None:
+        """Return where a file can be read, None where there is none."""
+        if self.storage.size(name) is None:
+            return None
+        return stack.enter_context(self.storage.local_copy(name))
 
-    def _check_content(self, shard: ShardInfo, tick: Tick) -> Iterator[str]:
+    def _check_content(
+        self, shard: ShardInfo, tar: Path | None, index: Path | None, tick: Tick
+    ) -> Iterator[str]:
         """Read the tar through: its samples, then the index they make."""
-        if not (self.path / shard.name).is_file():
+        if tar is None:
             return
         lines: list[str] = []
         keys: set[str] = set()
         try:
-            for key, members in group_members(self.path / shard.name):
+            for key, members in group_members(tar):
                 lines.append(format_line(members))
                 if self.is_adopted:
                     problem = find_foreign_problem(members)
@@ -149,8 +156,7 @@ class _VerifyWorker:
             yield f"{shard.name} cannot be read as a tar: {error}"
         if len(lines) != shard.num_samples:
             yield f"{shard.name} holds {len(lines)} samples instead of {shard.num_samples}"
-        index = self.path / shard.index_name
-        if index.is_file() and index.read_bytes() != format_index(lines):
+        if index is not None and index.read_bytes() != format_index(lines):
             yield f"{shard.index_name} is not the index of its tar"
 
     def _find_problem(self, key: str, members: list[Member]) -> str | None:
@@ -167,6 +173,15 @@ class _VerifyWorker:
         if self.image_size not in (None, size):
             return f"the image has {size[1]}x{size[0]} pixels"
         return _find_json_problem(text, size)
+
+
+def _check_bytes(file: Path | None, name: str, num_bytes: int, sha256: str) -> Iterator[str]:
+    if file is None:
+        yield f"{name} is missing"
+    elif file.stat().st_size != num_bytes:
+        yield f"{name} has {file.stat().st_size} bytes instead of {num_bytes}"
+    elif hash_file(file) != sha256:
+        yield f"{name} differs from what was packed (sha256)"
 
 
 def _find_json_problem(text: bytes, size: tuple[int, int]) -> str | None:

@@ -39,7 +39,8 @@ class TooManyRefused(Exception):
 class PackWorker:
     """Packs shards, one after another."""
 
-    out: Path
+    folder: Path
+    """Where shards are written as parts."""
     crop: int | None
     size: int | None
     encoding: Encoding
@@ -50,7 +51,7 @@ class PackWorker:
         """Write one shard and its index as parts."""
         name, record = task.slot.name, ShardRecord()
         try:
-            record.shard = write_shard(self.out, name, self._encode(task, record, tick))
+            record.shard = write_shard(self.folder, name, self._encode(task, record, tick))
         except TooManyRefused:
             return PackedShard(name=name, record=record, is_whole=False)
         return PackedShard(name=name, record=record, is_whole=True)

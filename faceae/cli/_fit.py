@@ -6,6 +6,10 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
+from shards import Location, parse_location
+
+from ._remote import fetch_dataset
+
 if TYPE_CHECKING:
     from faceae.data import Batch, Loader
     from faceae.device import DeviceName
@@ -13,7 +17,7 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("run_path", metavar="RUN", type=click.Path(path_type=Path))
-@click.argument("data", type=click.Path(path_type=Path))
+@click.argument("data", type=parse_location)
 @click.option("--split", default="train", show_default=True, help="Part of DATA to fit on.")
 @click.option(
     "--batch-size", type=click.IntRange(min=1), metavar="N", default=256, show_default=True
@@ -30,7 +34,7 @@ if TYPE_CHECKING:
 )
 def command(
     run_path: Path,
-    data: Path,
+    data: Location,
     split: str,
     batch_size: int,
     device: "DeviceName",
@@ -56,6 +60,7 @@ def command(
     run = read_run(run_path)
     on_device = resolve_device(device)
     model = load_model(run.model_path, on_device)
+    fetch_dataset(data)
     dataset = open_dataset(data)
     config = LoaderConfig(
         split=split,

@@ -1,20 +1,19 @@
 """faceae info."""
 
 import json
-from pathlib import Path
 from typing import Any
 
 import click
 
-from shards import Dataset, open_dataset
+from shards import Dataset, Location, inspect_dataset, parse_location
 
 
 @click.command()
-@click.argument("dataset", type=click.Path(path_type=Path))
+@click.argument("dataset", type=parse_location)
 @click.option("--json", "as_json", is_flag=True, help="Print the manifest as JSON.")
-def command(dataset: Path, as_json: bool) -> None:
+def command(dataset: Location, as_json: bool) -> None:
     """Print what DATASET holds, after the checks that cost nothing."""
-    opened = open_dataset(dataset)
+    opened = inspect_dataset(dataset)
     if as_json:
         click.echo(json.dumps(opened.manifest, indent=1, ensure_ascii=False))
     else:

@@ -1,17 +1,19 @@
 """Progress bars on stderr."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
 from rich.console import Console
 from rich.progress import (
     BarColumn,
+    DownloadColumn,
     MofNCompleteColumn,
     Progress,
     ProgressColumn,
     Task,
     TextColumn,
     TimeRemainingColumn,
+    TransferSpeedColumn,
 )
 from rich.text import Text
 
@@ -22,20 +24,28 @@ class _RateColumn(ProgressColumn):
         return Text(f"{speed:,.0f} img/s" if speed else "")
 
 
-@contextmanager
-def show_image_progress(title: str) -> Iterator[Callable[[int, int], None]]:
+def show_image_progress(title: str) -> AbstractContextManager[Callable[[int, int], None]]:
     """Show a bar with images a second; yield the function that receives (done, total).
 
     Nothing is shown before its first call, so that an early error stands alone.
     """
-    columns = (
+    return _show_progress(title, MofNCompleteColumn(), _RateColumn())
+
+
+def show_download_progress(title: str) -> AbstractContextManager[Callable[[int, int], None]]:
+    """Show a bar with bytes a second, as `show_image_progress` does with images."""
+    return _show_progress(title, DownloadColumn(), TransferSpeedColumn())
+
+
+@contextmanager
+def _show_progress(title: str, *columns: ProgressColumn) -> Iterator[Callable[[int, int], None]]:
+    progress = Progress(
         TextColumn("{task.description}"),
         BarColumn(),
-        MofNCompleteColumn(),
-        _RateColumn(),
+        *columns,
         TimeRemainingColumn(),
+        console=Console(stderr=True),
     )
-    progress = Progress(*columns, console=Console(stderr=True))
 
     def show(done: int, total: int) -> None:
         if not progress.tasks:

@@ -5,7 +5,7 @@ from typing import Literal
 
 import click
 
-from shards import PackConfig, PackSummary, ShardsError
+from shards import Location, PackConfig, PackSummary, ShardsError, parse_location
 
 Split = tuple[float, float, float]
 
@@ -20,7 +20,7 @@ def _parse_split(ctx: click.Context, param: click.Parameter, value: str) -> Spli
 
 @click.command()
 @click.argument("source", type=click.Path(path_type=Path))
-@click.argument("out", type=click.Path(path_type=Path))
+@click.argument("out", type=parse_location)
 @click.option(
     "--crop", type=click.IntRange(min=1), metavar="N", help="Keep the centre square of N pixels."
 )
@@ -85,7 +85,7 @@ def _parse_split(ctx: click.Context, param: click.Parameter, value: str) -> Spli
 )
 def command(
     source: Path,
-    out: Path,
+    out: Location,
     crop: int | None,
     size: int | None,
     encoding: Literal["jpg", "npy"],
@@ -102,7 +102,8 @@ def command(
     SOURCE is a folder, a zip, a tar, a folder of WebDataset shards, or a text file with one path a
     line. Every image is decoded before it
     is packed; what cannot be used is refused and listed in OUT/rejected.jsonl. An interrupted pack
-    goes on when the same command is run again.
+    goes on when the same command is run again. OUT may be the prefix of an object store, such as
+    s3://bucket/faces.
     """
     try:
         config = PackConfig(
@@ -151,5 +152,5 @@ def _text(summary: PackSummary) -> str:
         more = ", …" if count > len(summary.rejected_examples[reason]) else ""
         lines.append(f"refused, {reason}: {count:,} ({names}{more})")
     if summary.num_rejected:
-        lines.append(f"all refusals with their causes: {summary.out / 'rejected.jsonl'}")
+        lines.append(f"all refusals with their causes: {summary.rejected_list}")
     return "\n".join(lines)

@@ -1,24 +1,23 @@
 """faceae verify."""
 
-from pathlib import Path
-
 import click
 
-from shards import ShardsError
+from shards import Location, ShardsError, parse_location
 
 
 @click.command()
-@click.argument("dataset", type=click.Path(path_type=Path))
+@click.argument("dataset", type=parse_location)
 @click.option(
     "--reindex", is_flag=True, help="First rebuild missing and stale indices of sound tars."
 )
 @click.option(
     "--workers", type=click.IntRange(min=1), metavar="N", help="Processes.  [default: one a core]"
 )
-def command(dataset: Path, reindex: bool, workers: int | None) -> None:
+def command(dataset: Location, reindex: bool, workers: int | None) -> None:
     """Check every hash, rebuild every index and decode every image of DATASET.
 
     Prints each problem with the file's name, and exits with 1 where there is one.
+    What lies at a URL is downloaded for this, a shard at a time: the cache is not looked at.
     """
     from faceae.cli._progress import show_image_progress
     from shards import reindex as rebuild_indices

@@ -4,7 +4,6 @@ from ._config import TrainConfig
 from ._evaluate import Evaluation, evaluate
 from ._log import EpochMetrics, Observer, StepMetrics
 from ._loop import TrainResult, resume, train
-from ._ranks import is_first_rank
 from ._run import Run, read_run
 
 __all__ = [
@@ -16,7 +15,6 @@ __all__ = [
     "TrainConfig",
     "TrainResult",
     "evaluate",
-    "is_first_rank",
     "read_run",
     "resume",
     "train",

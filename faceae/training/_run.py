@@ -3,6 +3,7 @@
 import dataclasses
 import importlib.metadata
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +15,7 @@ import faceae
 from faceae.device import choose_amp, resolve_device, why_no_cuda
 from faceae.errors import FaceaeError
 from faceae.model import IMAGE_SIZES, ModelConfig
-from shards import Dataset, write_json
+from shards import Dataset, parse_location, write_json
 
 from ._config import TrainConfig
 
@@ -24,8 +25,6 @@ _VERSION = 1
 _DEFAULT_IMAGE_SIZE = 64
 _HELD_OUT_SPLITS = ("valid", "test")
 _PACKAGES = ("torch", "nvidia-dali-cuda120", "webdataset", "numpy")
-_RESTART_OPTIONS = frozenset({"batch_size", "sync_batchnorm"})
-"""Fields of TrainConfig that may change where a run goes on from the end of an epoch."""
 
 NumberType = Literal["float32", "bfloat16", "float16"]
 
@@ -102,8 +101,8 @@ def plan_run(config: TrainConfig, dataset: Dataset, device: torch.device) -> Run
     )
 
 
-def write_run(run: Run) -> None:
-    """Write run.json into the run's folder, which is made where there is none."""
+def create_run(run: Run) -> None:
+    """Make the run's folder and write run.json there."""
     run.path.mkdir(parents=True, exist_ok=True)
     write_json(run.path / RUN_NAME, {"format": _FORMAT, "version": _VERSION, **_to_json(run)})
 
@@ -122,7 +121,7 @@ def read_run(path: Path) -> Run:
         if (record.pop("format"), record.pop("version")) != (_FORMAT, _VERSION):
             raise ValueError(f"not {_FORMAT} version {_VERSION}")
         asked = record.pop("config")
-        data = Path(asked.pop("data"))
+        data = parse_location(asked.pop("data"))
         config = TrainConfig(**(asked | {"data": data, "run": path}))
         return Run(config=config, model=ModelConfig(**record.pop("model")), **record)
     except (KeyError, AttributeError, TypeError, ValueError) as error:
@@ -131,29 +130,46 @@ def read_run(path: Path) -> Run:
         ) from error
 
 
-def reopen_run(path: Path, asked: Mapping[str, Any], *, restart_epoch: bool) -> Run:
-    """Return the run in folder `path` as it is to go on; writes nothing.
+def check_options(run: Run, asked: Mapping[str, object]) -> None:
+    """Check options given on resuming against those the run was started with.
 
     Args:
         asked: fields of TrainConfig that were given, with their values.
-        restart_epoch: whether it goes on from the end of an epoch, with another batch if asked for.
 
     Raises:
-        FaceaeError: there is no run, or options differ from those it was started with.
+        FaceaeError: naming those that differ.
     """
-    run = read_run(path)
-    changed = {name: asked[name] for name in _RESTART_OPTIONS & asked.keys() if restart_epoch}
-    run = dataclasses.replace(run, config=dataclasses.replace(run.config, **changed))
-    _check_options(run, asked)
-    return run
+    chosen = dataclasses.asdict(run.config) | {"image_size": run.model.image_size}
+    if asked.get("device") != "auto":
+        chosen["device"] = run.device
+    different = [name for name, value in asked.items() if value != chosen[name]]
+    if different:
+        pairs = ", ".join(
+            f"{_option(name)} is {asked[name]} where the run has {chosen[name]}"
+            for name in different
+        )
+        raise FaceaeError(
+            f"{run.path}: {pairs}; a resumed run keeps its options: leave them out, "
+            "or start another --run"
+        )
 
 
 def check_dataset(run: Run, dataset: Dataset) -> None:
     """Raise FaceaeError unless `dataset` holds what the run was started with."""
     if dataset.hash != run.dataset_hash:
         raise FaceaeError(
-            f"{dataset.path}: not the data {run.path} was started with ({run.config.data}), "
+            f"{dataset.location}: not the data {run.path} was started with ({run.config.data}), "
             "or packed otherwise; give that, or start another --run"
+        )
+
+
+def check_single_process() -> None:
+    """Raise FaceaeError where a launcher such as torchrun has started several processes."""
+    world_size = os.environ.get("WORLD_SIZE", "1")
+    if world_size != "1":
+        raise FaceaeError(
+            f"WORLD_SIZE is {world_size}, but training is single-process for now: each process "
+            "would train the same run; start one, without torchrun"
         )
 
 
@@ -169,23 +185,6 @@ def find_device(run: Run) -> torch.device:
             "GPU, or start another --run"
         )
     return resolve_device(run.device)
-
-
-def _check_options(run: Run, asked: Mapping[str, object]) -> None:
-    chosen = dataclasses.asdict(run.config) | {"image_size": run.model.image_size}
-    if asked.get("device") != "auto":
-        chosen["device"] = run.device
-    different = [name for name, value in asked.items() if value != chosen[name]]
-    if different:
-        pairs = ", ".join(
-            f"{_option(name)} is {asked[name]} where the run has {chosen[name]}"
-            for name in different
-        )
-        restart = "add --restart-epoch, " if _RESTART_OPTIONS.issuperset(different) else ""
-        raise FaceaeError(
-            f"{run.path}: {pairs}; a resumed run keeps its options: leave them out, {restart}"
-            "or start another --run"
-        )
 
 
 def _check_folder(path: Path) -> None:
@@ -206,7 +205,7 @@ def _choose_image_size(requested: int | None, dataset: Dataset) -> int:
         requested = packed if packed in IMAGE_SIZES else _DEFAULT_IMAGE_SIZE
     if packed is not None and packed < requested:
         raise FaceaeError(
-            f"{dataset.path}: its pictures have {packed} pixels a side, fewer than the "
+            f"{dataset.location}: its pictures have {packed} pixels a side, fewer than the "
             f"{requested} to train on; pack them with --size {requested}, or give --image-size"
         )
     return requested
@@ -217,7 +216,7 @@ def _choose_held_out_split(dataset: Dataset) -> str:
         if split in dataset.splits:
             return split
     raise FaceaeError(
-        f"{dataset.path}: no held-out split (valid or test) to measure quality on; "
+        f"{dataset.location}: no held-out split (valid or test) to measure quality on; "
         "pack it again with --split 0.9,0.05,0.05"
     )
 

@@ -15,6 +15,7 @@ import pytest
 
 from shards import PackConfig, ShardInfo, ShardsError, _lock, _pack, open_dataset, pack
 from shards._lock import lock_folder
+from shards._storage import Storage
 from shards._tar import publish_shard
 
 Configure = Callable[..., PackConfig]
@@ -114,10 +115,10 @@ def test_killed_worker_is_an_error_with_its_remedy(
 def test_record_is_written_after_its_shard_is_on_the_disk(
     configure: Configure, many_photos: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(out: Path, shard: ShardInfo) -> None:
+    def fail(storage: Storage, scratch: Path, shard: ShardInfo) -> None:
         if shard.name == "train/train-000003.tar":
             raise OSError(5, "Input/output error")
-        publish_shard(out, shard)
+        publish_shard(storage, scratch, shard)
 
     monkeypatch.setattr(_pack, "publish_shard", fail)
     config = configure(samples_per_shard=6)

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from shards._storage import LocalFolder
 from shards._tar import Sample, _build_header, publish_shard, read_members, write_shard
 
 
@@ -18,7 +19,7 @@ def make_samples(count: int) -> list[Sample]:
 def write(folder: Path, samples: list[Sample]) -> Path:
     shard = write_shard(folder, "train/train-000000.tar", samples)
     assert shard is not None
-    publish_shard(folder, shard)
+    publish_shard(LocalFolder(folder), folder, shard)
     return folder / shard.name
 
 
@@ -47,7 +48,7 @@ def test_nothing_has_its_final_name_before_it_is_published(tmp_path: Path) -> No
     assert {file.name for file in (tmp_path / "train").iterdir()} == {
         f"{n}.faceae-part" for n in names
     }
-    publish_shard(tmp_path, shard)
+    publish_shard(LocalFolder(tmp_path), tmp_path, shard)
     assert {file.name for file in (tmp_path / "train").iterdir()} == names
 
 

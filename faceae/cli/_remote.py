@@ -1,0 +1,21 @@
+"""Datasets brought here from URLs."""
+
+from pathlib import Path
+
+import click
+
+from shards import Location, open_dataset
+
+
+def fetch_dataset(data: Location) -> None:
+    """Download a remote dataset into the cache with a progress bar, and say where it is read from.
+
+    A dataset on this machine needs nothing.
+    """
+    if isinstance(data, Path):
+        return
+    from ._progress import show_download_progress
+
+    with show_download_progress("downloading") as on_download:
+        dataset = open_dataset(data, on_download)
+    click.echo(f"{data} is read from the cache: {dataset.path}", err=True)
