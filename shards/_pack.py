@@ -134,7 +134,7 @@ def _pack_missing(plan: Plan, progress: Progress, on_progress: OnProgress) -> No
     config = plan.config
     limit = _RefusalLimit(config.count_refusable(plan.num_images))
     try:
-        for _, record in _read_records(plan, progress):
+        for _, record in _read_records((s for s in plan.slots() if s.name in done), progress):
             limit.add(record)
         with (
             progress.storage.scratch() as scratch,
@@ -245,7 +245,7 @@ def _finish(plan: Plan, progress: Progress) -> None:
     shards: dict[str, list[ShardInfo]] = {}
     num_converted = 0
     reasons: Counter[str] = Counter()
-    for slot, record in _read_records(plan, progress):
+    for slot, record in _read_records(plan.slots(), progress):
         num_converted += record.num_converted
         reasons.update(line["reason"] for line in record.rejected)
         if record.shard is not None:
@@ -273,21 +273,23 @@ def _finish(plan: Plan, progress: Progress) -> None:
     progress.remove()
 
 
-def _read_records(plan: Plan, progress: Progress) -> Iterator[tuple[ShardSlot, ShardRecord]]:
-    """Yield the shards that are done, in order."""
-    for slot in plan.slots():
+def _read_records(
+    slots: Iterable[ShardSlot], progress: Progress
+) -> Iterator[tuple[ShardSlot, ShardRecord]]:
+    """Yield those shards that are done."""
+    for slot in slots:
         record = progress.read(slot.name)
         if record is not None:
             yield slot, record
 
 
 def _read_rejected(plan: Plan, progress: Progress) -> Iterator[dict[str, Any]]:
-    for _, record in _read_records(plan, progress):
+    for _, record in _read_records(plan.slots(), progress):
         yield from record.rejected
 
 
 def _read_digests(plan: Plan, progress: Progress) -> Iterator[bytes]:
-    for _, record in _read_records(plan, progress):
+    for _, record in _read_records(plan.slots(), progress):
         yield from map(bytes.fromhex, record.digests)
 
 
