@@ -1,5 +1,6 @@
 """Places told by URLs (s3://, gs://, https://), reached through fsspec."""
 
+import errno
 import re
 import sys
 from collections.abc import Iterator
@@ -20,6 +21,7 @@ _LIBRARY_ERRORS = (
     ("google.auth.exceptions", "GoogleAuthError"),
 )
 """What the libraries raise besides OSError where a server is away, or refuses."""
+_OF_THIS_DISK = (errno.ENOSPC, errno.EDQUOT)
 _REMEDY = "check the address, the keys and the network, then run the same command again"
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 
@@ -56,6 +58,7 @@ def explain_errors(url: str) -> Iterator[None]:
 
     Raises:
         ShardsError: naming `url`, and what happened.
+        OSError: the disk of this machine is full.
     """
     try:
         yield
@@ -64,6 +67,8 @@ def explain_errors(url: str) -> Iterator[None]:
     except PermissionError as error:
         raise ShardsError(f"{url}: access is refused ({_first_line(error)}); {_REMEDY}") from error
     except _expected_errors() as error:
+        if getattr(error, "errno", None) in _OF_THIS_DISK:
+            raise
         raise ShardsError(f"{url}: {_first_line(error)}; {_REMEDY}") from error
 
 

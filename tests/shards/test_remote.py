@@ -1,3 +1,4 @@
+import errno
 import sys
 from pathlib import Path
 
@@ -48,6 +49,11 @@ def test_file_system_and_path_inside_it() -> None:
 def test_failures_of_a_server_take_one_line(error: Exception, told: str) -> None:
     with pytest.raises(ShardsError, match=f"s3://b/x.*{told}"), explain_errors("s3://b/x"):
         raise error
+
+
+def test_full_disk_is_not_the_servers() -> None:
+    with pytest.raises(OSError, match="No space left"), explain_errors("s3://b/x"):
+        raise OSError(errno.ENOSPC, "No space left on device")
 
 
 def test_mistakes_of_ours_keep_their_traceback() -> None:
