@@ -44,16 +44,36 @@ class AmpChoice:
 def resolve_device(requested: DeviceName) -> torch.device:
     """Return the device asked for; `auto` takes the GPU where there is one.
 
+    Where a launcher such as torchrun has started several processes, each gets the GPU of its
+    LOCAL_RANK, as torch's current one.
+
     Raises:
-        FaceaeError: `cuda` was asked for and torch cannot use it.
+        FaceaeError: `cuda` was asked for and torch cannot use it, or there are more processes on
+            this machine than GPUs.
     """
     if requested == "cpu":
         return torch.device("cpu")
     if torch.cuda.is_available():
-        return torch.device("cuda", torch.cuda.current_device())
+        return _take_gpu()
     if requested == "cuda":
         raise FaceaeError("--device cuda: " + "; ".join(why_no_cuda()))
     return torch.device("cpu")
+
+
+def _take_gpu() -> torch.device:
+    index = int(os.environ.get("LOCAL_RANK", torch.cuda.current_device()))
+    if index >= torch.cuda.device_count():
+        raise FaceaeError(
+            f"process {index} of this machine has no GPU of its own: torch sees "
+            f"{torch.cuda.device_count()}; start no more with --nproc-per-node"
+        )
+    torch.cuda.set_device(index)
+    return torch.device("cuda", index)
+
+
+def choose_backend() -> str:
+    """Return what several processes exchange tensors by: NCCL between GPUs, gloo between CPUs."""
+    return "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
 
 
 @contextmanager
@@ -71,12 +91,16 @@ def full_float32() -> Iterator[None]:
 
 
 def count_decode_threads() -> int:
-    """Return how many threads are to decode pictures: the cores this process may use, up to 8."""
+    """Return how many threads are to decode pictures: the cores this process may use, up to 8.
+
+    Processes that a launcher started on this machine share its cores.
+    """
     if hasattr(os, "sched_getaffinity"):
         cores = len(os.sched_getaffinity(0))
     else:
         cores = os.cpu_count() or 1
-    return min(cores, _MAX_DECODE_THREADS)
+    cores //= int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+    return max(1, min(cores, _MAX_DECODE_THREADS))
 
 
 def why_no_cuda() -> tuple[str, str]:

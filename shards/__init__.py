@@ -3,7 +3,7 @@
 import importlib
 from typing import TYPE_CHECKING
 
-from ._atomic import PART_SUFFIX, atomic_path, write_json
+from ._atomic import PART_SUFFIX, atomic_path, remove, write_json
 from ._config import PackConfig, PackSummary
 from ._errors import ShardsError
 from ._manifest import Dataset, ShardInfo
@@ -29,6 +29,7 @@ __all__ = [
     "pack",
     "parse_location",
     "reindex",
+    "remove",
     "verify",
     "write_json",
 ]

@@ -1,5 +1,8 @@
 """faceae train."""
 
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,8 +31,19 @@ _SIGNAL_EXIT = 128
     help="Folder to write; with --resume the run to go on with.",
 )
 @click.option("--resume", is_flag=True, help="Go on from the run's last checkpoint.")
+@click.option(
+    "--restart-epoch",
+    is_flag=True,
+    help="With --resume: go on from the last end of an epoch; number of processes and batch may "
+    "be others.",
+)
 @click.option("--epochs", type=int, help="Passes over the training split (default 20).")
-@click.option("--batch-size", type=int, help="Faces a step (default 64).")
+@click.option("--batch-size", type=int, help="Faces a step over all processes (default 64).")
+@click.option(
+    "--sync-batchnorm/--no-sync-batchnorm",
+    default=None,
+    help="Take BatchNorm's statistics over all processes (default: each over its own faces).",
+)
 @click.option("--lr", type=float, help="Peak learning rate (default 0.002).")
 @click.option(
     "--image-size",
@@ -46,14 +60,18 @@ _SIGNAL_EXIT = 128
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), help="Default: auto.")
 @click.option("--loader", type=click.Choice(["auto", "dali", "webdataset"]), help="Default: auto.")
 @click.option("--seed", type=int, help="Of first weights, order and mirroring (default 0).")
-def command(data: Location, run_path: Path, resume: bool, **options: Any) -> int:
+def command(
+    data: Location, run_path: Path, resume: bool, restart_epoch: bool, **options: Any
+) -> int:
     """Train an autoencoder on DATA, a dataset packed by `faceae shard`.
 
     RUN receives model.safetensors (the weights best on held-out faces), a grid of held-out faces
     over their reconstructions for each epoch, metrics.jsonl, TensorBoard events and checkpoints.
     Ctrl-C and SIGTERM write a checkpoint first; --resume goes on exactly there, with the options
-    the run was started with.
+    the run was started with. Under torchrun several processes share each step.
     """
+    if restart_epoch and not resume:
+        raise click.UsageError("--restart-epoch goes with --resume")
     from faceae import training
 
     from ._train_progress import TrainProgress
@@ -61,14 +79,28 @@ def command(data: Location, run_path: Path, resume: bool, **options: Any) -> int
     # What was not given is None here, and TrainConfig's default; when resuming, the run's own.
     asked = {name: value for name, value in options.items() if value is not None}
     config = None if resume else _make_config(data, run_path, asked)
-    fetch_dataset(data)
-    with TrainProgress() as progress:
+    speaks = training.is_first_rank()
+    if speaks:
+        fetch_dataset(data)
+    with TrainProgress() if speaks else _silence() as progress:
         if config is None:
-            result = training.resume(run_path, data, asked, progress)
+            result = training.resume(run_path, data, asked, progress, restart_epoch=restart_epoch)
         else:
             result = training.train(config, progress)
-    click.echo(_summarise(result))
+    if speaks:
+        click.echo(_summarise(result))
     return 0 if result.stopped_by is None else _SIGNAL_EXIT + result.stopped_by
+
+
+@contextmanager
+def _silence() -> Iterator[None]:
+    """Say nothing but errors: the first process speaks for all."""
+    handler, logger = logging.NullHandler(), logging.getLogger("faceae")
+    logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
 
 
 def _make_config(data: Location, run_path: Path, asked: dict[str, Any]) -> "TrainConfig":

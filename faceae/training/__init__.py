@@ -4,6 +4,7 @@ from ._config import TrainConfig
 from ._evaluate import Evaluation, evaluate
 from ._log import EpochMetrics, Observer, StepMetrics
 from ._loop import TrainResult, resume, train
+from ._ranks import is_first_rank
 from ._run import Run, read_run
 
 __all__ = [
@@ -15,6 +16,7 @@ __all__ = [
     "TrainConfig",
     "TrainResult",
     "evaluate",
+    "is_first_rank",
     "read_run",
     "resume",
     "train",

@@ -4,6 +4,7 @@ import dataclasses
 import json
 import re
 import shutil
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from shards import PART_SUFFIX, atomic_path
 from ._step import Learner
 
 _FORMAT = "faceae-checkpoint"
-_VERSION = 1
+_VERSION = 2
 _NUM_KEPT = 2
 _NAME = re.compile(r"epoch-(\d+)(?:-step-(\d+))?")
 
@@ -44,20 +45,47 @@ class Bookmark:
     """What a checkpoint holds besides the learner."""
 
     position: Position
-    loader: dict[str, str | int]
-    """State of the training loader."""
+    loaders: list[dict[str, str | int]]
+    """State of each process's training loader, in the order of ranks."""
     metrics_bytes: int
     """Length of metrics.jsonl when the checkpoint was written."""
     dataset_hash: str
 
 
-def save_checkpoint(
-    folder: Path, learner: Learner, bookmark: Bookmark, *, epoch_done: bool
-) -> Path:
-    """Write a checkpoint into `folder`, drop all but the last two, and return its path.
+RandomState = dict[str, torch.Tensor]
+"""Of one process: torch's generators, by the device they are on."""
 
-    A checkpoint of the same step is already there when a resumed run stops before its first step;
-    it is kept.
+
+def random_state(device: torch.device) -> RandomState:
+    """Return the random state of this process for a training on `device`."""
+    states = {"cpu": torch.get_rng_state()}
+    if device.type == "cuda":
+        states["cuda"] = torch.cuda.get_rng_state(device)
+    return states
+
+
+def set_random_state(device: torch.device, state: RandomState) -> None:
+    """Go back to what `random_state` returned."""
+    torch.set_rng_state(state["cpu"])
+    if device.type == "cuda":
+        torch.cuda.set_rng_state(state["cuda"], device)
+
+
+def save_checkpoint(
+    folder: Path,
+    learner: Learner,
+    bookmark: Bookmark,
+    random_states: Sequence[RandomState],
+    *,
+    epoch_done: bool,
+) -> Path:
+    """Write a checkpoint into `folder`, and return its path.
+
+    All but the last two are dropped, and the last at the end of an epoch. A checkpoint of the same
+    step is already there when a resumed run stops before its first step; it is kept.
+
+    Args:
+        random_states: of each process, in the order of ranks.
     """
     position = bookmark.position
     name = f"epoch-{position.epoch:04}"
@@ -67,7 +95,7 @@ def save_checkpoint(
     with atomic_path(path) as part:
         part.mkdir(parents=True)
         save_model(learner.model, part / "model.safetensors")
-        tensors = _optimizer_tensors(learner) | _random_states(learner.device)
+        tensors = _optimizer_tensors(learner) | _random_tensors(random_states)
         (part / "training.safetensors").write_bytes(safetensors.torch.save(tensors))
         record = {
             "format": _FORMAT,
@@ -76,26 +104,35 @@ def save_checkpoint(
             **dataclasses.asdict(bookmark),
         }
         (part / "checkpoint.json").write_text(json.dumps(record, indent=1) + "\n", "utf-8")
-    for old in list_checkpoints(folder)[:-_NUM_KEPT]:
-        # Under its own name a half-deleted checkpoint would look whole.
-        part = old.with_name(old.name + PART_SUFFIX)
-        old.rename(part)
-        shutil.rmtree(part)
+    kept = {
+        *list_checkpoints(folder)[-_NUM_KEPT:],
+        *list_checkpoints(folder, epochs_only=True)[-1:],
+    }
+    drop_checkpoints(set(list_checkpoints(folder)) - kept)
     return path
 
 
-def list_checkpoints(folder: Path) -> list[Path]:
-    """Return the whole checkpoints in `folder`, the oldest first."""
+def drop_checkpoints(paths: Iterable[Path]) -> None:
+    """Delete whole checkpoints."""
+    for path in paths:
+        # Under its own name a half-deleted checkpoint would look whole.
+        part = path.with_name(path.name + PART_SUFFIX)
+        path.rename(part)
+        shutil.rmtree(part)
+
+
+def list_checkpoints(folder: Path, *, epochs_only: bool = False) -> list[Path]:
+    """Return the whole checkpoints in `folder`, the oldest first; or those at an epoch's end."""
     found = []
     for path in folder.glob("epoch-*"):
         match = _NAME.fullmatch(path.name)
-        if match:
+        if match and not (epochs_only and match[2]):
             found.append((int(match[1]), int(match[2] or 0), path))
     return [path for *_, path in sorted(found)]
 
 
-def load_checkpoint(path: Path, learner: Learner) -> Bookmark:
-    """Put `learner` and torch's random states back to where the checkpoint was written.
+def load_checkpoint(path: Path, learner: Learner) -> tuple[Bookmark, list[RandomState]]:
+    """Put `learner` back to where the checkpoint was written; return the rest, unused.
 
     Raises:
         FaceaeError: the checkpoint is damaged, not ours, or of another architecture.
@@ -109,8 +146,8 @@ def load_checkpoint(path: Path, learner: Learner) -> Bookmark:
         learner.model.load_state_dict(model.state_dict())
         learner.scaler.load_state_dict(record.pop("scaler"))
         _restore_optimizer(learner, tensors)
-        _restore_random_states(learner.device, tensors)
-        return Bookmark(position=Position(**record.pop("position")), **record)
+        bookmark = Bookmark(position=Position(**record.pop("position")), **record)
+        return bookmark, _read_random_states(tensors, len(bookmark.loaders))
     except (
         FileNotFoundError,
         KeyError,
@@ -154,17 +191,21 @@ def _restore_optimizer(learner: Learner, tensors: dict[str, torch.Tensor]) -> No
     learner.optimizer.load_state_dict({"state": state, "param_groups": groups})
 
 
-def _random_states(device: torch.device) -> dict[str, torch.Tensor]:
-    states = {"random.cpu": torch.get_rng_state()}
-    if device.type == "cuda":
-        states["random.cuda"] = torch.cuda.get_rng_state(device)
+def _random_tensors(states: Sequence[RandomState]) -> dict[str, torch.Tensor]:
+    return {
+        f"random.{rank}.{device}": tensor
+        for rank, state in enumerate(states)
+        for device, tensor in state.items()
+    }
+
+
+def _read_random_states(tensors: Mapping[str, torch.Tensor], num_ranks: int) -> list[RandomState]:
+    states: list[RandomState] = [{} for _ in range(num_ranks)]
+    for name, tensor in tensors.items():
+        if name.startswith("random."):
+            _, rank, device = name.split(".")
+            states[int(rank)][device] = tensor
     return states
-
-
-def _restore_random_states(device: torch.device, tensors: dict[str, torch.Tensor]) -> None:
-    torch.set_rng_state(tensors["random.cpu"])
-    if device.type == "cuda":
-        torch.cuda.set_rng_state(tensors["random.cuda"], device)
 
 
 def _read_record(path: Path) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from shards import Location
 
 @dataclass(frozen=True, kw_only=True)
 class TrainConfig:
-    """Options of one training run. Training is single-process for now: one process, one device.
+    """Options of one training run, whatever the number of processes that share it.
 
     Raises:
         FaceaeError: an option out of its range.
@@ -26,7 +26,9 @@ class TrainConfig:
     epochs: int = 20
     """Passes over the training split; the learning rate falls to zero over all of them."""
     batch_size: int = 64
-    """Faces a step."""
+    """Faces a step, over all processes."""
+    sync_batchnorm: bool = False
+    """Take BatchNorm's statistics over the faces of all processes, not each over its own."""
     lr: float = 2e-3
     """Peak learning rate."""
     image_size: int | None = None
@@ -56,8 +58,7 @@ class TrainConfig:
         ):
             if value < 1:
                 raise FaceaeError(f"{name} must be at least 1, got {value}")
-        if self.batch_size == 1:
-            raise FaceaeError("--batch-size must be at least 2: BatchNorm compares faces")
+        self.count_faces_a_rank(1)
         if not (math.isfinite(self.lr) and self.lr > 0):
             raise FaceaeError(f"--lr must be a positive number, got {self.lr:g}")
         if not 0 <= self.seed < 2**63:
@@ -67,3 +68,21 @@ class TrainConfig:
         # Refuses at once a shape that no network can have.
         image_size = {} if self.image_size is None else {"image_size": self.image_size}
         ModelConfig(latent_size=self.latent_size, width=self.width, **image_size)
+
+    def count_faces_a_rank(self, world_size: int) -> int:
+        """Return the faces of one step in each of so many processes.
+
+        Raises:
+            FaceaeError: the batch cannot be divided among them.
+        """
+        faces, rest = divmod(self.batch_size, world_size)
+        if rest:
+            raise FaceaeError(
+                f"--batch-size {self.batch_size} cannot be divided among {world_size} processes; "
+                f"give a multiple of {world_size}"
+            )
+        if faces < 2:
+            raise FaceaeError(
+                f"--batch-size must be at least {2 * world_size}: BatchNorm compares faces"
+            )
+        return faces

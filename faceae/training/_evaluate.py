@@ -1,7 +1,7 @@
 """Reconstruction quality on held-out faces."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -33,6 +33,7 @@ def evaluate(
     loader: Loader,
     device: torch.device,
     after_batch: Callable[[], None] = lambda: None,
+    sum_over_ranks: Callable[[Sequence[float]], Sequence[float]] = list,
 ) -> Evaluation:
     """Measure the model on every face of an evaluation loader, each counted once.
 
@@ -42,6 +43,8 @@ def evaluate(
 
     Args:
         after_batch: called between batches; what it raises ends the evaluation.
+        sum_over_ranks: adds up numbers over the processes that share the split. The pictures
+            returned are of this process's share.
 
     Raises:
         FaceaeError: the model returns numbers that are not finite.
@@ -50,13 +53,17 @@ def evaluate(
     model.eval()
     try:
         with torch.inference_mode(), full_float32():
-            return _evaluate(model, loader, device, after_batch)
+            return _evaluate(model, loader, device, after_batch, sum_over_ranks)
     finally:
         model.train(was_training)
 
 
 def _evaluate(
-    model: FaceAutoEncoder, loader: Loader, device: torch.device, after_batch: Callable[[], None]
+    model: FaceAutoEncoder,
+    loader: Loader,
+    device: torch.device,
+    after_batch: Callable[[], None],
+    sum_over_ranks: Callable[[Sequence[float]], Sequence[float]],
 ) -> Evaluation:
     squared_error = torch.zeros((), dtype=torch.float64, device=device)
     num_images, num_values = 0, 0
@@ -73,9 +80,10 @@ def _evaluate(
         num_images += batch.num_valid
         num_values += images_NCHW.numel()
         after_batch()
+    sums = sum_over_ranks([squared_error.item(), num_values, num_images])
     return Evaluation(
-        psnr_db=_psnr_db(squared_error.item() / num_values),
-        num_images=num_images,
+        psnr_db=_psnr_db(sums[0] / sums[1]),
+        num_images=int(sums[2]),
         originals=torch.cat(originals)[:_NUM_SHOWN],
         reconstructions=torch.cat(reconstructions)[:_NUM_SHOWN],
     )

@@ -5,7 +5,7 @@ import json
 import logging
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, kw_only=True)
 class StepMetrics:
-    """Means over the steps since the last ones."""
+    """Means over the steps since the last ones, and over all processes."""
 
     step: int
     """Steps done."""
@@ -36,6 +36,7 @@ class StepMetrics:
     """Mean squared error in [-1, 1] on training faces."""
     lr: float
     images_per_s: float
+    """Of all processes together."""
     data_wait_share: float
     """Part of the time the host waited for the loader, 0 to 1."""
     seconds: float
@@ -100,17 +101,28 @@ class Window:
         """Add the loss of one step, a scalar on the device."""
         self._loss += loss
 
-    def close(self, *, step: int, epoch: int, lr: float, seconds: float) -> StepMetrics:
-        """Return the means and start anew. Waits for the device."""
+    def close(
+        self,
+        sum_over_ranks: Callable[[Sequence[float]], Sequence[float]],
+        *,
+        step: int,
+        epoch: int,
+        lr: float,
+        seconds: float,
+    ) -> StepMetrics:
+        """Return the means over steps and processes, and start anew. Waits for the device."""
         loss = self._loss.item() / self._num_steps
         elapsed_s = time.perf_counter() - self._start
+        num_ranks, loss_sum, speed_sum, wait_sum = sum_over_ranks(
+            [1, loss, self._num_images / elapsed_s, self._wait_s / elapsed_s]
+        )
         metrics = StepMetrics(
             step=step,
             epoch=epoch,
-            loss=loss,
+            loss=loss_sum / num_ranks,
             lr=lr,
-            images_per_s=self._num_images / elapsed_s,
-            data_wait_share=self._wait_s / elapsed_s,
+            images_per_s=speed_sum,
+            data_wait_share=wait_sum / num_ranks,
             seconds=seconds,
         )
         self.restart()

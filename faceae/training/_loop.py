@@ -1,10 +1,7 @@
 """A run from its first step, or its last checkpoint, to its last epoch."""
 
 import logging
-import math
-import shutil
 import signal
-import time
 from collections.abc import Mapping
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
@@ -15,26 +12,23 @@ import torch
 from faceae.data import Loader, LoaderConfig, make_loader
 from faceae.device import count_decode_threads, resolve_device
 from faceae.errors import FaceaeError
-from faceae.model import save_model
-from shards import PART_SUFFIX, Dataset, Location, open_dataset
+from shards import PART_SUFFIX, Dataset, Location, open_dataset, remove
 
-from ._checkpoint import Bookmark, Position, list_checkpoints, load_checkpoint, save_checkpoint
-from ._config import TrainConfig
-from ._evaluate import evaluate
-from ._lock import lock_run
-from ._log import EpochMetrics, Observer, RunLog, Window
-from ._run import (
-    Run,
-    check_dataset,
-    check_options,
-    check_single_process,
-    create_run,
-    find_device,
-    plan_run,
-    read_run,
+from ._checkpoint import (
+    Bookmark,
+    Position,
+    drop_checkpoints,
+    list_checkpoints,
+    load_checkpoint,
+    set_random_state,
 )
-from ._signals import Stopped, StopRequest, stop_on_signals
-from ._step import Learner, learning_rate, make_learner, train_step
+from ._config import TrainConfig
+from ._job import Job, Session
+from ._lock import lock_run
+from ._log import Observer, RunLog
+from ._ranks import Ranks, open_ranks
+from ._run import Run, check_dataset, find_device, plan_run, reopen_run, write_run
+from ._step import make_learner
 
 log = logging.getLogger(__name__)
 
@@ -56,236 +50,167 @@ def train(config: TrainConfig, observer: Observer | None = None) -> TrainResult:
     give the same weights. With `amp` the type is what a measurement chose; run.json keeps it.
     SIGINT and SIGTERM end it after the step at work with a checkpoint (in the main thread).
 
+    Where a launcher such as torchrun has started several processes, all must call this: they share
+    each batch, and the first writes the run and hears of errors that all have.
+
     Raises:
         FaceaeError, shards.ShardsError: an option, the dataset or the folder will not do (nothing
-            is written then), or the loss is no longer finite.
+            is written then), the loss is no longer finite, or another process has ended.
     """
-    check_single_process()
-    dataset = open_dataset(config.data)
-    device = resolve_device(config.device)
-    run = plan_run(config, dataset, device)
-    with ExitStack() as stack:
-        loaders = _open_loaders(stack, run, dataset, device)
-        torch.manual_seed(config.seed)
-        learner = _make_learner(run, device, loaders.train.steps_per_epoch)
-        create_run(run)
-        stack.enter_context(lock_run(run.path))
-        run_log = stack.enter_context(closing(RunLog(run)))
-        return _Job(run, learner, loaders, run_log, Position(), observer or Observer()).finish()
+    with open_ranks() as ranks, ExitStack() as stack:
+        run = ranks.agree(lambda: _plan(config))
+        session = ranks.together(lambda: _open_session(stack, ranks, run, config.data))
+        ranks.on_first(lambda: _create(stack, run))
+        return _finish(stack, session, None, observer)
 
 
 def resume(
-    run_path: Path, data: Location, asked: Mapping[str, object], observer: Observer | None = None
+    run_path: Path,
+    data: Location,
+    asked: Mapping[str, object],
+    observer: Observer | None = None,
+    *,
+    restart_epoch: bool = False,
 ) -> TrainResult:
     """Go on with a run from its last checkpoint, or its first step where none was written yet.
 
     On a CPU, with the same number of threads, it ends with the weights it would have had unstopped.
+    Several processes must all read the run's folder.
 
     Args:
         data: the dataset of the run, wherever it lies now.
         asked: fields of TrainConfig that were given; they must be those of the run.
+        restart_epoch: go on from the last end of an epoch instead, and forget what came later.
+            The number of processes may then be another, and so may `batch_size` and
+            `sync_batchnorm`. Weights, optimiser and the share of the learning rate's plan that is
+            done stay; the order of the faces begins anew.
 
     Raises:
-        FaceaeError, shards.ShardsError: the options, the dataset or the device differ from the
-            run's, another process is at work on the run, or the loss is no longer finite.
+        FaceaeError, shards.ShardsError: the options, the number of processes, the dataset or the
+            device differ from the run's, another process is at work on the run or has ended, or
+            the loss is no longer finite.
     """
-    check_single_process()
-    run = read_run(run_path)
-    check_options(run, asked)
+    with open_ranks() as ranks, ExitStack() as stack:
+        run = ranks.agree(lambda: reopen_run(run_path, asked, restart_epoch=restart_epoch))
+        ranks.on_first(lambda: _take_over(stack, run))
+        session = ranks.together(lambda: _open_session(stack, ranks, run, data))
+        go_back = _restart_epoch if restart_epoch else _go_back
+        bookmark = ranks.together(lambda: go_back(session))
+        if restart_epoch:
+            ranks.on_first(lambda: _forget_rest(run))
+        return _finish(stack, session, bookmark, observer)
+
+
+def _plan(config: TrainConfig) -> Run:
+    return plan_run(config, open_dataset(config.data), resolve_device(config.device))
+
+
+def _create(stack: ExitStack, run: Run) -> None:
+    """Write run.json, and hold the run until `stack` is closed."""
+    write_run(run)
+    stack.enter_context(lock_run(run.path))
+
+
+def _take_over(stack: ExitStack, run: Run) -> None:
+    """Hold the run until `stack` is closed, and delete what a killed process left half-written."""
+    stack.enter_context(lock_run(run.path))
+    for folder in (run.path, run.checkpoints_path, run.path / "grids"):
+        for part in folder.glob(f"*{PART_SUFFIX}"):
+            remove(part)
+
+
+def _open_session(stack: ExitStack, ranks: Ranks, run: Run, data: Location) -> Session:
+    """Open the loaders, to be closed with `stack`, and make a learner at the first step."""
     dataset = open_dataset(data)
     check_dataset(run, dataset)
     device = find_device(run)
-    with ExitStack() as stack:
-        stack.enter_context(lock_run(run.path))
-        _remove_parts(run)
-        loaders = _open_loaders(stack, run, dataset, device)
-        torch.manual_seed(run.config.seed)
-        learner = _make_learner(run, device, loaders.train.steps_per_epoch)
-        bookmark = _go_back(run, learner, loaders)
-        run_log = stack.enter_context(closing(RunLog(run, bookmark)))
-        job = _Job(run, learner, loaders, run_log, bookmark.position, observer or Observer())
-        return job.finish()
-
-
-@dataclass(frozen=True)
-class _Loaders:
-    train: Loader
-    held_out: Loader
-
-
-class _Job:
-    """One session of a run."""
-
-    def __init__(
-        self,
-        run: Run,
-        learner: Learner,
-        loaders: _Loaders,
-        run_log: RunLog,
-        position: Position,
-        observer: Observer,
-    ) -> None:
-        self._run = run
-        self._learner = learner
-        self._loaders = loaders
-        self._log = run_log
-        self._position = position
-        self._observer = observer
-        self._stop = StopRequest()
-        self._start = time.perf_counter() - position.seconds
-        self._last_checkpoint = time.monotonic()
-
-    def finish(self) -> TrainResult:
-        """Train the epochs that remain; stop earlier, with a checkpoint, on a signal."""
-        position, total_steps = self._position, self._learner.total_steps
-        with stop_on_signals() as self._stop:
-            try:
-                self._observer.on_start(self._run, step=position.step, total_steps=total_steps)
-                while position.epoch < self._run.config.epochs:
-                    if position.step < self._epoch_end():
-                        self._train_epoch()
-                    self._measure_epoch()
-            except Stopped:
-                self._save_checkpoint(epoch_done=False)
-                return TrainResult(run=self._run, position=position, stopped_by=self._stop.signal)
-        return TrainResult(run=self._run, position=position, stopped_by=None)
-
-    def _epoch_end(self) -> int:
-        """Steps done when the epoch at work has been trained."""
-        return (self._position.epoch + 1) * self._loaders.train.steps_per_epoch
-
-    def _train_epoch(self) -> None:
-        position, end = self._position, self._epoch_end()
-        window = Window(self._learner.device)
-        for batch in window.timed(iter(self._loaders.train)):
-            window.add(train_step(self._learner, position.step, batch.images))
-            position.step += 1
-            self._observer.on_step(position.step)
-            is_log_step = position.step % self._run.config.log_steps == 0 or position.step == end
-            if is_log_step:
-                self._log_window(window)
-            # At the end of an epoch the loader must first be exhausted, to be saved as such.
-            if position.step < end:
-                self._stop.check()
-                if is_log_step and self._is_checkpoint_due():
-                    self._save_checkpoint(epoch_done=False)
-                    window.restart()
-        assert position.step == end, f"{position.step} steps where an epoch ends after {end}"
-
-    def _measure_epoch(self) -> None:
-        position = self._position
-        model = self._learner.model
-        evaluation = evaluate(model, self._loaders.held_out, self._learner.device, self._stop.check)
-        position.epoch += 1
-        if position.best_psnr_db is None or evaluation.psnr_db > position.best_psnr_db:
-            position.best_psnr_db, position.best_epoch = evaluation.psnr_db, position.epoch
-            save_model(model, self._run.model_path)
-        metrics = EpochMetrics(
-            step=position.step,
-            epoch=position.epoch,
-            valid_psnr_db=evaluation.psnr_db,
-            best_psnr_db=position.best_psnr_db,
-            seconds=self._seconds(),
-        )
-        self._log.write(metrics)
-        self._log.draw(evaluation, step=position.step, epoch=position.epoch)
-        self._save_checkpoint(epoch_done=True)
-        self._observer.on_epoch(metrics)
-
-    def _log_window(self, window: Window) -> None:
-        step, learner = self._position.step, self._learner
-        metrics = window.close(
-            step=step,
-            epoch=self._position.epoch + 1,
-            lr=learning_rate(step - 1, learner.total_steps, learner.peak_lr),
-            seconds=self._seconds(),
-        )
-        if not math.isfinite(metrics.loss):
-            raise self._diverged()
-        self._log.write(metrics)
-        self._observer.on_metrics(metrics)
-
-    def _save_checkpoint(self, *, epoch_done: bool) -> None:
-        # The last step may have broken weights whose loss nobody has seen yet.
-        if not all(tensor.isfinite().all() for tensor in self._learner.model.state_dict().values()):
-            raise self._diverged()
-        self._position.seconds = self._seconds()
-        bookmark = Bookmark(
-            position=self._position,
-            loader=self._loaders.train.state_dict(),
-            metrics_bytes=self._log.sync(),
-            dataset_hash=self._run.dataset_hash,
-        )
-        save_checkpoint(self._run.checkpoints_path, self._learner, bookmark, epoch_done=epoch_done)
-        self._last_checkpoint = time.monotonic()
-
-    def _is_checkpoint_due(self) -> bool:
-        minutes = (time.monotonic() - self._last_checkpoint) / 60
-        return minutes >= self._run.config.checkpoint_minutes
-
-    def _seconds(self) -> float:
-        return time.perf_counter() - self._start
-
-    def _diverged(self) -> FaceaeError:
-        checkpoints = list_checkpoints(self._run.checkpoints_path)
-        last = f"the last good checkpoint is {checkpoints[-1]}" if checkpoints else "no checkpoint"
-        return FaceaeError(
-            f"the loss is not finite at step {self._position.step} ({last}); "
-            f"start another --run with an --lr below {self._run.config.lr:g}"
-        )
-
-
-def _open_loaders(stack: ExitStack, run: Run, dataset: Dataset, device: torch.device) -> _Loaders:
-    """Open the loaders, to be closed with `stack`."""
-
-    def open_loader(split: str, training: bool) -> Loader:
-        config = LoaderConfig(
-            split=split,
-            batch_size=run.config.batch_size,
-            image_size=run.model.image_size,
-            training=training,
-            seed=run.config.seed,
-            num_threads=count_decode_threads(),
-        )
-        return stack.enter_context(closing(make_loader(run.config.loader, dataset, config, device)))
-
-    return _Loaders(
-        train=open_loader("train", training=True),
-        held_out=open_loader(run.held_out_split, training=False),
-    )
-
-
-def _make_learner(run: Run, device: torch.device, steps_per_epoch: int) -> Learner:
-    return make_learner(
+    train = _open_loader(stack, ranks, run, dataset, device, split="train")
+    held_out = _open_loader(stack, ranks, run, dataset, device, split=run.held_out_split)
+    torch.manual_seed(run.config.seed)
+    learner = make_learner(
         run.model,
         device=device,
         amp_dtype=run.amp_dtype,
         peak_lr=run.config.lr,
-        total_steps=run.config.epochs * steps_per_epoch,
+        total_steps=run.config.epochs * train.steps_per_epoch,
+        ranks=ranks,
+        sync_batchnorm=run.config.sync_batchnorm,
     )
+    # The first weights are the same everywhere; what is drawn from here on need not be.
+    torch.manual_seed(run.config.seed + ranks.rank)
+    return Session(run=run, ranks=ranks, learner=learner, train=train, held_out=held_out)
 
 
-def _go_back(run: Run, learner: Learner, loaders: _Loaders) -> Bookmark:
+def _open_loader(
+    stack: ExitStack, ranks: Ranks, run: Run, dataset: Dataset, device: torch.device, *, split: str
+) -> Loader:
+    config = LoaderConfig(
+        split=split,
+        batch_size=run.config.count_faces_a_rank(ranks.world_size),
+        image_size=run.model.image_size,
+        training=split == "train",
+        seed=run.config.seed,
+        rank=ranks.rank,
+        world_size=ranks.world_size,
+        num_threads=count_decode_threads(),
+    )
+    return stack.enter_context(closing(make_loader(run.config.loader, dataset, config, device)))
+
+
+def _finish(
+    stack: ExitStack, session: Session, bookmark: Bookmark | None, observer: Observer | None
+) -> TrainResult:
+    """Train to the last epoch from `bookmark`, or from the first step of a new run."""
+    run = session.run
+    run_log = session.ranks.on_first(lambda: stack.enter_context(closing(RunLog(run, bookmark))))
+    position = Position() if bookmark is None else bookmark.position
+    stopped = Job(session, position, run_log, observer or Observer()).finish()
+    return TrainResult(run=run, position=position, stopped_by=stopped.signal)
+
+
+def _go_back(session: Session) -> Bookmark:
     """Take learner and loader to the last checkpoint; without one they stay at the first step."""
+    run, ranks = session.run, session.ranks
     checkpoints = list_checkpoints(run.checkpoints_path)
     if not checkpoints:
-        log.warning("%s: no checkpoint was written yet; starting at the first step", run.path)
-        return Bookmark(
-            position=Position(),
-            loader=loaders.train.state_dict(),
-            metrics_bytes=0,
-            dataset_hash=run.dataset_hash,
+        return _first_step(session)
+    bookmark, random_states = load_checkpoint(checkpoints[-1], session.learner)
+    if len(bookmark.loaders) != ranks.world_size:
+        raise FaceaeError(
+            f"{checkpoints[-1]}: written by {len(bookmark.loaders)} processes, and now there are "
+            f"{ranks.world_size}; start as many, or add --restart-epoch to go on from the last "
+            "end of an epoch"
         )
-    bookmark = load_checkpoint(checkpoints[-1], learner)
-    loaders.train.load_state_dict(bookmark.loader)
+    session.train.load_state_dict(bookmark.loaders[ranks.rank])
+    set_random_state(session.learner.device, random_states[ranks.rank])
     return bookmark
 
 
-def _remove_parts(run: Run) -> None:
-    """Delete what a killed process left half-written."""
-    for folder in (run.path, run.checkpoints_path, run.path / "grids"):
-        for part in folder.glob(f"*{PART_SUFFIX}"):
-            if part.is_dir():
-                shutil.rmtree(part)
-            else:
-                part.unlink()
+def _restart_epoch(session: Session) -> Bookmark:
+    """Take the learner to the last end of an epoch; without one it stays at the first step.
+
+    Steps are counted as if all had been of the batch size that they are of now.
+    """
+    checkpoints = list_checkpoints(session.run.checkpoints_path, epochs_only=True)
+    if not checkpoints:
+        return _first_step(session)
+    bookmark, _ = load_checkpoint(checkpoints[-1], session.learner)
+    bookmark.position.step = bookmark.position.epoch * session.train.steps_per_epoch
+    return bookmark
+
+
+def _first_step(session: Session) -> Bookmark:
+    log.warning("%s: no checkpoint to go on from; starting at the first step", session.run.path)
+    return Bookmark(
+        position=Position(),
+        loaders=[],
+        metrics_bytes=0,
+        dataset_hash=session.run.dataset_hash,
+    )
+
+
+def _forget_rest(run: Run) -> None:
+    """Delete the checkpoints after the last end of an epoch, and keep the changed options."""
+    ends = set(list_checkpoints(run.checkpoints_path, epochs_only=True))
+    drop_checkpoints(path for path in list_checkpoints(run.checkpoints_path) if path not in ends)
+    write_run(run)

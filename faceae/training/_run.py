@@ -3,7 +3,6 @@
 import dataclasses
 import importlib.metadata
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +24,8 @@ _VERSION = 1
 _DEFAULT_IMAGE_SIZE = 64
 _HELD_OUT_SPLITS = ("valid", "test")
 _PACKAGES = ("torch", "nvidia-dali-cuda120", "webdataset", "numpy")
+_RESTART_OPTIONS = frozenset({"batch_size", "sync_batchnorm"})
+"""Fields of TrainConfig that may change where a run goes on from the end of an epoch."""
 
 NumberType = Literal["float32", "bfloat16", "float16"]
 
@@ -101,8 +102,8 @@ def plan_run(config: TrainConfig, dataset: Dataset, device: torch.device) -> Run
     )
 
 
-def create_run(run: Run) -> None:
-    """Make the run's folder and write run.json there."""
+def write_run(run: Run) -> None:
+    """Write run.json into the run's folder, which is made where there is none."""
     run.path.mkdir(parents=True, exist_ok=True)
     write_json(run.path / RUN_NAME, {"format": _FORMAT, "version": _VERSION, **_to_json(run)})
 
@@ -130,28 +131,21 @@ def read_run(path: Path) -> Run:
         ) from error
 
 
-def check_options(run: Run, asked: Mapping[str, object]) -> None:
-    """Check options given on resuming against those the run was started with.
+def reopen_run(path: Path, asked: Mapping[str, Any], *, restart_epoch: bool) -> Run:
+    """Return the run in folder `path` as it is to go on; writes nothing.
 
     Args:
         asked: fields of TrainConfig that were given, with their values.
+        restart_epoch: whether it goes on from the end of an epoch, with another batch if asked for.
 
     Raises:
-        FaceaeError: naming those that differ.
+        FaceaeError: there is no run, or options differ from those it was started with.
     """
-    chosen = dataclasses.asdict(run.config) | {"image_size": run.model.image_size}
-    if asked.get("device") != "auto":
-        chosen["device"] = run.device
-    different = [name for name, value in asked.items() if value != chosen[name]]
-    if different:
-        pairs = ", ".join(
-            f"{_option(name)} is {asked[name]} where the run has {chosen[name]}"
-            for name in different
-        )
-        raise FaceaeError(
-            f"{run.path}: {pairs}; a resumed run keeps its options: leave them out, "
-            "or start another --run"
-        )
+    run = read_run(path)
+    changed = {name: asked[name] for name in _RESTART_OPTIONS & asked.keys() if restart_epoch}
+    run = dataclasses.replace(run, config=dataclasses.replace(run.config, **changed))
+    _check_options(run, asked)
+    return run
 
 
 def check_dataset(run: Run, dataset: Dataset) -> None:
@@ -160,16 +154,6 @@ def check_dataset(run: Run, dataset: Dataset) -> None:
         raise FaceaeError(
             f"{dataset.location}: not the data {run.path} was started with ({run.config.data}), "
             "or packed otherwise; give that, or start another --run"
-        )
-
-
-def check_single_process() -> None:
-    """Raise FaceaeError where a launcher such as torchrun has started several processes."""
-    world_size = os.environ.get("WORLD_SIZE", "1")
-    if world_size != "1":
-        raise FaceaeError(
-            f"WORLD_SIZE is {world_size}, but training is single-process for now: each process "
-            "would train the same run; start one, without torchrun"
         )
 
 
@@ -185,6 +169,23 @@ def find_device(run: Run) -> torch.device:
             "GPU, or start another --run"
         )
     return resolve_device(run.device)
+
+
+def _check_options(run: Run, asked: Mapping[str, object]) -> None:
+    chosen = dataclasses.asdict(run.config) | {"image_size": run.model.image_size}
+    if asked.get("device") != "auto":
+        chosen["device"] = run.device
+    different = [name for name, value in asked.items() if value != chosen[name]]
+    if different:
+        pairs = ", ".join(
+            f"{_option(name)} is {asked[name]} where the run has {chosen[name]}"
+            for name in different
+        )
+        restart = "add --restart-epoch, " if _RESTART_OPTIONS.issuperset(different) else ""
+        raise FaceaeError(
+            f"{run.path}: {pairs}; a resumed run keeps its options: leave them out, {restart}"
+            "or start another --run"
+        )
 
 
 def _check_folder(path: Path) -> None:

@@ -7,10 +7,14 @@ import math
 from dataclasses import dataclass
 
 import torch
+from torch import nn
 from torch.amp.grad_scaler import GradScaler
 from torch.nn import functional
 
 from faceae.model import FaceAutoEncoder, ModelConfig, to_float
+
+from ._batchnorm import synchronise_batchnorm
+from ._ranks import Ranks
 
 _WARMUP_SHARE = 0.1
 """Part of all steps in which the learning rate rises."""
@@ -22,6 +26,8 @@ class Learner:
 
     model: FaceAutoEncoder
     """In training mode, its weights in channels-last order."""
+    network: nn.Module
+    """What a step calls: the model, or the model in what joins several processes."""
     optimizer: torch.optim.Optimizer
     scaler: GradScaler
     """Scales the loss for float16; does nothing for the other types."""
@@ -40,12 +46,17 @@ def make_learner(
     amp_dtype: torch.dtype | None,
     peak_lr: float,
     total_steps: int,
+    ranks: Ranks,
+    sync_batchnorm: bool = False,
 ) -> Learner:
     """Return a learner at step 0; its weights come from torch's global random state."""
-    model = FaceAutoEncoder(config).to(device)
-    model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    model = FaceAutoEncoder(config)
+    if sync_batchnorm and ranks.world_size > 1:
+        synchronise_batchnorm(model, device)
+    model.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return Learner(
         model=model.train(),
+        network=ranks.wrap(model, device),
         # The fused kernel also unscales float16 gradients, with no wait for the device.
         optimizer=torch.optim.AdamW(model.parameters(), lr=peak_lr, fused=True),
         scaler=GradScaler(device.type, enabled=amp_dtype is torch.float16),
@@ -68,7 +79,7 @@ def train_step(learner: Learner, step: int, images: torch.Tensor) -> torch.Tenso
         group["lr"] = learning_rate(step, learner.total_steps, learner.peak_lr)
     images_NCHW = to_float(images)
     with torch.autocast(learner.device.type, amp_dtype, enabled=amp_dtype is not None):
-        faces_NCHW = learner.model(images_NCHW)
+        faces_NCHW = learner.network(images_NCHW)
     loss = functional.mse_loss(faces_NCHW.float(), images_NCHW)
     learner.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
     learner.scaler.step(learner.optimizer)

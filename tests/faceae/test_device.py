@@ -16,6 +16,8 @@ def no_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
 def one_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "current_device", lambda: 0)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    monkeypatch.setattr(torch.cuda, "set_device", lambda index: None)
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: "Stand-in")
 
 
@@ -34,6 +36,26 @@ def test_auto_without_gpu_is_the_cpu(no_gpu: None) -> None:
 )
 def test_device_with_gpu(requested: device.DeviceName, expected: str) -> None:
     assert device.resolve_device(requested) == torch.device(expected)
+
+
+@pytest.mark.usefixtures("one_gpu")
+def test_each_process_of_a_launcher_has_a_gpu_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    current: list[int] = []
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 4)
+    monkeypatch.setattr(torch.cuda, "set_device", current.append)
+    monkeypatch.setenv("LOCAL_RANK", "3")
+    assert device.resolve_device("auto") == torch.device("cuda:3")
+    assert current == [3]
+    monkeypatch.setenv("LOCAL_RANK", "4")
+    with pytest.raises(FaceaeError, match=r"process 4 .* has no GPU of its own: torch sees 4"):
+        device.resolve_device("cuda")
+
+
+def test_backend_is_nccl_for_gpus_and_gloo_for_cpus(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    assert device.choose_backend() == "cpu:gloo,cuda:nccl"
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert device.choose_backend() == "gloo"
 
 
 @pytest.mark.usefixtures("one_gpu")
@@ -91,6 +113,15 @@ def test_decode_threads_are_the_usable_cores(
     monkeypatch: pytest.MonkeyPatch, cores: int, threads: int
 ) -> None:
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(cores)), raising=False)
+    assert device.count_decode_threads() == threads
+
+
+@pytest.mark.parametrize(("num_processes", "threads"), [(2, 3), (4, 1), (16, 1)])
+def test_processes_on_one_machine_share_its_cores(
+    monkeypatch: pytest.MonkeyPatch, num_processes: int, threads: int
+) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(6)), raising=False)
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", str(num_processes))
     assert device.count_decode_threads() == threads
 
 

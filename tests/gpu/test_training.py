@@ -10,6 +10,7 @@ import torch
 import shards
 from faceae.model import ModelConfig, load_model
 from faceae.training import Observer, TrainConfig, read_run, resume, train
+from faceae.training._ranks import Ranks
 from faceae.training._step import make_learner, train_step
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs an NVIDIA GPU")
@@ -56,6 +57,7 @@ def test_steps_do_not_wait_for_the_gpu(amp_dtype: torch.dtype | None) -> None:
         amp_dtype=amp_dtype,
         peak_lr=1e-3,
         total_steps=20,
+        ranks=Ranks(),
     )
     images = torch.randint(0, 256, (8, 3, 32, 32), dtype=torch.uint8, device="cuda")
     images = images.contiguous(memory_format=torch.channels_last)

@@ -1,11 +1,17 @@
+import json
+import os
+import signal
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 import shards
-from faceae.training import TrainConfig
+from faceae.model import load_model, weights_hash
+from faceae.training import Observer, TrainConfig
 
 
 @pytest.fixture(autouse=True)
@@ -46,3 +52,62 @@ class HostReads(TorchDispatchMode):
 @pytest.fixture
 def host_reads() -> HostReads:
     return HostReads()
+
+
+def _read_metrics(run: Path) -> list[dict[str, float]]:
+    return [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+
+
+@pytest.fixture
+def read_metrics() -> Callable[[Path], Any]:
+    return _read_metrics
+
+
+def _checkpoint_names(run: Path) -> list[str]:
+    return sorted(path.name for path in (run / "checkpoints").iterdir())
+
+
+@pytest.fixture
+def checkpoint_names() -> Callable[[Path], Any]:
+    return _checkpoint_names
+
+
+def _final_hash(run: Path) -> str:
+    """Hash of the weights at the end of the second epoch."""
+    file = run / "checkpoints" / "epoch-0002" / "model.safetensors"
+    return weights_hash(load_model(file, torch.device("cpu")))
+
+
+@pytest.fixture
+def final_hash() -> Callable[[Path], Any]:
+    return _final_hash
+
+
+def _without_times(run: Path) -> list[dict[str, float]]:
+    """The metrics but for what a clock decides."""
+    times = {"images_per_s", "data_wait_share", "seconds"}
+    return [
+        {name: value for name, value in line.items() if name not in times}
+        for line in _read_metrics(run)
+    ]
+
+
+@pytest.fixture
+def without_times() -> Callable[[Path], Any]:
+    return _without_times
+
+
+class SignalAt(Observer):
+    """Sends this process a signal after a step, as a shell or an orchestrator would."""
+
+    def __init__(self, step: int, number: int = signal.SIGTERM) -> None:
+        self.step, self.number = step, number
+
+    def on_step(self, step: int) -> None:
+        if step == self.step:
+            os.kill(os.getpid(), self.number)
+
+
+@pytest.fixture
+def signal_at() -> type[SignalAt]:
+    return SignalAt

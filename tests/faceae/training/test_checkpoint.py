@@ -1,6 +1,7 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import safetensors.torch
@@ -13,15 +14,18 @@ from faceae.training._checkpoint import (
     Position,
     list_checkpoints,
     load_checkpoint,
+    random_state,
     save_checkpoint,
+    set_random_state,
 )
+from faceae.training._ranks import Ranks
 from faceae.training._step import Learner, make_learner, train_step
 
 CPU = torch.device("cpu")
 SMALL = ModelConfig(image_size=32, latent_size=16, width=4)
 BOOKMARK = Bookmark(
     position=Position(step=3, epoch=1, best_psnr_db=20.1, best_epoch=1, seconds=1.5),
-    loader={"epoch": 1, "step": 0, "dataset": "abc"},
+    loaders=[{"epoch": 1, "step": 0, "dataset": "abc"}],
     metrics_bytes=77,
     dataset_hash="abc",
 )
@@ -31,7 +35,14 @@ def small_learner(
     config: ModelConfig = SMALL, amp_dtype: torch.dtype | None = None, seed: int = 0
 ) -> Learner:
     torch.manual_seed(seed)
-    return make_learner(config, device=CPU, amp_dtype=amp_dtype, peak_lr=1e-3, total_steps=20)
+    return make_learner(
+        config, device=CPU, amp_dtype=amp_dtype, peak_lr=1e-3, total_steps=20, ranks=Ranks()
+    )
+
+
+def save(folder: Path, learner: Learner, bookmark: Bookmark = BOOKMARK, **options: Any) -> Path:
+    options = {"epoch_done": True} | options
+    return save_checkpoint(folder, learner, bookmark, [random_state(CPU)], **options)
 
 
 def random_images(seed: int) -> torch.Tensor:
@@ -50,7 +61,7 @@ def learner() -> Learner:
 
 @pytest.fixture
 def saved(learner: Learner, tmp_path: Path) -> Path:
-    return save_checkpoint(tmp_path / "checkpoints", learner, BOOKMARK, epoch_done=True)
+    return save(tmp_path / "checkpoints", learner)
 
 
 @pytest.mark.parametrize("amp_dtype", [None, torch.float16])
@@ -60,12 +71,14 @@ def test_steps_after_loading_are_those_after_saving(
     learner = small_learner(amp_dtype=amp_dtype)
     for step in range(3):
         train_step(learner, step, random_images(step))
-    path = save_checkpoint(tmp_path, learner, BOOKMARK, epoch_done=True)
-    random_state = torch.get_rng_state()
+    path = save(tmp_path, learner)
+    drawn_from = torch.get_rng_state()
 
     other = small_learner(amp_dtype=amp_dtype, seed=9)
-    assert load_checkpoint(path, other) == BOOKMARK
-    assert torch.equal(torch.get_rng_state(), random_state)
+    bookmark, (state,) = load_checkpoint(path, other)
+    assert bookmark == BOOKMARK
+    set_random_state(CPU, state)
+    assert torch.equal(torch.get_rng_state(), drawn_from)
     assert other.scaler.state_dict() == learner.scaler.state_dict()
     for trained in (learner, other):
         for step in range(3, 6):
@@ -80,15 +93,29 @@ def test_moments_come_back_in_their_weights_memory_order(saved: Path) -> None:
         assert values["exp_avg"].stride() == parameter.stride()
 
 
-def test_keeps_the_last_two_in_the_order_they_were_made(learner: Learner, tmp_path: Path) -> None:
-    for epoch, step, epoch_done in [(0, 9, False), (1, 10, True), (1, 11, False), (9, 91, False)]:
-        position = Position(step=step, epoch=epoch)
-        save_checkpoint(
-            tmp_path, learner, replace(BOOKMARK, position=position), epoch_done=epoch_done
-        )
+def test_keeps_the_last_two_and_the_last_end_of_an_epoch(learner: Learner, tmp_path: Path) -> None:
+    for epoch, step, epoch_done in [(0, 9, 0), (1, 10, 1), (1, 11, 0), (8, 80, 1), (8, 81, 0)]:
+        bookmark = replace(BOOKMARK, position=Position(step=step, epoch=epoch))
+        save(tmp_path, learner, bookmark, epoch_done=bool(epoch_done))
+    assert [path.name for path in list_checkpoints(tmp_path)] == [
+        "epoch-0008",
+        "epoch-0008-step-00000081",
+    ]
+    for step in (82, 83, 84):
+        bookmark = replace(BOOKMARK, position=Position(step=step, epoch=8))
+        save(tmp_path, learner, bookmark, epoch_done=False)
     names = [path.name for path in list_checkpoints(tmp_path)]
-    assert names == ["epoch-0001-step-00000011", "epoch-0009-step-00000091"]
+    assert names == ["epoch-0008", "epoch-0008-step-00000083", "epoch-0008-step-00000084"]
     assert sorted(path.name for path in tmp_path.iterdir()) == names
+    assert list_checkpoints(tmp_path, epochs_only=True) == [tmp_path / "epoch-0008"]
+
+
+def test_each_process_gets_its_own_random_state_back(learner: Learner, tmp_path: Path) -> None:
+    states = [{"cpu": torch.tensor([rank], dtype=torch.uint8)} for rank in range(11)]
+    bookmark = replace(BOOKMARK, loaders=BOOKMARK.loaders * 11)
+    path = save_checkpoint(tmp_path, learner, bookmark, states, epoch_done=True)
+    _, loaded = load_checkpoint(path, learner)
+    assert [state["cpu"].item() for state in loaded] == list(range(11))
 
 
 def test_order_is_by_number(tmp_path: Path) -> None:
@@ -100,7 +127,7 @@ def test_order_is_by_number(tmp_path: Path) -> None:
 
 def test_a_checkpoint_of_the_same_step_is_kept(learner: Learner, saved: Path) -> None:
     before = (saved / "checkpoint.json").stat().st_mtime_ns
-    assert save_checkpoint(saved.parent, learner, BOOKMARK, epoch_done=True) == saved
+    assert save(saved.parent, learner) == saved
     assert (saved / "checkpoint.json").stat().st_mtime_ns == before
 
 
@@ -112,7 +139,7 @@ def test_saving_that_fails_leaves_nothing(
 
     monkeypatch.setattr(safetensors.torch, "save", full_disk)
     with pytest.raises(OSError, match="No space"):
-        save_checkpoint(tmp_path, learner, BOOKMARK, epoch_done=True)
+        save(tmp_path, learner)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -133,8 +160,8 @@ def test_missing_file(saved: Path, name: str) -> None:
 
 def test_record_of_another_version(saved: Path) -> None:
     file = saved / "checkpoint.json"
-    file.write_text(json.dumps(json.loads(file.read_text()) | {"version": 2}))
-    with pytest.raises(FaceaeError, match="not faceae-checkpoint version 1"):
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"version": 9}))
+    with pytest.raises(FaceaeError, match="not faceae-checkpoint version 2"):
         load_checkpoint(saved, small_learner())
 
 

@@ -8,15 +8,15 @@ import torch
 import shards
 from faceae.device import AmpChoice
 from faceae.errors import FaceaeError
-from faceae.training import TrainConfig, _run, read_run
-from faceae.training._run import check_dataset, check_options, create_run, find_device, plan_run
+from faceae.training import Run, TrainConfig, _run, read_run
+from faceae.training._run import check_dataset, find_device, plan_run, reopen_run, write_run
 
 CPU = torch.device("cpu")
 
 
 def test_run_comes_back_from_its_file(config: TrainConfig, dataset_npy: shards.Dataset) -> None:
     run = plan_run(config, dataset_npy, CPU)
-    create_run(run)
+    write_run(run)
     assert read_run(config.run) == run
     record = json.loads((config.run / "run.json").read_text())
     assert record["versions"]["torch"].startswith("2.")
@@ -27,7 +27,7 @@ def test_run_comes_back_from_its_file(config: TrainConfig, dataset_npy: shards.D
 
 
 def test_run_may_be_moved(config: TrainConfig, dataset_npy: shards.Dataset, tmp_path: Path) -> None:
-    create_run(plan_run(config, dataset_npy, CPU))
+    write_run(plan_run(config, dataset_npy, CPU))
     config.run.rename(tmp_path / "moved")
     assert read_run(tmp_path / "moved").model_path == tmp_path / "moved" / "model.safetensors"
 
@@ -49,7 +49,7 @@ def test_number_type_is_chosen_once(
         return AmpChoice(dtype=dtype, scaler=dtype is torch.float16, reason="because")
 
     monkeypatch.setattr(_run, "choose_amp", choose)
-    create_run(plan_run(replace(config, amp=True), dataset_npy, CPU))
+    write_run(plan_run(replace(config, amp=True), dataset_npy, CPU))
     run = read_run(config.run)
     assert asked == [(CPU, True)]
     assert (run.number_type, run.amp_dtype, run.number_type_reason) == (name, dtype, "because")
@@ -74,7 +74,7 @@ def test_damaged_run_json(tmp_path: Path, text: str) -> None:
 def test_edited_option_in_run_json(
     config: TrainConfig, dataset_npy: shards.Dataset, key: str, value: object
 ) -> None:
-    create_run(plan_run(config, dataset_npy, CPU))
+    write_run(plan_run(config, dataset_npy, CPU))
     file = config.run / "run.json"
     record = json.loads(file.read_text())
     record["config"][key] = value
@@ -84,7 +84,7 @@ def test_edited_option_in_run_json(
 
 
 def test_folder_with_a_run(config: TrainConfig, dataset_npy: shards.Dataset) -> None:
-    create_run(plan_run(config, dataset_npy, CPU))
+    write_run(plan_run(config, dataset_npy, CPU))
     with pytest.raises(FaceaeError, match="there is a run already; add --resume"):
         plan_run(config, dataset_npy, CPU)
 
@@ -161,30 +161,45 @@ def test_image_size_no_network_has(config: TrainConfig, dataset_npy: shards.Data
         plan_run(replace(config, image_size=48), dataset, CPU)
 
 
-def test_same_options_may_be_given_again(config: TrainConfig, dataset_npy: shards.Dataset) -> None:
-    run = plan_run(config, dataset_npy, CPU)
-    check_options(run, {})
-    check_options(run, {"epochs": 2, "lr": 2e-3, "image_size": 32, "amp": False, "device": "cpu"})
-
-
-def test_device_chosen_by_auto_may_be_named(
-    config: TrainConfig, dataset_npy: shards.Dataset
-) -> None:
+@pytest.fixture
+def written(config: TrainConfig, dataset_npy: shards.Dataset) -> Run:
     run = plan_run(replace(config, device="auto"), dataset_npy, CPU)
-    check_options(run, {"device": "cpu"})
-    check_options(run, {"device": "auto"})
+    write_run(run)
+    return run
+
+
+def test_same_options_may_be_given_again(written: Run) -> None:
+    given = {"epochs": 2, "lr": 2e-3, "image_size": 32, "amp": False, "device": "cpu"}
+    for asked in ({}, given):
+        assert reopen_run(written.path, asked, restart_epoch=False) == written
+
+
+def test_device_chosen_by_auto_may_be_named(written: Run) -> None:
+    reopen_run(written.path, {"device": "cpu"}, restart_epoch=False)
+    reopen_run(written.path, {"device": "auto"}, restart_epoch=False)
     with pytest.raises(FaceaeError, match="--device is cuda where the run has cpu"):
-        check_options(run, {"device": "cuda"})
+        reopen_run(written.path, {"device": "cuda"}, restart_epoch=False)
 
 
-def test_other_options_are_named(config: TrainConfig, dataset_npy: shards.Dataset) -> None:
-    run = plan_run(config, dataset_npy, CPU)
+@pytest.mark.parametrize("restart_epoch", [False, True])
+def test_other_options_are_named(written: Run, restart_epoch: bool) -> None:
+    asked = {"epochs": 30, "batch_size": 8, "latent_size": 64}
     with pytest.raises(FaceaeError) as caught:
-        check_options(run, {"epochs": 30, "batch_size": 8, "latent_size": 64})
+        reopen_run(written.path, asked, restart_epoch=restart_epoch)
     message = str(caught.value)
     assert "--epochs is 30 where the run has 2" in message
     assert "--latent-size is 64 where the run has 16" in message
     assert "batch" not in message
+    assert "--restart-epoch" not in message
+
+
+def test_another_batch_needs_a_new_epoch(written: Run) -> None:
+    asked = {"batch_size": 16, "sync_batchnorm": True}
+    with pytest.raises(FaceaeError, match=r"--batch-size is 16 where .* add --restart-epoch"):
+        reopen_run(written.path, asked, restart_epoch=False)
+    config = reopen_run(written.path, asked, restart_epoch=True).config
+    assert (config.batch_size, config.sync_batchnorm) == (16, True)
+    assert read_run(written.path) == written
 
 
 def test_another_dataset(
@@ -233,3 +248,17 @@ def test_run_of_a_gpu_where_there_is_none(
 def test_options_out_of_range(config: TrainConfig, name: str, value: float, message: str) -> None:
     with pytest.raises(FaceaeError, match=message):
         replace(config, **{name: value})
+
+
+@pytest.mark.parametrize(
+    ("batch_size", "world_size", "message"),
+    [
+        (10, 3, "--batch-size 10 cannot be divided among 3 processes; give a multiple of 3"),
+        (4, 4, "--batch-size must be at least 8"),
+    ],
+)
+def test_batch_that_processes_cannot_share(
+    config: TrainConfig, batch_size: int, world_size: int, message: str
+) -> None:
+    with pytest.raises(FaceaeError, match=message):
+        replace(config, batch_size=batch_size).count_faces_a_rank(world_size)

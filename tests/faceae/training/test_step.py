@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from faceae.model import ModelConfig, to_float, weights_hash
+from faceae.training._ranks import Ranks
 from faceae.training._step import Learner, learning_rate, make_learner, train_step
 
 CPU = torch.device("cpu")
@@ -14,7 +15,12 @@ def small_learner(amp_dtype: torch.dtype | None = None, total_steps: int = 100) 
     torch.manual_seed(0)
     config = ModelConfig(image_size=32, latent_size=16, width=8)
     return make_learner(
-        config, device=CPU, amp_dtype=amp_dtype, peak_lr=4e-3, total_steps=total_steps
+        config,
+        device=CPU,
+        amp_dtype=amp_dtype,
+        peak_lr=4e-3,
+        total_steps=total_steps,
+        ranks=Ranks(),
     )
 
 

@@ -1,0 +1,183 @@
+"""The processes that train together, as torchrun starts them, and what they must agree on.
+
+What concerns NCCL is written from torch's documentation; only gloo, on the CPU, has run.
+"""
+
+import os
+import signal
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any, TypeVar
+
+import torch
+import torch.distributed as dist
+from torch import nn
+from torch.nn.parallel import DistributedDataParallel
+
+from faceae.device import choose_backend
+from faceae.errors import FaceaeError
+from shards import ShardsError
+
+from ._signals import Stopped, StopRequest
+
+T = TypeVar("T")
+
+_TIMEOUT = timedelta(minutes=10)
+"""Longest wait for another process: one that vanished without closing its connections is noticed
+then. Compiling and writing a checkpoint, for which others wait, must fit into it."""
+
+
+class Ranks:
+    """This process among those that train together; alone, nothing is exchanged."""
+
+    def __init__(self, rank: int = 0, world_size: int = 1) -> None:
+        self.rank = rank
+        self.world_size = world_size
+        self._asked_to_stop: tuple[dist.Work, torch.Tensor] | None = None
+
+    @property
+    def is_first(self) -> bool:
+        """Whether this process writes the run and speaks for all."""
+        return self.rank == 0
+
+    def wrap(self, network: nn.Module, device: torch.device) -> nn.Module:
+        """Return `network` so that its gradients are the mean over the processes.
+
+        Before each step the first process's buffers (BatchNorm's running means) go to the others.
+        """
+        if self.world_size == 1:
+            return network
+        device_ids = None if device.type == "cpu" else [device]
+        return DistributedDataParallel(network, device_ids, gradient_as_bucket_view=True)
+
+    def share_buffers(self, module: nn.Module) -> None:
+        """Give all processes the first one's buffers."""
+        if self.world_size > 1:
+            for buffer in module.buffers():
+                dist.broadcast(buffer, src=0)
+
+    def together(self, compute: Callable[[], T]) -> T:
+        """Return what `compute` returns in this process once it has succeeded in all of them.
+
+        A user's error ends all: the first process to have one raises it, the others leave without
+        a word (SystemExit).
+        """
+        if self.world_size == 1:
+            return compute()
+        error: FaceaeError | ShardsError | OSError | None = None
+        try:
+            result = compute()
+        except (FaceaeError, ShardsError, OSError) as caught:
+            error = caught
+        failed = torch.tensor(self.world_size if error is None else self.rank)
+        dist.all_reduce(failed, dist.ReduceOp.MIN)
+        if failed < self.world_size:
+            raise SystemExit(1) if error is None or failed != self.rank else error
+        return result
+
+    def on_first(self, compute: Callable[[], T]) -> T | None:
+        """Compute in the first process while the others wait; there it returns None."""
+        return self.together(lambda: compute() if self.is_first else None)
+
+    def agree(self, compute: Callable[[], T]) -> T:
+        """Return in all processes what `compute` returns in the first."""
+        if self.world_size == 1:
+            return compute()
+        results = [self.on_first(compute)]
+        dist.broadcast_object_list(results, src=0)
+        result: Any = results[0]
+        return result  # type: ignore[no-any-return]
+
+    def spoken_by_first(self, error: FaceaeError) -> BaseException:
+        """Return what to raise where every process has come to the same error."""
+        return error if self.is_first else SystemExit(1)
+
+    def gather(self, value: T) -> list[T]:
+        """Return the values of all processes in the first one, in order; elsewhere the own."""
+        if self.world_size == 1:
+            return [value]
+        values: list[Any] | None = [None] * self.world_size if self.is_first else None
+        dist.gather_object(value, values, dst=0)
+        return [value] if values is None else values
+
+    def sum(self, values: Sequence[float]) -> list[float]:
+        """Return the sums over all processes, in float64."""
+        if self.world_size == 1:
+            return list(values)
+        sums = torch.tensor(values, dtype=torch.float64)
+        dist.all_reduce(sums)
+        summed: list[float] = sums.tolist()
+        return summed
+
+    def check(self, stop: StopRequest) -> None:
+        """Raise Stopped in all processes at the same call, once a signal has reached one of them.
+
+        They learn of it at the next call: the exchange goes on behind the step in between.
+        """
+        if self.world_size == 1:
+            stop.check()
+            return
+        if self._asked_to_stop is not None:
+            work, number = self._asked_to_stop
+            work.wait()
+            if number.item():
+                self._asked_to_stop = None
+                stop.signal = signal.Signals(int(number.item()))
+                raise Stopped
+        number = torch.tensor(stop.signal or 0)
+        work = dist.all_reduce(number, dist.ReduceOp.MAX, async_op=True)
+        assert work is not None, "an asynchronous call gives its handle"
+        self._asked_to_stop = work, number
+
+    def close(self) -> None:
+        """Finish the exchange that is under way."""
+        if self._asked_to_stop is not None:
+            self._asked_to_stop[0].wait()
+
+
+def is_first_rank() -> bool:
+    """Tell, before any work, whether this process is the one that speaks for all."""
+    return os.environ.get("RANK", "0") == "0"
+
+
+@contextmanager
+def open_ranks() -> Iterator[Ranks]:
+    """Join the processes that a launcher such as torchrun has started; without one, be alone.
+
+    Raises:
+        FaceaeError: they cannot be reached, or one of them has ended too early.
+    """
+    if os.environ.get("WORLD_SIZE", "1") == "1":
+        yield Ranks()
+        return
+    _join()
+    ranks = Ranks(dist.get_rank(), dist.get_world_size())
+    try:
+        yield ranks
+        ranks.close()
+    except RuntimeError as error:
+        if not _is_lost_contact(error):
+            raise
+        raise FaceaeError(
+            f"rank {ranks.rank} of {ranks.world_size}: another process of this training has ended "
+            f"or cannot be reached ({str(error).splitlines()[0]}); look for its own message, then "
+            "start all of them again with --resume (fewer or more: also --restart-epoch)"
+        ) from error
+    finally:
+        dist.destroy_process_group()
+
+
+def _join() -> None:
+    try:
+        dist.init_process_group(choose_backend(), timeout=_TIMEOUT)
+    except (ValueError, dist.DistError) as error:
+        raise FaceaeError(
+            f"WORLD_SIZE is {os.environ['WORLD_SIZE']}, but the other processes cannot be joined "
+            f"({str(error).splitlines()[0]}); start them with torchrun, or unset WORLD_SIZE"
+        ) from error
+
+
+def _is_lost_contact(error: RuntimeError) -> bool:
+    # gloo raises a plain RuntimeError, which only its text tells from others.
+    return isinstance(error, dist.DistError) or "gloo" in str(error)

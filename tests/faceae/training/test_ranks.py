@@ -1,0 +1,201 @@
+"""Several processes, started by torchrun, on the CPU."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import asdict, replace
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+import shards
+from faceae.data import Loader, LoaderConfig, make_loader
+from faceae.errors import FaceaeError
+from faceae.model import ModelConfig, load_model
+from faceae.training import TrainConfig, evaluate, resume
+from faceae.training._ranks import Ranks, open_ranks
+from faceae.training._step import make_learner, train_step
+
+CPU = torch.device("cpu")
+FINAL = Path("checkpoints", "epoch-0004", "model.safetensors")
+
+WORKER = """
+import json, os, signal, sys
+from pathlib import Path
+import torch
+from faceae.training import TrainConfig, _job, resume, train
+
+torch.set_num_threads(1)
+fields, at_step, number = json.loads(sys.argv[1])
+config = TrainConfig(**fields | {"data": Path(fields["data"]), "run": Path(fields["run"])})
+real_step = _job.train_step
+
+def train_step(learner, step, images):
+    if step + 1 == at_step and os.environ["RANK"] == "1":
+        os.kill(os.getpid(), number)
+    return real_step(learner, step, images)
+
+_job.train_step = train_step
+goes_on = (config.run / "run.json").exists()
+result = resume(config.run, config.data, {}) if goes_on else train(config)
+print("rank", os.environ["RANK"], "step", result.position.step, "by", result.stopped_by)
+"""
+
+
+def launch(*command: str) -> subprocess.CompletedProcess[str]:
+    """Run a module in two processes."""
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
+    return subprocess.run(
+        [*launcher, "--nproc-per-node", "2", "--monitor-interval", "0.1", *command],
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+
+
+@pytest.fixture
+def launch_training(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Train or resume in two processes; before one step the second sends itself a signal."""
+    script = tmp_path / "worker.py"
+    script.write_text(WORKER)
+
+    def run(config: TrainConfig, at_step: int = 0, number: int = 0) -> Any:
+        fields = asdict(config) | {"data": str(config.data), "run": str(config.run)}
+        return launch(str(script), json.dumps([fields, at_step, number]))
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def odd(face_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> shards.Dataset:
+    """27 pictures to train on in shards of 8, 8, 8 and 3; 13 to validate."""
+    folder = tmp_path_factory.mktemp("odd")
+    names = sorted(face_folder.rglob("*.jpg"))
+    (folder / "photos").mkdir()
+    for number, name in enumerate(names[:40]):
+        (folder / "photos" / f"{number:02}.jpg").write_bytes(name.read_bytes())
+    config = shards.PackConfig(
+        source=folder / "photos",
+        out=folder / "packed",
+        size=32,
+        encoding="npy",
+        samples_per_shard=8,
+        split=(0.66, 0.33, 0.01),
+        workers=1,
+    )
+    shards.pack(config)
+    return shards.open_dataset(folder / "packed")
+
+
+@pytest.fixture
+def joint(config: TrainConfig, odd: shards.Dataset) -> TrainConfig:
+    """Four epochs of three steps; each leaves three pictures out."""
+    return replace(config, data=odd.path, sync_batchnorm=True, log_steps=1, epochs=4, lr=1e-2)
+
+
+def open_loader(dataset: shards.Dataset, split: str, **options: Any) -> Loader:
+    config = LoaderConfig(
+        split=split, image_size=32, training=split == "train", **options, num_threads=1
+    )
+    return make_loader("webdataset", dataset, config, CPU)
+
+
+def joint_batches(dataset: shards.Dataset) -> Iterator[torch.Tensor]:
+    """Epochs of eights without end: what two processes see of them, put together."""
+    halves = [open_loader(dataset, "train", batch_size=4, rank=r, world_size=2) for r in (0, 1)]
+    with closing(halves[0]), closing(halves[1]):
+        while True:
+            for batches in zip(*halves, strict=True):
+                yield torch.cat([batch.images for batch in batches])
+
+
+def test_two_processes_learn_as_one_with_the_joint_batch(
+    joint: TrainConfig,
+    odd: shards.Dataset,
+    launch_training: Callable[..., Any],
+    read_metrics: Any,
+    tmp_path: Path,
+) -> None:
+    """With BatchNorm over all of them; also a signal to one, and going on, change nothing."""
+    assert odd.num_samples("train") % 2 == odd.num_samples("valid") % 2 == 1
+    process = launch_training(joint)
+    assert process.returncode == 0, process.stderr
+    lines = read_metrics(joint.run)
+    losses = [line["loss"] for line in lines if "loss" in line]
+
+    total_steps = 3 * joint.epochs
+    torch.manual_seed(joint.seed)
+    model_config = ModelConfig(image_size=32, latent_size=16, width=4)
+    learner = make_learner(
+        model_config,
+        device=CPU,
+        amp_dtype=None,
+        peak_lr=joint.lr,
+        total_steps=total_steps,
+        ranks=Ranks(),
+    )
+    batches = enumerate(islice(joint_batches(odd), total_steps))
+    expected = [train_step(learner, step, images).item() for step, images in batches]
+    assert losses == pytest.approx(expected, rel=1e-4)
+    assert min(losses) < 0.95 * losses[0]
+
+    saved = load_model(joint.run / FINAL, CPU)
+    for name, tensor in learner.model.state_dict().items():
+        torch.testing.assert_close(saved.state_dict()[name], tensor, rtol=1e-3, atol=1e-5)
+    with closing(open_loader(odd, "valid", batch_size=13)) as held_out:
+        every_image_once = evaluate(saved, held_out, CPU)
+    psnrs = [line["valid_psnr_db"] for line in lines if "valid_psnr_db" in line]
+    assert psnrs[-1] == pytest.approx(every_image_once.psnr_db, abs=1e-5)
+
+    stopped = replace(joint, run=tmp_path / "stopped")
+    process = launch_training(stopped, at_step=2, number=15)
+    assert process.returncode == 0, process.stderr
+    # The other hears of it one step later, and both stop there.
+    assert "rank 0 step 3 by 15" in process.stdout
+    assert "rank 1 step 3 by 15" in process.stdout
+    names = [path.name for path in (stopped.run / "checkpoints").iterdir()]
+    process = launch_training(stopped)
+    assert process.returncode == 0, process.stderr
+    assert names == ["epoch-0000-step-00000003"]
+    assert (stopped.run / FINAL).read_bytes() == (joint.run / FINAL).read_bytes()
+
+
+def test_killed_process_ends_the_others_and_fewer_go_on_from_the_epochs_end(
+    joint: TrainConfig, launch_training: Callable[..., Any], read_metrics: Any
+) -> None:
+    joint = replace(joint, sync_batchnorm=False, checkpoint_minutes=1e-9)
+    process = launch_training(joint, at_step=6, number=9)
+    assert process.returncode != 0
+    assert "rank 0 of 2: another process of this training has ended" in process.stderr
+    with pytest.raises(
+        FaceaeError, match=r"step-00000005: written by 2 processes, .* are 1; .*--restart-epoch"
+    ):
+        resume(joint.run, joint.data, {})
+    result = resume(joint.run, joint.data, {}, restart_epoch=True)
+    assert (result.position.step, result.position.epoch) == (12, 4)
+    steps = [line["step"] for line in read_metrics(joint.run) if "loss" in line]
+    assert steps == list(range(1, 13))
+
+
+def test_error_of_all_is_told_once(config: TrainConfig) -> None:
+    config.run.mkdir()
+    (config.run / "thesis.tex").touch()
+    command = ["train", str(config.data), "--run", str(config.run), "--device", "cpu"]
+    process = launch("-m", "--", "faceae.cli", *command)
+    assert process.returncode != 0
+    assert process.stderr.count("faceae: error:") == 1
+    assert "is not empty; give a new folder" in process.stderr
+    assert "Traceback" not in process.stderr.split("faceae: error:")[1].split("torch/")[0]
+
+
+def test_other_processes_that_cannot_be_joined(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.delenv("RANK", raising=False)
+    message = r"WORLD_SIZE is 2, but .* start them with torchrun"
+    with pytest.raises(FaceaeError, match=message), open_ranks():
+        raise AssertionError("alone")
