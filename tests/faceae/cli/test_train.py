@@ -64,6 +64,13 @@ def test_resume_without_a_run(
     assert "not a training run" in capsys.readouterr().err
 
 
+def test_restart_without_resume_is_wrong_usage(
+    dataset_npy: shards.Dataset, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(arguments(dataset_npy, tmp_path / "run", "--restart-epoch")) == 2
+    assert "--restart-epoch goes with --resume" in capsys.readouterr().err
+
+
 def test_resume_with_other_options(
     dataset_npy: shards.Dataset, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -12,12 +12,14 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 import shards
 from faceae.errors import FaceaeError
+from faceae.model import load_model, weights_hash
 from faceae.training import (
     Observer,
     TrainConfig,
     TrainResult,
     _loop,
     _run,
+    read_run,
     resume,
     train,
 )
@@ -204,6 +206,41 @@ def test_resume_refuses_what_differs(
         resume(config.run, config.data, {"epochs": 5})
     with pytest.raises(FaceaeError, match="not the data"):
         resume(config.run, dataset_jpg.path, {})
+
+
+def test_epoch_restarted_with_another_batch(
+    config: TrainConfig, signal_at: Any, checkpoint_names: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of twelve instead of eight: an epoch has two steps, and the plan of the rate the same end."""
+    train(replace(config, epochs=3), signal_at(5))
+    learnt = config.run / "checkpoints" / "epoch-0001" / "model.safetensors"
+
+    def stop_before_the_first_step(session: Any, position: Any, *_: object) -> None:
+        model = load_model(learnt, torch.device("cpu"))
+        assert weights_hash(session.learner.model) == weights_hash(model)
+        assert len(session.learner.optimizer.state) == len(list(model.parameters()))
+        assert (position.step, session.learner.total_steps) == (2, 6)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(_loop, "Job", stop_before_the_first_step)
+    with pytest.raises(KeyboardInterrupt):
+        resume(config.run, config.data, {"batch_size": 12}, restart_epoch=True)
+    monkeypatch.undo()
+    assert checkpoint_names(config.run) == ["epoch-0001"]
+    # What was changed is the run's own from here on.
+    result = resume(config.run, config.data, {}, restart_epoch=True)
+    assert (result.position.step, result.position.epoch) == (6, 3)
+    assert read_run(config.run).config.batch_size == 12
+
+
+def test_restart_before_the_first_epochs_end_is_from_the_first_step(
+    config: TrainConfig, signal_at: Any, final_hash: Any
+) -> None:
+    train(config, signal_at(2))
+    resume(config.run, config.data, {}, restart_epoch=True)
+    unstopped = replace(config, run=config.run.with_name("unstopped"))
+    train(unstopped)
+    assert final_hash(config.run) == final_hash(unstopped.run)
 
 
 def test_checkpoint_of_another_run(config: TrainConfig, signal_at: Any) -> None:
