@@ -1,11 +1,15 @@
 """Batches by NVIDIA DALI, on the CPU or decoded on the GPU.
 
+Without a GPU DALI reads, and libjpeg-turbo decodes on threads of ours: DALI 2.4 decodes through
+nvImageCodec and scales in float32, which takes three times as long there.
+
 The graph for the GPU is written from DALI's documentation and its structure is tested; it has not
 run on a GPU.
 """
 
 import base64
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import nvidia.dali
@@ -21,6 +25,7 @@ from shards import Dataset
 from ._config import LoaderConfig
 from ._epoch import EpochLoader
 from ._npy import NPY_HEADER_BYTES, check_first_npy
+from ._rows import RowDecoder
 
 _PREFETCH_BATCHES = 2
 """Finished batches that wait. Measured on the CPU, 1 to 3 make no difference."""
@@ -42,11 +47,17 @@ class DaliLoader(EpochLoader):
         super().__init__(dataset, config, device, reader)
         if dataset.encoding == "npy" and dataset.image_size is not None:
             check_first_npy(dataset.shard_paths(config.split)[0], dataset.image_size)
+        self._decoder: RowDecoder | None = None
+        as_stored = dataset.encoding == "npy" and dataset.image_size == (config.image_size,) * 2
+        if device.type == "cpu" and not as_stored:
+            self._decoder = RowDecoder(dataset, config, pin_memory=False)
         self._pipeline: Pipeline | None = self._build()
 
     def close(self) -> None:
-        """Stop DALI's threads; batches already handed out stay valid."""
+        """Stop all threads; batches already handed out stay valid."""
         self._pipeline = None
+        if self._decoder is not None:
+            self._decoder.close()
 
     def _build(self, checkpoint: bytes | None = None) -> Pipeline:
         config = self._config
@@ -63,10 +74,11 @@ class DaliLoader(EpochLoader):
             checkpoint=checkpoint,
         )
         with pipeline:
-            images = define_graph(
+            define = define_graph if self._decoder is None else define_reading
+            outputs = define(
                 self._dataset, config, on_gpu=on_gpu, shuffle_buffer=self._count_buffer()
             )
-            pipeline.set_outputs(images)
+            pipeline.set_outputs(*outputs)
         pipeline.build()
         return pipeline
 
@@ -76,25 +88,35 @@ class DaliLoader(EpochLoader):
             # training nobody wants it.
             for _ in range(self._steps_with_padding - self.steps_per_epoch):
                 self._run()
-        return self._run()
+        if self._decoder is None:
+            (images_NHWC,) = self._run()
+            # No copy: DALI's default executor allocates each batch anew, and DLPack shares the
+            # ownership, so the memory lives as long as the tensor.
+            batch_NHWC = from_dlpack(images_NHWC.as_tensor())
+        else:
+            stored, mirrored = (list(map(np.asarray, output)) for output in self._run())
+            batch_NHWC = self._decoder.start(
+                stored, np.array(mirrored, dtype=np.bool_), lambda row, what: self._damaged()
+            ).wait()
+        # N x H x W x C permuted is channels-last.
+        return batch_NHWC.permute(0, 3, 1, 2)
 
-    def _run(self) -> torch.Tensor:
+    def _run(self) -> Any:
         assert self._pipeline is not None, "the loader is closed"
         # On a GPU the batch is bound to torch's stream, so nothing waits on the host.
         stream = torch.cuda.current_stream(self._device) if self._device.type == "cuda" else None
         try:
-            (images_NHWC,) = self._pipeline.run(stream)
+            return self._pipeline.run(stream)
         except RuntimeError as error:
             raise self._explain(error) from error
-        # No copy: DALI's default executor allocates each batch anew, and DLPack shares the
-        # ownership, so the memory lives as long as the tensor. N x H x W x C permuted is
-        # channels-last.
-        return from_dlpack(images_NHWC.as_tensor()).permute(0, 3, 1, 2)
 
     def _explain(self, error: RuntimeError) -> Exception:
         text = str(error)
         if not any(f"fn.{name}`" in text for name in _BROKEN_DATA_OPERATORS):
             return error
+        return self._damaged()
+
+    def _damaged(self) -> FaceaeError:
         dataset, split = self._dataset.path, self._config.split
         return FaceaeError(
             f"DALI cannot read an image in split {split!r} of {dataset}; `faceae verify {dataset}` "
@@ -115,11 +137,11 @@ class DaliLoader(EpochLoader):
 
 def define_graph(
     dataset: Dataset, config: LoaderConfig, *, on_gpu: bool, shuffle_buffer: int
-) -> DataNode:
+) -> tuple[DataNode]:
     """Define the operators from shards to H x W x 3 uint8 images, RGB, inside a pipeline.
 
-    On the CPU every operator is on the CPU. On the GPU the shards are read on the CPU, JPEGs are
-    decoded by both ("mixed"), and everything after is on the GPU.
+    On the GPU the shards are read on the CPU, JPEGs are decoded by both ("mixed"), and everything
+    after is on the GPU. On the CPU it is for arrays that need no scaling.
     """
     stored = _read(dataset, config, shuffle_buffer)
     if dataset.encoding == "npy":
@@ -127,7 +149,7 @@ def define_graph(
     else:
         images = fn.decoders.image(
             stored,
-            device="mixed" if on_gpu else "cpu",
+            device="mixed",
             output_type=types.RGB,
             # The CPU and the GPU decoder agree on chroma only with it.
             jpeg_fancy_upsampling=True,
@@ -135,8 +157,21 @@ def define_graph(
     if dataset.image_size != (config.image_size, config.image_size):
         images = _fit(images, stored, dataset, config.image_size)
     if config.training:
-        images = fn.flip(images, horizontal=fn.random.coin_flip(probability=0.5))
-    return images
+        images = fn.flip(images, horizontal=_draw_mirrored())
+    return (images,)
+
+
+def define_reading(
+    dataset: Dataset, config: LoaderConfig, *, on_gpu: bool, shuffle_buffer: int
+) -> tuple[DataNode, DataNode]:
+    """Define the operators from shards to what they store, and whether to mirror each image."""
+    assert not on_gpu
+    stored = _read(dataset, config, shuffle_buffer)
+    return stored, _draw_mirrored() if config.training else types.Constant(0, device="cpu")
+
+
+def _draw_mirrored() -> DataNode:
+    return fn.random.coin_flip(probability=0.5)
 
 
 def _read(dataset: Dataset, config: LoaderConfig, shuffle_buffer: int) -> DataNode:

@@ -16,11 +16,11 @@ from numpy.typing import NDArray
 from webdataset.tariterators import group_by_keys, tar_file_expander
 
 from faceae.errors import FaceaeError
-from shards import Dataset, ShardsError, decode_image, fit_image
+from shards import Dataset
 
 from ._config import LoaderConfig
 from ._epoch import EpochLoader
-from ._npy import NPY_HEADER_BYTES, make_npy_header
+from ._rows import PendingBatch, RowDecoder
 
 _PREFETCH_BATCHES = 3
 """Batches read ahead of the one in use."""
@@ -32,13 +32,6 @@ Sample = dict[str, Any]
 class _StoredBatch(NamedTuple):
     samples: list[Sample]
     mirrored: NDArray[np.bool_]
-
-
-class _PendingBatch(NamedTuple):
-    """A batch whose rows threads are filling in."""
-
-    images_NHWC: torch.Tensor
-    decoders: list[Future[None]]
 
 
 class WebDatasetLoader(EpochLoader):
@@ -56,22 +49,20 @@ class WebDatasetLoader(EpochLoader):
         """
         super().__init__(dataset, config, device, f"webdataset {webdataset.__version__}")
         self._stored_batches = self._iter_stored(epoch=0, step=0)
-        self._pending: deque[Future[_PendingBatch]] = deque()
+        self._pending: deque[Future[PendingBatch]] = deque()
         self._reader_thread = ThreadPoolExecutor(1, "faceae-read")
-        self._decoder_threads = ThreadPoolExecutor(config.num_threads, "faceae-decode")
+        self._decoder = RowDecoder(dataset, config, pin_memory=device.type == "cuda")
 
     def close(self) -> None:
         """Stop the threads and close the shard being read."""
         self._drop_pending()
         self._reader_thread.shutdown()
-        self._decoder_threads.shutdown(cancel_futures=True)
+        self._decoder.close()
 
     def _read_batch(self) -> torch.Tensor:
         while len(self._pending) <= _PREFETCH_BATCHES:
             self._pending.append(self._reader_thread.submit(self._start_batch))
-        images_NHWC, decoders = self._pending.popleft().result()
-        for decoder in decoders:
-            decoder.result()
+        images_NHWC = self._pending.popleft().result().wait()
         # On a GPU from pinned memory, which torch keeps until the copy is done.
         return images_NHWC.permute(0, 3, 1, 2).to(self._device, non_blocking=True)
 
@@ -90,45 +81,15 @@ class WebDatasetLoader(EpochLoader):
         self._pending.clear()
         self._stored_batches.close()
 
-    def _start_batch(self) -> _PendingBatch:
-        """Read the next batch and give its rows to the decoders. Runs in the reader thread."""
-        stored = next(self._stored_batches)
-        side, num_threads = self._config.image_size, self._config.num_threads
-        images_NHWC = torch.empty(
-            (len(stored.samples), side, side, 3),
-            dtype=torch.uint8,
-            pin_memory=self._device.type == "cuda",
-        )
-        decoders = [
-            self._decoder_threads.submit(self._decode, stored, images_NHWC.numpy(), first)
-            for first in range(num_threads)
-        ]
-        return _PendingBatch(images_NHWC, decoders)
+    def _start_batch(self) -> PendingBatch:
+        """Read the next batch and give its rows to the decoder. Runs in the reader thread."""
+        samples, mirrored = next(self._stored_batches)
 
-    def _decode(self, stored: _StoredBatch, images_NHWC: NDArray[np.uint8], first: int) -> None:
-        """Fill in every `num_threads`-th row from `first` on."""
-        for row in range(first, len(stored.samples), self._config.num_threads):
-            image_HWC = self._decode_sample(stored.samples[row])
-            images_NHWC[row] = image_HWC[:, ::-1] if stored.mirrored[row] else image_HWC
+        def explain(row: int, what: str) -> FaceaeError:
+            return self._damaged(samples[row]["__url__"], f"{samples[row]['__key__']}: {what}")
 
-    def _decode_sample(self, sample: Sample) -> NDArray[np.uint8]:
-        encoding, side = self._dataset.encoding, self._config.image_size
-        data = sample[encoding]
-        try:
-            image_HWC = self._view_npy(data) if encoding == "npy" else decode_image(data)
-        except ShardsError as error:
-            raise self._damaged(sample["__url__"], f"{sample['__key__']}: {error}") from error
-        if image_HWC.shape[:2] == (side, side):
-            return image_HWC
-        return fit_image(image_HWC, size=side)
-
-    def _view_npy(self, data: bytes) -> NDArray[np.uint8]:
-        size = self._dataset.image_size
-        assert size is not None, "npy is packed at one size"
-        if not data.startswith(make_npy_header(*size)):
-            raise ShardsError(f"not a picture of {size[1]}x{size[0]} pixels")
-        pixels = np.frombuffer(data, np.uint8, offset=NPY_HEADER_BYTES)
-        return pixels.reshape((*size, 3))
+        encoding = self._dataset.encoding
+        return self._decoder.start([sample[encoding] for sample in samples], mirrored, explain)
 
     def _iter_stored(self, epoch: int, step: int) -> Generator[_StoredBatch, None, None]:
         """Yield undecoded batches from a place on, epoch after epoch, without end."""

@@ -10,6 +10,7 @@ import torch
 
 import shards
 from faceae.data import LoaderConfig, make_loader
+from faceae.data._rows import RowDecoder, decode_fitted
 from faceae.errors import FaceaeError
 
 CPU = torch.device("cpu")
@@ -37,7 +38,7 @@ def list_images(shard: Path, encoding: str) -> list[tarfile.TarInfo]:
         return [member for member in tar if member.name.endswith(encoding)]
 
 
-def test_pictures_are_those_of_fit_image_in_stored_order(photos: shards.Dataset) -> None:
+def test_pictures_come_in_stored_order(photos: shards.Dataset) -> None:
     loader = make_loader("webdataset", photos, make_config(image_size=64, batch_size=48), CPU)
     ((images, _),) = loader
     loader.close()
@@ -46,8 +47,8 @@ def test_pictures_are_those_of_fit_image_in_stored_order(photos: shards.Dataset)
     assert len(members) == len(images)
     for image, member in zip(images, members, strict=True):
         data = shard.read_bytes()[member.offset_data :][: member.size]
-        expected = shards.fit_image(shards.decode_image(data), size=64)
-        assert torch.equal(image.permute(1, 2, 0), torch.from_numpy(expected.copy()))
+        expected = decode_fitted(data, 64)
+        assert torch.equal(image.permute(1, 2, 0), torch.from_numpy(expected))
 
 
 def test_a_damaged_jpeg_is_named_by_shard_and_key(damaged: shards.Dataset) -> None:
@@ -93,14 +94,14 @@ def test_it_reads_a_bounded_number_of_batches_ahead(
 ) -> None:
     num_decoded = 0
     loader = make_loader("webdataset", dataset_npy, make_config(batch_size=1), CPU)
-    decode = loader._decode_sample  # type: ignore[attr-defined]
+    decode = RowDecoder._decode
 
-    def count(sample: object) -> object:
+    def count(decoder: RowDecoder, data: bytes) -> object:
         nonlocal num_decoded
         num_decoded += 1
-        return decode(sample)
+        return decode(decoder, data)
 
-    monkeypatch.setattr(loader, "_decode_sample", count)
+    monkeypatch.setattr(RowDecoder, "_decode", count)
     batches = iter(loader)
     next(batches)
     loader.close()
