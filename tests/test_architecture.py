@@ -24,6 +24,14 @@ MAY_IMPORT = {
         "faceae.model",
         "faceae.pictures",
     },
+    "faceae.evaluation": {
+        "shards",
+        "faceae.errors",
+        "faceae.device",
+        "faceae.model",
+        "faceae.training",
+    },
+    "faceae.report": {"shards", "faceae.evaluation", "faceae.model", "faceae.training"},
     "export": {"shards", "faceae", "faceae.errors", "faceae.latent", "faceae.model"},
 }
 """Besides its own modules; the command line, doctor and pictures see what they need."""

@@ -20,6 +20,8 @@ VERBS = {
     "verify": "Check every hash and decode every image of a packed dataset.",
     "info": "Print what a packed dataset holds.",
     "train": "Train an autoencoder on a packed dataset.",
+    "eval": "Measure a model on held-out faces, against PCA of its latent size.",
+    "report": "Draw a run's curves and faces on one page.",
     "fit": "Fit the latent distribution new faces are drawn from.",
     "generate": "Draw new faces.",
     "morph": "Blend one face into another.",

@@ -1,6 +1,5 @@
 """faceae fit."""
 
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -11,7 +10,6 @@ from shards import Location, parse_location
 from ._remote import fetch_dataset
 
 if TYPE_CHECKING:
-    from faceae.data import Batch, Loader
     from faceae.device import DeviceName
 
 
@@ -54,7 +52,7 @@ def command(
     from faceae.training import read_run
     from shards import open_dataset
 
-    from ._progress import show_image_progress
+    from ._progress import report_batches, show_image_progress
     from ._runs import latents_path
 
     run = read_run(run_path)
@@ -73,21 +71,13 @@ def command(
         closing(make_loader(loader_kind, dataset, config, on_device)) as loader,
         show_image_progress("fit") as show,
     ):
-        moments = measure_latents(model, _report(loader, show))
+        moments = measure_latents(model, report_batches(loader, show))
     distribution = moments.distribution(weights_hash=weights_hash(model), dataset_hash=dataset.hash)
     distribution.save(latents_path(run))
     click.echo(_summarise(latents_path(run), split, moments.count, model.config.latent_size))
     click.echo(f"encoded on {on_device}, read by {loader.reader}")
     if dataset.hash != run.dataset_hash:
         click.echo(f"note: {data} is not the data {run_path} was trained on, or packed otherwise")
-
-
-def _report(loader: "Loader", show: Callable[[int, int], None]) -> "Iterator[Batch]":
-    done = 0
-    for batch in loader:
-        yield batch
-        done += batch.num_valid
-        show(done, loader.num_samples)
 
 
 def _summarise(path: Path, split: str, count: int, latent_size: int) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.progress import (
@@ -16,6 +17,9 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 from rich.text import Text
+
+if TYPE_CHECKING:
+    from faceae.data import Batch, Loader
 
 
 class _RateColumn(ProgressColumn):
@@ -58,3 +62,12 @@ def _show_progress(title: str, *columns: ProgressColumn) -> Iterator[Callable[[i
     finally:
         if progress.tasks:
             progress.stop()
+
+
+def report_batches(loader: "Loader", show: Callable[[int, int], None]) -> "Iterator[Batch]":
+    """Yield the batches of an evaluation loader, and tell `show` how many images are done."""
+    done = 0
+    for batch in loader:
+        yield batch
+        done += batch.num_valid
+        show(done, loader.num_samples)

@@ -1,7 +1,8 @@
 """The step, the loop, checkpoints, logging."""
 
 from ._config import TrainConfig
-from ._evaluate import Evaluation, evaluate
+from ._evaluate import Evaluation, evaluate, psnr_db
+from ._history import History, read_history
 from ._log import EpochMetrics, Observer, StepMetrics
 from ._loop import TrainResult, resume, train
 from ._ranks import is_first_rank
@@ -10,6 +11,7 @@ from ._run import Run, read_run
 __all__ = [
     "EpochMetrics",
     "Evaluation",
+    "History",
     "Observer",
     "Run",
     "StepMetrics",
@@ -17,6 +19,8 @@ __all__ = [
     "TrainResult",
     "evaluate",
     "is_first_rank",
+    "psnr_db",
+    "read_history",
     "read_run",
     "resume",
     "train",

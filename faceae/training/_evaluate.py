@@ -82,14 +82,19 @@ def _evaluate(
         after_batch()
     sums = sum_over_ranks([squared_error.item(), num_values, num_images])
     return Evaluation(
-        psnr_db=_psnr_db(sums[0] / sums[1]),
+        psnr_db=psnr_db(sums[0] / sums[1]),
         num_images=int(sums[2]),
         originals=torch.cat(originals)[:_NUM_SHOWN],
         reconstructions=torch.cat(reconstructions)[:_NUM_SHOWN],
     )
 
 
-def _psnr_db(mean_squared_error: float) -> float:
+def psnr_db(mean_squared_error: float) -> float:
+    """Return the PSNR of values in [-1, 1], in decibels; infinite for an error of 0.
+
+    Raises:
+        FaceaeError: the error is not finite.
+    """
     if not math.isfinite(mean_squared_error):
         raise FaceaeError("the model returns numbers that are not finite")
     if mean_squared_error == 0.0:

@@ -19,6 +19,7 @@ from ._checkpoint import Bookmark
 from ._evaluate import Evaluation
 from ._run import Run
 
+METRICS_NAME = "metrics.jsonl"
 _GRID_COLUMNS = 8
 
 log = logging.getLogger(__name__)
@@ -135,7 +136,7 @@ class RunLog:
     def __init__(self, run: Run, bookmark: Bookmark | None = None) -> None:
         """Open the logs of a new run, or cut them back to where `bookmark` was made."""
         purge_step = None
-        path = run.path / "metrics.jsonl"
+        path = run.path / METRICS_NAME
         if bookmark is not None:
             _cut_back(path, bookmark.metrics_bytes)
             purge_step = bookmark.position.step + 1

@@ -1,0 +1,121 @@
+"""eval-SPLIT.json: what an evaluation found."""
+
+import dataclasses
+import json
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from faceae.errors import FaceaeError
+from shards import write_json
+
+from ._quality import Quality, RankedFace
+
+_FORMAT = "faceae-eval"
+_VERSION = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Score:
+    """Quality of the reconstructions of a split."""
+
+    psnr_db: float
+    """Over all pixels of all faces."""
+    mean_image_psnr_db: float
+    """Mean of the PSNRs of each face; infinite where one came back exactly."""
+    ssim: float
+    """Mean over the faces."""
+
+    @classmethod
+    def of(cls, quality: Quality) -> "Score":
+        """Return the means of `quality`."""
+        return cls(
+            psnr_db=quality.psnr_db,
+            mean_image_psnr_db=float(quality.image_psnrs_db.mean()),
+            ssim=float(quality.ssims.mean()),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class PcaRecord:
+    """What PCA makes of the same faces."""
+
+    num_components: int
+    """As many as the model's latent numbers."""
+    num_fit_images: int
+    """Faces it was fitted on, a random subset of those of the training split if fewer."""
+    num_train_images: int
+    score: Score
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvalRecord:
+    """The quality of a run's model on a split of a dataset."""
+
+    split: str
+    num_images: int
+    dataset_hash: str
+    is_run_dataset: bool
+    """Whether the dataset is the one the run was started with."""
+    weights_hash: str
+    """`faceae.model.weights_hash` of the model."""
+    model: Score
+    pca: PcaRecord | None
+    """None: it was left out."""
+    worst: tuple[RankedFace, ...]
+    """The lowest PSNR first."""
+    best: tuple[RankedFace, ...]
+    """The highest PSNR first."""
+
+    def save(self, path: Path) -> None:
+        """Write JSON, whole or not at all; what is infinite is written as null."""
+        record = {"format": _FORMAT, "version": _VERSION, **dataclasses.asdict(self)}
+        write_json(path, _null_infinite(record))
+
+    @classmethod
+    def load(cls, path: Path) -> "EvalRecord":
+        """Read what `save` wrote.
+
+        Raises:
+            FaceaeError: the file is damaged, foreign, or of another version.
+        """
+        try:
+            record = json.loads(path.read_text(encoding="utf-8"))
+            if (record.pop("format"), record.pop("version")) != (_FORMAT, _VERSION):
+                raise ValueError(f"not {_FORMAT} version {_VERSION}")
+            pca = record.pop("pca")
+            return cls(
+                model=_read_score(record.pop("model")),
+                pca=pca and PcaRecord(score=_read_score(pca.pop("score")), **pca),
+                worst=_read_ranked(record.pop("worst")),
+                best=_read_ranked(record.pop("best")),
+                **record,
+            )
+        except (KeyError, AttributeError, TypeError, ValueError) as error:
+            raise FaceaeError(
+                f"{path}: damaged, or written by another faceae ({error}); run `faceae eval` again"
+            ) from error
+
+
+def _null_infinite(value: Any) -> Any:
+    """JSON has no number for infinity."""
+    if isinstance(value, dict):
+        return {key: _null_infinite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_null_infinite(item) for item in value]
+    return None if value == math.inf else value
+
+
+def _read_score(record: dict[str, float | None]) -> Score:
+    return Score(**{name: _read_db(value) for name, value in record.items()})
+
+
+def _read_ranked(records: list[dict[str, Any]]) -> tuple[RankedFace, ...]:
+    return tuple(
+        RankedFace(index=record["index"], psnr_db=_read_db(record["psnr_db"])) for record in records
+    )
+
+
+def _read_db(value: float | None) -> float:
+    return math.inf if value is None else float(value)

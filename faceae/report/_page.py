@@ -1,0 +1,199 @@
+"""A run's page: what is in its folder, laid out by page.html."""
+
+import base64
+import dataclasses
+import math
+import statistics
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from faceae.evaluation import EvalRecord, Score
+from faceae.model import load_model, weights_hash
+from faceae.training import History, Run, read_history
+from shards import atomic_path
+
+from ._plots import (
+    plot_loss,
+    plot_psnr_by_epoch,
+    plot_psnr_by_time,
+    plot_rate,
+    plot_throughput,
+    plot_time,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Figure:
+    title: str
+    source: str
+    """A data: URI."""
+    text: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Eval:
+    name: str
+    record: EvalRecord
+    is_current: bool
+    """Whether the run's weights are still those that were measured."""
+
+    @property
+    def rows(self) -> Iterator[tuple[str, Score, str]]:
+        """Who reconstructed, how well, and what to know of it."""
+        record, notes = self.record, [f"{self.record.num_images:,} faces"]
+        if not self.is_current:
+            notes.append("earlier weights of this run")
+        if not record.is_run_dataset:
+            notes.append("other data than the run's")
+        yield "model", record.model, "; ".join(notes)
+        pca = record.pca
+        if pca is not None:
+            fitted = f"fitted on {pca.num_fit_images:,} of {pca.num_train_images:,} faces"
+            yield f"PCA, {pca.num_components:,} components", pca.score, fitted
+
+
+def write_report(run: Run, path: Path) -> None:
+    """Write a run's curves, figures, options and faces as one HTML file that needs no other.
+
+    The run may still be at work, or have been stopped: what is there is shown.
+
+    Raises:
+        FaceaeError: a file of the run is damaged.
+    """
+    history = read_history(run)
+    evals = _read_evals(run)
+    environment = Environment(
+        loader=PackageLoader(__package__, "."), autoescape=True, undefined=StrictUndefined
+    )
+    page = environment.get_template("page.html").render(
+        name=run.path.resolve().name,
+        status=_describe_status(run, history),
+        facts=_list_facts(run, history),
+        curves=list(_draw_curves(run, history, evals)),
+        evals=evals,
+        pictures=list(_find_pictures(run, evals)),
+        tables=_list_tables(run),
+    )
+    with atomic_path(path) as part:
+        part.write_text(page, encoding="utf-8", newline="\n")
+
+
+def _read_evals(run: Run) -> list[_Eval]:
+    paths = sorted(run.path.glob("eval-*.json"))
+    if not paths:
+        return []
+    current = weights_hash(load_model(run.model_path, torch.device("cpu")))
+    records = [(path.stem, EvalRecord.load(path)) for path in paths]
+    return [
+        _Eval(name=name, record=record, is_current=record.weights_hash == current)
+        for name, record in records
+    ]
+
+
+def _describe_status(run: Run, history: History) -> str:
+    done, asked = len(history.epochs), run.config.epochs
+    if done == asked:
+        return f"finished after {done:,} epochs"
+    return f"{done:,} of {asked:,} epochs done; at work, or stopped"
+
+
+def _list_facts(run: Run, history: History) -> list[tuple[str, str]]:
+    """Return the figures at the top of the page: what, and how much."""
+    facts = []
+    if history.epochs:
+        best = max(history.epochs, key=lambda metrics: metrics.valid_psnr_db)
+        facts.append((f"best held-out PSNR, epoch {best.epoch}", f"{best.valid_psnr_db:.2f} dB"))
+    if history.steps:
+        # Log steps are as many images apart, so it is their times that are averaged.
+        steps = history.steps
+        rates = [metrics.images_per_s for metrics in steps]
+        wait_share = statistics.fmean(
+            (metrics.data_wait_share for metrics in steps), weights=[1.0 / rate for rate in rates]
+        )
+        seconds = max(metrics.seconds for metrics in steps + history.epochs)
+        facts += [
+            ("training images a second", f"{statistics.harmonic_mean(rates):,.0f}"),
+            ("of the training time waits for data", f"{wait_share:.1%}"),
+            ("training and measuring", _format_time(seconds)),
+        ]
+    return [*facts, ("faces to train on", f"{run.num_train_images:,}")]
+
+
+def _draw_curves(run: Run, history: History, evals: list[_Eval]) -> Iterator[_Figure]:
+    if history.epochs:
+        of_held_out = (
+            evaluation.record.pca.score.psnr_db
+            for evaluation in evals
+            if evaluation.record.pca is not None
+            and evaluation.record.is_run_dataset
+            and evaluation.record.split == run.held_out_split
+        )
+        pca_psnr_db = next(of_held_out, None)
+        for title, draw in (
+            ("Quality", plot_psnr_by_epoch),
+            ("Time to quality", plot_psnr_by_time),
+        ):
+            svg = draw(history.epochs, pca_psnr_db)
+            yield _Figure(title=f"{title} ({run.held_out_split})", source=_embed(svg))
+    for title, plot in (
+        ("Loss", plot_loss),
+        ("Throughput", plot_throughput),
+        ("Where the time goes", plot_time),
+        ("Learning rate", plot_rate),
+    ):
+        if history.steps:
+            yield _Figure(title=title, source=_embed(plot(history.steps)))
+
+
+def _find_pictures(run: Run, evals: list[_Eval]) -> Iterator[_Figure]:
+    grids = sorted((run.path / "grids").glob("epoch-*.png"))
+    if grids:
+        yield _Figure(
+            title=f"Held-out faces after epoch {int(grids[-1].stem.removeprefix('epoch-'))}",
+            source=_embed_file(grids[-1]),
+            text="Rows take turns: originals, and under them their reconstructions.",
+        )
+    for evaluation in evals:
+        picture = run.path / f"{evaluation.name}.png"
+        if picture.exists():
+            yield _Figure(
+                title=f"Worst and best faces ({evaluation.record.split})",
+                source=_embed_file(picture),
+                text="The worst over their reconstructions, then the best over theirs.",
+            )
+
+
+def _list_tables(run: Run) -> dict[str, dict[str, object]]:
+    config = dataclasses.asdict(run.config) | dataclasses.asdict(run.model)
+    return {
+        "Options": {name.replace("_", " "): value for name, value in config.items()},
+        "Chosen": {
+            "device": run.device,
+            "number type": run.number_type_reason,
+            "held-out split": run.held_out_split,
+            "crop": "none" if run.crop is None else f"{run.crop} pixels",
+            "dataset hash": run.dataset_hash,
+        },
+        "Versions": {
+            name: "not installed" if version is None else version
+            for name, version in run.versions.items()
+        },
+    }
+
+
+def _embed(svg: bytes) -> str:
+    return "data:image/svg+xml;base64," + base64.b64encode(svg).decode()
+
+
+def _embed_file(path: Path) -> str:
+    return "data:image/png;base64," + base64.b64encode(path.read_bytes()).decode()
+
+
+def _format_time(seconds: float) -> str:
+    minutes, rest = divmod(math.floor(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}"

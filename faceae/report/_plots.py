@@ -1,0 +1,128 @@
+"""The curves of a run, as SVG."""
+
+import io
+from collections.abc import Sequence
+from typing import Any
+
+from matplotlib import style
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from faceae.training import EpochMetrics, StepMetrics
+
+_SIZE_INCHES = (6.4, 3.0)
+_BLUE, _ORANGE = "#2b6cb0", "#dd6b20"
+
+_STYLE: dict[str, Any] = {
+    "axes.axisbelow": True,
+    "axes.edgecolor": "#cbd5e0",
+    "axes.grid": True,
+    "axes.labelcolor": "#4a5568",
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+    "figure.constrained_layout.use": True,
+    "font.family": "sans-serif",
+    "font.size": 10,
+    "grid.color": "#edf2f7",
+    "legend.frameon": False,
+    "lines.linewidth": 1.6,
+    # Text stays text: the page's reader has a sans-serif font.
+    "svg.fonttype": "none",
+    # Names of parts come from their content, so the same run gives the same bytes.
+    "svg.hashsalt": "faceae",
+    "xtick.color": "#4a5568",
+    "ytick.color": "#4a5568",
+}
+
+
+@style.context(_STYLE)
+def plot_loss(steps: Sequence[StepMetrics]) -> bytes:
+    """Return the training loss over the steps, on a logarithmic scale."""
+    figure, axes = _make_axes("step", "mean squared error in [-1, 1]")
+    axes.plot([m.step for m in steps], [m.loss for m in steps], color=_BLUE)
+    axes.set_yscale("log")
+    return _to_svg(figure)
+
+
+@style.context(_STYLE)
+def plot_psnr_by_epoch(epochs: Sequence[EpochMetrics], pca_psnr_db: float | None) -> bytes:
+    """Return the PSNR on held-out faces over the epochs; a line shows that of PCA, if given."""
+    figure, axes = _make_axes("epoch", "held-out PSNR, dB")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    _add_psnr(figure, axes, [m.epoch for m in epochs], epochs, pca_psnr_db)
+    return _to_svg(figure)
+
+
+@style.context(_STYLE)
+def plot_psnr_by_time(epochs: Sequence[EpochMetrics], pca_psnr_db: float | None) -> bytes:
+    """Return the same over the minutes of training and measuring."""
+    figure, axes = _make_axes("minutes", "held-out PSNR, dB")
+    _add_psnr(figure, axes, [m.seconds / 60 for m in epochs], epochs, pca_psnr_db)
+    return _to_svg(figure)
+
+
+@style.context(_STYLE)
+def plot_rate(steps: Sequence[StepMetrics]) -> bytes:
+    """Return the learning rate over the steps."""
+    figure, axes = _make_axes("step", "learning rate")
+    axes.plot([m.step for m in steps], [m.lr for m in steps], color=_BLUE)
+    axes.set_ylim(bottom=0)
+    return _to_svg(figure)
+
+
+@style.context(_STYLE)
+def plot_throughput(steps: Sequence[StepMetrics]) -> bytes:
+    """Return the images a second over the steps."""
+    figure, axes = _make_axes("step", "training images a second")
+    axes.plot([m.step for m in steps], [m.images_per_s for m in steps], color=_BLUE)
+    axes.set_ylim(bottom=0)
+    return _to_svg(figure)
+
+
+@style.context(_STYLE)
+def plot_time(steps: Sequence[StepMetrics]) -> bytes:
+    """Return the time an image takes over the steps, split into waiting for data and computing."""
+    each_ms = [1000.0 / m.images_per_s for m in steps]
+    wait_ms = [ms * m.data_wait_share for ms, m in zip(each_ms, steps, strict=True)]
+    compute_ms = [ms - wait for ms, wait in zip(each_ms, wait_ms, strict=True)]
+    figure, axes = _make_axes("step", "milliseconds an image")
+    axes.stackplot(
+        [m.step for m in steps],
+        wait_ms,
+        compute_ms,
+        labels=["waiting for data", "computing"],
+        colors=[_ORANGE, _BLUE],
+        alpha=0.8,
+    )
+    axes.set_ylim(bottom=0)
+    figure.legend(loc="outside upper right", ncols=2)
+    return _to_svg(figure)
+
+
+def _make_axes(x_label: str, y_label: str) -> tuple[Figure, Axes]:
+    figure = Figure(figsize=_SIZE_INCHES)
+    axes = figure.subplots()
+    axes.set_xlabel(x_label)
+    axes.set_ylabel(y_label)
+    return figure, axes
+
+
+def _add_psnr(
+    figure: Figure,
+    axes: Axes,
+    x: Sequence[float],
+    epochs: Sequence[EpochMetrics],
+    pca_psnr_db: float | None,
+) -> None:
+    psnrs_db = [m.valid_psnr_db for m in epochs]
+    axes.plot(x, psnrs_db, color=_BLUE, marker=".", label="model")
+    if pca_psnr_db is not None:
+        axes.axhline(pca_psnr_db, color=_ORANGE, linestyle="--", label="PCA")
+        figure.legend(loc="outside upper right", ncols=2)
+
+
+def _to_svg(figure: Figure) -> bytes:
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
+    return buffer.getvalue()
