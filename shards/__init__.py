@@ -4,13 +4,14 @@ import importlib
 from typing import TYPE_CHECKING
 
 from ._atomic import PART_SUFFIX, atomic_path, remove, write_json
-from ._config import PackConfig, PackSummary
+from ._config import MIN_SIDE, PackConfig, PackSummary
 from ._errors import ShardsError
 from ._manifest import Dataset, ShardInfo
 from ._open import inspect_dataset, open_dataset
 from ._remote import Location, parse_location
 
 __all__ = [
+    "MIN_SIDE",
     "PART_SUFFIX",
     "Dataset",
     "ImageRefused",

@@ -29,6 +29,7 @@ from ._open import open_dataset
 from ._pool import Tick, run_tasks
 from ._sources import escape
 from ._storage import LocalFolder
+from ._store import LocalStore
 from ._tar import Member, format_index, format_line, group_members
 from ._tar_source import SPLIT_NAMES, read_directory
 
@@ -62,7 +63,7 @@ def adopt(
         member.name.endswith(".jpg")
         for tars in names.values()
         for name in tars
-        for member in read_directory(path / name)
+        for member in read_directory(LocalStore(path), name)
     )
     checked: list[_CheckedTar] = []
     tasks = [name for tars in names.values() for name in tars]

@@ -22,7 +22,9 @@ from numpy.typing import NDArray
 from ._decode import ImageRefused, is_html
 from ._errors import ShardsError
 from ._manifest import SPLITS, hash_json
+from ._remote import Location, is_url, name_of
 from ._sources import Entry, Source
+from ._store import open_beside
 
 PARTITION = "list_eval_partition"
 ATTRIBUTES = "list_attr_celeba"
@@ -130,14 +132,14 @@ def find_annotations(source: Source) -> Annotations:
             where = f"{source.path}: {found[0].name}"
             file_name = posixpath.basename(found[0].name)
             tables[name] = _parse(file_name, where, _read_inside(source, found[0]), images)
-        elif (path := _find_beside(source.path, file_names)) is not None:
-            tables[name] = _parse(path.name, str(path), path.read_bytes(), images)
+        elif (beside := _find_beside(source.path, file_names)) is not None:
+            tables[name] = _parse(*beside, images)
     return Annotations(tables=tables, num_files=num_inside)
 
 
 def describe_shortfall(source: Source, annotations: Annotations) -> str | None:
     """Say so where a source looks like CelebA and holds fewer or more images; else None."""
-    is_celeba = bool(annotations.tables) or "celeba" in source.path.resolve().name.lower()
+    is_celeba = bool(annotations.tables) or "celeba" in name_of(source.path).lower()
     if not is_celeba or len(source.entries) == NUM_IMAGES:
         return None
     return f"CelebA has {NUM_IMAGES:,} images, this source holds {len(source.entries):,}"
@@ -151,15 +153,23 @@ def _read_inside(source: Source, entry: Entry) -> bytes:
             raise ShardsError(f"{source.path}: {entry.name}: {error.detail}") from error
 
 
-def _find_beside(path: Path, file_names: list[str]) -> Path | None:
-    path = path.resolve()
-    folders = [path.parent]
-    if path.parent.name == path.name:
-        folders.append(path.parent.parent)
-    for folder, place, name in itertools.product(folders, _PLACES, file_names):
-        candidate = folder / place / name
-        if candidate.is_file():
-            return candidate
+def _find_beside(location: Location, file_names: list[str]) -> tuple[str, str, bytes] | None:
+    """Return name, place and content of the first of these files that is there."""
+    store, own_name = open_beside(location.resolve() if isinstance(location, Path) else location)
+    if isinstance(store.root, str) and not is_url(store.root):
+        return None  # the source is a whole bucket
+    folders = [""]
+    if name_of(store.root) == name_of(own_name):
+        folders.append("../")
+    names = [
+        posixpath.normpath(f"{folder}{place}/{name}")
+        for folder, place, name in itertools.product(folders, _PLACES, file_names)
+    ]
+    with closing(store):
+        for found in store.stat(names):
+            if found.num_bytes is not None:
+                content = store.read_file(found.name, found.num_bytes)
+                return posixpath.basename(found.name), store.locate(found.name), content
     return None
 
 

@@ -3,7 +3,6 @@
 import math
 import os
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Literal
 
 from ._errors import ShardsError
@@ -32,8 +31,8 @@ class PackConfig:
         ShardsError: an option out of its range, or options that exclude each other.
     """
 
-    source: Path
-    """A folder, a zip, a tar, a folder of tars, or a text file with one path a line."""
+    source: Location
+    """A folder, a zip, a tar, a folder of tars, or a text file with one path or URL a line."""
     out: Location
     """Folder, or prefix such as s3://bucket/faces, to write; new, empty, or left by an interrupted
     pack with the same options."""

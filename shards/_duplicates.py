@@ -4,11 +4,13 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from operator import itemgetter
 
 import numpy as np
 
 from ._decode import ImageRefused
 from ._pool import Tick, run_tasks
+from ._prefetch import read_ahead
 from ._sources import Entry, Reader, Source
 
 DIGEST_BYTES = 16
@@ -67,7 +69,7 @@ class _HashWorker:
 
     def run(self, task: list[_Numbered], tick: Tick) -> dict[int, bytes]:
         digests = {}
-        for number, entry in task:
+        for number, entry in read_ahead(self.reader, task, itemgetter(1)):
             try:
                 digests[number] = digest(self.reader.read(entry))
             except ImageRefused:  # the pack will refuse it, with this reason

@@ -2,13 +2,16 @@
 
 import tarfile
 import zipfile
+from contextlib import closing
 from pathlib import Path
 
 from ._decode import is_html
 from ._errors import ShardsError
-from ._folder import FolderReader, stat_entry, walk
+from ._folder import FolderReader
+from ._remote import Location, is_url, name_of
 from ._sources import IMAGE_SUFFIXES, Entries, Source, is_image_name, is_other_name
-from ._tar_source import list_tars
+from ._store import Store, open_beside, open_store, tell_kind
+from ._tar_source import COMPRESSED_STARTS, list_tars
 from ._zip import list_zip
 
 _ZIP_STARTS = (b"PK\x03\x04", b"PK\x05\x06")
@@ -17,92 +20,130 @@ _TAR_SUFFIX = ".tar"
 _KINDS = "a folder, a zip, a tar or a text file of paths"
 
 
-def list_source(path: Path) -> Source:
+def list_source(location: Location) -> Source:
     """List the images of a source, telling its kind by what it is, not by its name.
 
     Folders are read recursively; hidden files and folders and `__MACOSX` are skipped. A folder
     without images but with tars is a set of WebDataset shards. In a text file every line names an
-    image, or every line a tar, relative to the file's folder; blank lines are skipped.
+    image, or every line a tar, relative to the file's folder or by URL; blank lines are skipped.
 
     Raises:
-        ShardsError: there is nothing of these kinds at `path`, or it holds no image.
+        ShardsError: there is nothing of these kinds at `location`, or it holds no image.
     """
-    if path.is_dir():
-        source = _list_folder(path)
-    elif path.is_file():
-        source = _list_file(path)
-    else:
-        raise ShardsError(f"{path} does not exist; give {_KINDS}")
+    kind = tell_kind(location)
+    if kind is None:
+        raise ShardsError(f"{location} does not exist; give {_KINDS}")
+    source = _list_folder(location) if kind == "folder" else _list_file(location)
     if not source.entries:
         suffixes = " ".join(sorted(IMAGE_SUFFIXES))
-        raise ShardsError(f"{path} holds no images (files ending in {suffixes})")
+        raise ShardsError(f"{location} holds no images (files ending in {suffixes})")
     return source
 
 
-def _list_file(path: Path) -> Source:
-    if path.suffix == _TAR_SUFFIX or tarfile.is_tarfile(path):
-        _refuse_html(path)
-        return list_tars(path, ())
-    return list_zip(path) if zipfile.is_zipfile(path) else _list_text(path)
+def _list_file(location: Location) -> Source:
+    store, name = open_beside(location)
+    with closing(store):
+        start = store.read_start(name)
+        _refuse_html(location, start)
+        if name_of(location).endswith(_TAR_SUFFIX) or _is_tar(store, name, start):
+            return list_tars(location, store, [name], single=True)
+        if _is_zip(store, name, start):
+            return list_zip(location)
+        return _list_text(location, start)
 
 
-def _list_folder(root: Path) -> Source:
-    found = Entries(walk(root)).sorted()
+def _list_folder(location: Location) -> Source:
+    store = open_store(location)
+    with closing(store):
+        found = Entries(store.walk()).sorted()
     images, others = found.select(is_image_name), found.select(is_other_name)
     tars = [name for name in others.names if name.endswith(_TAR_SUFFIX)]
     if tars and not images:
-        return list_tars(root, tars)
+        return list_tars(location, store, tars, single=False)
     return Source(
         kind="folder",
-        path=root,
+        path=location,
         entries=images,
         others=others,
-        open_reader=lambda: FolderReader(root),
+        open_reader=lambda: FolderReader(open_store(location)),
     )
 
 
-def _list_text(path: Path) -> Source:
+def _list_text(location: Location, start: bytes) -> Source:
+    lines = _read_lines(location, start)
+    parent = open_beside(location)[0].root
+    if isinstance(parent, Path) and any(map(is_url, lines)):
+        _require_urls(location, lines)
+        parent = ""  # which makes them the names of remote files
+    store = open_store(parent)
+    if lines and all(name_of(name).endswith(_TAR_SUFFIX) for name in lines):
+        return list_tars(location, store, lines, single=False)
+    with closing(store):
+        entries = Entries(store.stat(lines))
+    if entries and all(entry.num_bytes is None for entry in entries):
+        with closing(store):
+            reason = store.explain_missing(lines[0]).detail
+        raise ShardsError(
+            f"{location}: none of the {len(entries)} files it lists can be read (first: "
+            f"{lines[0][:80]}: {reason}); paths are taken relative to {parent}"
+        )
+    return Source(
+        kind="list",
+        path=location,
+        entries=entries,
+        others=Entries(),
+        open_reader=lambda: FolderReader(open_store(parent)),
+    )
+
+
+def _read_lines(location: Location, start: bytes) -> list[str]:
     lines: dict[str, int] = {}
-    for number, line in enumerate(_read_text(path).split("\n"), start=1):
+    for number, line in enumerate(_read_text(location, start).split("\n"), start=1):
         name = line.removesuffix("\r")
         if not name.strip():
             continue
         if name in lines:
-            raise ShardsError(f"{path} names {name} on lines {lines[name]} and {number}; drop one")
+            raise ShardsError(
+                f"{location} names {name} on lines {lines[name]} and {number}; drop one"
+            )
         lines[name] = number
-    if lines and all(name.endswith(_TAR_SUFFIX) for name in lines):
-        return list_tars(path, list(lines))
-    entries = Entries(stat_entry(name, path.parent / name) for name in lines)
-    if entries and all(entry.num_bytes is None for entry in entries):
-        raise ShardsError(
-            f"{path}: none of the {len(entries)} paths it lists exists (first: "
-            f"{entries[0].name[:80]}); they are taken relative to {path.parent}"
-        )
-    return Source(
-        kind="list",
-        path=path,
-        entries=entries,
-        others=Entries(),
-        open_reader=lambda: FolderReader(path.parent),
-    )
+    return list(lines)
 
 
-def _read_text(path: Path) -> str:
-    with path.open("rb") as stream:
-        start = stream.read(4096)
+def _require_urls(location: Location, lines: list[str]) -> None:
+    path = next((line for line in lines if not is_url(line)), None)
+    if path is not None:
+        raise ShardsError(f"{location} names URLs and paths ({path[:80]}); make two lists of them")
+
+
+def _read_text(location: Location, start: bytes) -> str:
     if start.startswith(_ZIP_STARTS):
-        raise ShardsError(f"{path} is a zip cut short; get it again")
-    _refuse_html(path)
-    if b"\0" in start or path.suffix.lower() == ".zip":
-        raise ShardsError(f"{path} is none of these: {_KINDS}")
-    return path.read_bytes().removeprefix(_UTF8_BOM).decode("utf-8", "surrogateescape")
+        raise ShardsError(f"{location} is a zip cut short; get it again")
+    if b"\0" in start or name_of(location).lower().endswith(".zip"):
+        raise ShardsError(f"{location} is none of these: {_KINDS}")
+    store, name = open_beside(location)
+    with closing(store):
+        text = store.read_file(name)
+    return text.removeprefix(_UTF8_BOM).decode("utf-8", "surrogateescape")
 
 
-def _refuse_html(path: Path) -> None:
-    with path.open("rb") as stream:
-        start = stream.read(4096)
+def _is_tar(store: Store, name: str, start: bytes) -> bool:
+    if b"\0" not in start and not start.startswith(COMPRESSED_STARTS):
+        return False
+    with store.open(name) as file:
+        return tarfile.is_tarfile(file)
+
+
+def _is_zip(store: Store, name: str, start: bytes) -> bool:
+    if b"\0" not in start:
+        return False
+    with store.open(name) as file:
+        return zipfile.is_zipfile(file)
+
+
+def _refuse_html(location: Location, start: bytes) -> None:
     if is_html(start):
         raise ShardsError(
-            f"{path} is an HTML page, not an archive or a list of paths: its download was refused, "
-            "perhaps by a quota; open it in a browser to read why, then get the file again"
+            f"{location} is an HTML page, not an archive or a list of paths: its download was "
+            "refused, perhaps by a quota; open it in a browser to read why, then get the file again"
         )

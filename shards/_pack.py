@@ -106,8 +106,8 @@ def _check_apart(config: PackConfig) -> None:
         if config.out.startswith(_READ_ONLY):
             raise ShardsError(f"{config.out} cannot be written; give a folder, s3:// or gs://")
         return
-    source, out = config.source.resolve(), config.out.resolve()
-    if source.is_dir() and out.is_relative_to(source):
+    source, out = config.source, config.out.resolve()
+    if isinstance(source, Path) and source.is_dir() and out.is_relative_to(source.resolve()):
         raise ShardsError(f"{config.out} lies inside the source; choose a folder outside of it")
     if out.exists() and not out.is_dir():
         raise ShardsError(f"{config.out} is a file; choose a new folder for the dataset")

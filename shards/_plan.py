@@ -19,6 +19,7 @@ from ._duplicates import find_duplicates
 from ._errors import ShardsError
 from ._listing import list_source
 from ._manifest import SPLITS
+from ._remote import name_of
 from ._sources import Entry, Source, escape
 from ._split import split_entries
 
@@ -118,7 +119,7 @@ class Plan:
             "drop_duplicates": config.drop_duplicates,
             "source": {
                 "kind": self.source.kind,
-                "name": escape(self.source.path.resolve().name),
+                "name": escape(name_of(self.source.path)),
                 "num_images": self.num_images,
                 "num_ignored": self.num_ignored,
                 "sha256": self.source.hash_listing(with_times=False),

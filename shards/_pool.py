@@ -120,7 +120,8 @@ def _run_in_pool(
         on_ticks(counter.value)
         return pending
 
-    executor = ProcessPoolExecutor(processes, context, _start, (worker, counter, lock))
+    given = (worker, counter, lock, dict(os.environ))
+    executor = ProcessPoolExecutor(processes, context, _start, given)
     try:
         pending: set[Future[R]] = set()
         for task in tasks:
@@ -143,9 +144,15 @@ _worker: Worker[Any, Any]
 _counter: "Synchronized[int]"
 
 
-def _start(worker: Worker[Any, Any], counter: "Synchronized[int]", lock: Path | None) -> None:
+def _start(
+    worker: Worker[Any, Any],
+    counter: "Synchronized[int]",
+    lock: Path | None,
+    environment: dict[str, str],
+) -> None:
     global _worker, _counter
     _worker, _counter = worker, counter
+    os.environ.update(environment)  # the server may have started before a key of S3 was set
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # on Ctrl-C end at once, without a traceback
     if lock is not None:
         hold_shared(lock)

@@ -3,16 +3,28 @@
 import errno
 import re
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+from urllib.parse import unquote, urlsplit
 
 from ._errors import ShardsError
 
 Location = Path | str
 """A path of this machine, or a URL as a str."""
 
+MAX_REQUESTS = 32
+"""That a process makes at once."""
+
+_RETRY_DELAYS_S = (0.5, 2.0, 5.0)
+"""Waited before a request that failed is made again. S3 and Google's libraries try again by
+themselves, several times, before they tell of a failure."""
+_OPTIONS: dict[str, dict[str, Any]] = {
+    "s3": {"config_kwargs": {"max_pool_connections": MAX_REQUESTS}},  # 10 by default
+}
+"""Of the file systems, by scheme."""
 _LIBRARY_ERRORS = (
     ("botocore.exceptions", "BotoCoreError"),
     ("botocore.exceptions", "ClientError"),
@@ -23,12 +35,44 @@ _LIBRARY_ERRORS = (
 """What the libraries raise besides OSError where a server is away, or refuses."""
 _OF_THIS_DISK = (errno.ENOSPC, errno.EDQUOT)
 _REMEDY = "check the address, the keys and the network, then run the same command again"
+_CREDENTIALS_REMEDY = (
+    "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or FSSPEC_S3_ANON=true for a public bucket"
+)
+_BUSY_STATUS = 429
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
+
+T = TypeVar("T")
+
+
+class NotThere(ShardsError):
+    """Nothing is at a URL."""
+
+
+class AccessRefused(ShardsError):
+    """A server keeps to itself what is at a URL."""
+
+
+def is_url(text: str) -> bool:
+    """Tell a URL from a path."""
+    return _URL.match(text) is not None
+
+
+def is_web(text: str) -> bool:
+    """Tell the URL of a web server, which knows of no folders."""
+    return text.lower().startswith(("http://", "https://"))
 
 
 def parse_location(text: str) -> Location:
     """Return a URL as it is and everything else as a path."""
-    return text if _URL.match(text) else Path(text)
+    return text if is_url(text) else Path(text)
+
+
+def name_of(location: Location) -> str:
+    """Return the last part of a location, without a query, which may hold keys."""
+    if isinstance(location, Path):
+        return location.resolve().name
+    path = unquote(urlsplit(location).path) if is_web(location) else location
+    return path.rstrip("/").rpartition("/")[2]
 
 
 def connect(url: str) -> tuple[Any, str]:
@@ -42,8 +86,11 @@ def connect(url: str) -> tuple[Any, str]:
     """
     import fsspec  # here: it takes a tenth of a second, which a command's help need not wait for
 
+    options = _OPTIONS.get(url.partition("://")[0], {})
     try:
-        return fsspec.core.url_to_fs(url, use_listings_cache=False)  # type: ignore[no-any-return]
+        # What is listed must be what is there, not what was when somebody listed it before.
+        system: tuple[Any, str] = fsspec.core.url_to_fs(url, use_listings_cache=False, **options)
+        return system
     except ImportError as error:
         raise ShardsError(
             f"{url} cannot be reached ({error}); pip install 'faceae[remote]'"
@@ -62,14 +109,38 @@ def explain_errors(url: str) -> Iterator[None]:
     """
     try:
         yield
-    except FileNotFoundError as error:
-        raise ShardsError(f"{url} does not exist ({_first_line(error)}); {_REMEDY}") from error
-    except PermissionError as error:
-        raise ShardsError(f"{url}: access is refused ({_first_line(error)}); {_REMEDY}") from error
     except _expected_errors() as error:
         if getattr(error, "errno", None) in _OF_THIS_DISK:
             raise
-        raise ShardsError(f"{url}: {_first_line(error)}; {_REMEDY}") from error
+        text, status = _first_line(error), getattr(error, "status", None)
+        if isinstance(error, FileNotFoundError) or status in (404, 410):
+            raise NotThere(f"{url} does not exist ({text}); {_REMEDY}") from error
+        if isinstance(error, PermissionError) or status in (401, 403):
+            raise AccessRefused(f"{url}: access is refused ({text}); {_REMEDY}") from error
+        lacks_keys = type(error).__name__ == "NoCredentialsError"
+        remedy = _CREDENTIALS_REMEDY if lacks_keys else _REMEDY
+        raise ShardsError(f"{url}: {text}; {remedy}") from error
+
+
+def retry(request: Callable[[], T]) -> T:
+    """Make a request, and again where it failed in a way that may pass."""
+    for delay_s in _RETRY_DELAYS_S:
+        try:
+            return request()
+        except _expected_errors() as error:
+            if not _may_pass(error):
+                raise
+            time.sleep(delay_s)
+    return request()
+
+
+def _may_pass(error: Exception) -> bool:
+    status = getattr(error, "status", None)
+    if isinstance(status, int):
+        return status == _BUSY_STATUS or status >= 500
+    aiohttp = sys.modules.get("aiohttp")
+    passing = () if aiohttp is None else (aiohttp.ClientConnectionError, aiohttp.ClientPayloadError)
+    return isinstance(error, (ConnectionError, TimeoutError, *passing))
 
 
 def _expected_errors() -> tuple[type[Exception], ...]:

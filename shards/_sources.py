@@ -7,12 +7,13 @@ import hashlib
 import json
 import posixpath
 from array import array
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
+
+from ._remote import Location
 
 IMAGE_SUFFIXES = frozenset(
     {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif"},
@@ -33,7 +34,7 @@ class Entry(NamedTuple):
     crc: int | None = None
     """Of a zip's member."""
     mtime_ns: int | None = None
-    """Of a file."""
+    """Of a file; of one behind a URL a number that changes with the version the server names."""
     place: tuple[int, ...] = ()
     """Where in an archive the reader finds it."""
     split: str | None = None
@@ -93,7 +94,8 @@ class Container(NamedTuple):
 
     name: str
     num_bytes: int
-    mtime_ns: int
+    mtime_ns: int | None
+    """See `Entry`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,7 +104,7 @@ class Source:
 
     kind: str
     """folder, zip, list, tar, or shards: several tars, whose images bring their own json."""
-    path: Path
+    path: Location
     entries: Entries
     """The images, in a fixed order."""
     others: Entries
@@ -132,6 +134,9 @@ class Source:
 
 class Reader(Protocol):
     """Reads one source's files; picklable while unused."""
+
+    def prefetch(self, entries: Sequence[Entry]) -> None:
+        """Begin to fetch what will be read before the next call but one, where that is slow."""
 
     def read(self, entry: Entry) -> bytes:
         """Return a file's bytes.

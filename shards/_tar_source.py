@@ -4,18 +4,18 @@ import json
 import re
 import tarfile
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, NamedTuple
 
 from ._decode import ImageRefused
 from ._errors import ShardsError
+from ._remote import Location
 from ._sources import Container, Entries, Entry, Source, is_hidden, is_image_name, is_other_name
+from ._store import Span, Store, check_unchanged, describe_container, open_store
 
-_COMPRESSED = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ\0")
+COMPRESSED_STARTS = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ\0")
 """First bytes of gzip, bzip2 and xz."""
-_MAX_OPEN = 64
-"""Tars a reader holds open."""
 _OWN = ("name", "width", "height")
 """Fields of a sample's json that every pack sets anew, but for the name where it is one."""
 SPLIT_NAMES = {
@@ -36,44 +36,48 @@ class _Member(NamedTuple):
     num_bytes: int
 
 
-def list_tars(path: Path, names: Sequence[str]) -> Source:
+def list_tars(location: Location, store: Store, names: Sequence[str], *, single: bool) -> Source:
     """List the images of tars.
 
     A json of the same name as an image, but for the suffix, describes it: its fields go into the
     sample's json. Where the tars' paths tell splits, training among them, the images keep theirs.
 
     Args:
-        path: the tar itself, or what `names` are relative to: their folder, or a list in it.
-        names: the tars; empty for `path` itself.
+        location: the source.
+        store: what holds the tars.
+        names: the tars.
+        single: the source is a tar itself, not one or several of a folder or list.
 
     Raises:
         ShardsError: a tar is compressed, damaged or cut short.
     """
-    root = path if path.is_dir() else path.parent
-    files = [root / name for name in names] or [path]
-    splits = _guess_splits(names)
-    found = Entries(
-        entry
-        for number, file in enumerate(files)
-        for entry in _list_tar(
-            file, number, f"{names[number]}/" if names else "", splits[number] if splits else None
+    splits = None if single else _guess_splits(names)
+    with closing(store):
+        containers = tuple(describe_container(store, name) for name in names)
+        found = Entries(
+            entry
+            for number, name in enumerate(names)
+            for entry in _list_tar(
+                store,
+                name,
+                number,
+                "" if single else f"{name}/",
+                splits[number] if splits else None,
+            )
         )
-    )
+
+    def open_reader() -> TarReader:
+        return TarReader(open_store(store.root), tuple(names), containers)
+
     entries = found.select(is_image_name)
-    stats = [file.stat() for file in files]
-    containers = tuple(
-        Container(file.name, stat.st_size, stat.st_mtime_ns)
-        for file, stat in zip(files, stats, strict=True)
-    )
-    paths = tuple(files)
-    fields = _peek(TarReader(paths), entries)
+    fields = _peek(open_reader(), entries)
     attributes = fields.get("attributes")
     return Source(
-        kind="shards" if names else "tar",
-        path=path,
+        kind="tar" if single else "shards",
+        path=location,
         entries=entries,
         others=found.select(is_other_name),
-        open_reader=lambda: TarReader(paths),
+        open_reader=open_reader,
         containers=containers,
         fields=tuple(name for name in fields if name != "name"),
         attribute_names=tuple(attributes) if isinstance(attributes, dict) else (),
@@ -84,8 +88,16 @@ def list_tars(path: Path, names: Sequence[str]) -> Source:
 class TarReader:
     """Reads members of tars by the offsets that were listed."""
 
-    paths: tuple[Path, ...]
-    _files: dict[int, BinaryIO] = field(default_factory=dict)
+    store: Store
+    names: tuple[str, ...]
+    listed: tuple[Container, ...]
+    """The tars, as they were."""
+    _checked: set[int] = field(default_factory=set)
+    """Numbers of the tars that were compared."""
+
+    def prefetch(self, entries: Sequence[Entry]) -> None:
+        """Fetch members; see `Reader`."""
+        self.store.fetch(span for entry in entries for span in self._locate(entry))
 
     def read(self, entry: Entry) -> bytes:
         """Return a member's bytes; see `Reader`."""
@@ -111,26 +123,32 @@ class TarReader:
 
     def close(self) -> None:
         """Close the tars."""
-        for file in self._files.values():
-            file.close()
-        self._files.clear()
+        self.store.close()
+
+    def _locate(self, entry: Entry) -> Iterator[Span]:
+        """Yield where an image lies, and its json."""
+        number, start, json_start, num_json_bytes = entry.place
+        assert entry.num_bytes is not None
+        yield Span(self.names[number], start, start + entry.num_bytes)
+        if num_json_bytes:
+            yield Span(self.names[number], json_start, json_start + num_json_bytes)
 
     def _read(self, number: int, offset: int, num_bytes: int) -> bytes:
-        if number not in self._files:
-            if len(self._files) >= _MAX_OPEN:
-                self.close()
-            self._files[number] = self.paths[number].open("rb")
-        file = self._files[number]
-        file.seek(offset)
-        data = file.read(num_bytes)
+        name = self.names[number]
+        if number not in self._checked:
+            check_unchanged(self.store, name, self.listed[number])
+            self._checked.add(number)
+        data = self.store.read(Span(name, offset, offset + num_bytes))
         if len(data) != num_bytes:
-            raise ShardsError(f"{self.paths[number]} changed while it was packed; pack anew")
+            raise ShardsError(f"{self.store.locate(name)} changed while it was packed; pack anew")
         return data
 
 
-def _list_tar(path: Path, number: int, prefix: str, split: str | None) -> Iterator[Entry]:
+def _list_tar(
+    store: Store, name: str, number: int, prefix: str, split: str | None
+) -> Iterator[Entry]:
     """Yield each file of a tar but the images' jsons."""
-    members = list(read_directory(path))
+    members = list(read_directory(store, name))
     texts = {m.name.removesuffix(".json"): m for m in members if m.name.endswith(".json")}
     described = set()
     for member in members:
@@ -147,31 +165,29 @@ def _list_tar(path: Path, number: int, prefix: str, split: str | None) -> Iterat
             yield Entry(prefix + member.name, member.num_bytes, place=place)
 
 
-def read_directory(path: Path) -> Iterator[_Member]:
+def read_directory(store: Store, name: str) -> Iterator[_Member]:
     """Yield the visible files of an uncompressed tar, in order.
 
     Raises:
         ShardsError: it is compressed, damaged or cut short.
     """
-    try:
-        with tarfile.open(path, "r:") as tar:
-            while (info := tar.next()) is not None:
-                if info.isreg() and not any(map(is_hidden, info.name.split("/"))):
-                    yield _Member(info.name, info.offset_data, info.size)
-                tar.members.clear()  # type: ignore[attr-defined]  # else it remembers all it saw
-            end = tar.offset
-    except tarfile.TarError as error:
-        remedy = "uncompress it" if _is_compressed(path) else "get it again"
-        raise ShardsError(f"{path} cannot be read as a tar ({error}); {remedy}") from error
-    with path.open("rb") as file:
+    where = store.locate(name)
+    with store.open(name) as file:
+        try:
+            with tarfile.open(fileobj=file, mode="r:") as tar:
+                while (info := tar.next()) is not None:
+                    if info.isreg() and not any(map(is_hidden, info.name.split("/"))):
+                        yield _Member(info.name, info.offset_data, info.size)
+                    tar.members.clear()  # type: ignore[attr-defined]  # else it remembers all
+                end = tar.offset
+        except tarfile.TarError as error:
+            file.seek(0)
+            is_compressed = file.read(8).startswith(COMPRESSED_STARTS)
+            remedy = "uncompress it" if is_compressed else "get it again"
+            raise ShardsError(f"{where} cannot be read as a tar ({error}); {remedy}") from error
         file.seek(end)
         if file.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):
-            raise ShardsError(f"{path} is a tar cut short; get it again")
-
-
-def _is_compressed(path: Path) -> bool:
-    with path.open("rb") as file:
-        return file.read(8).startswith(_COMPRESSED)
+            raise ShardsError(f"{where} is a tar cut short; get it again")
 
 
 def _guess_splits(names: Sequence[str]) -> list[str] | None:

@@ -12,8 +12,9 @@ from ._images import EncodedImage, encode_for_shard
 from ._manifest import Encoding
 from ._plan import PlannedImage, ShardTask
 from ._pool import Tick
+from ._prefetch import read_ahead
 from ._progress import DUPLICATE, ShardRecord
-from ._sources import Reader, escape
+from ._sources import Entry, Reader, escape
 from ._tar import Sample, write_shard
 
 
@@ -61,7 +62,7 @@ class PackWorker:
         self.reader.close()
 
     def _encode(self, task: ShardTask, record: ShardRecord, tick: Tick) -> Iterator[Sample]:
-        for image in task.images:
+        for image in read_ahead(self.reader, task.images, _get_entry):
             try:
                 if image.duplicate_of is not None:
                     raise ImageRefused(DUPLICATE, f"the same bytes as {image.duplicate_of}")
@@ -79,6 +80,10 @@ class PackWorker:
                 record.digests.append(digest(data).hex())
                 yield _make_sample(image, carried, encoded, self.encoding)
             tick()
+
+
+def _get_entry(image: PlannedImage) -> Entry:
+    return image.entry
 
 
 def _make_sample(

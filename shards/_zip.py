@@ -7,31 +7,39 @@ takes seconds to read and more than 100 MB to hold, in every process.
 import struct
 import zipfile
 import zlib
+from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from ._decode import ImageRefused
 from ._errors import ShardsError
-from ._sources import Entries, Entry, Source, is_hidden, is_image_name, is_other_name
+from ._remote import Location
+from ._sources import Container, Entries, Entry, Source, is_hidden, is_image_name, is_other_name
+from ._store import Span, Store, check_unchanged, describe_container, open_beside
 
 _LOCAL_HEADER = struct.Struct("<4s22xHH")
 """Signature, then lengths of name and extra field (PKWARE's APPNOTE, 4.3.7)."""
 _SIGNATURE = b"PK\x03\x04"
 _ENCRYPTED = 1
+_USUAL_EXTRA_BYTES = 64
+"""Of a local header; one that is longer costs a second read."""
 
 
-def list_zip(path: Path) -> Source:
+def list_zip(location: Location) -> Source:
     """List the members of a zip.
 
     Raises:
         ShardsError: it is damaged.
     """
-    try:
-        with zipfile.ZipFile(path) as archive:
-            members = archive.infolist()
-    except zipfile.BadZipFile as error:
-        raise ShardsError(f"{path} is a damaged zip ({error}); get it again") from error
+    store, name = open_beside(location)
+    with closing(store):
+        listed = describe_container(store, name)
+        try:
+            with store.open(name) as file, zipfile.ZipFile(file) as archive:
+                members = archive.infolist()
+        except zipfile.BadZipFile as error:
+            raise ShardsError(f"{location} is a damaged zip ({error}); get it again") from error
     found = Entries(
         _make_entry(info)
         for info in members
@@ -39,10 +47,10 @@ def list_zip(path: Path) -> Source:
     ).sorted()
     return Source(
         kind="zip",
-        path=path,
+        path=location,
         entries=found.select(is_image_name),
         others=found.select(is_other_name),
-        open_reader=lambda: ZipReader(path),
+        open_reader=lambda: ZipReader(*open_beside(location), listed),
     )
 
 
@@ -56,17 +64,24 @@ def _make_entry(info: zipfile.ZipInfo) -> Entry:
 class ZipReader:
     """Reads members of a zip."""
 
-    path: Path
-    _file: BinaryIO | None = None
+    store: Store
+    name: str
+    listed: Container
+    """As it was."""
+    _checked: bool = False
+
+    def prefetch(self, entries: Sequence[Entry]) -> None:
+        """Fetch members; see `Reader`."""
+        self.store.fetch(map(self._locate, entries))
 
     def read(self, entry: Entry) -> bytes:
         """Return a member's bytes, its CRC checked; see `Reader`."""
-        offset, num_stored, method, encrypted = entry.place
+        _, num_stored, method, encrypted = entry.place
         if encrypted:
             raise ImageRefused("unreadable", "in the zip: it needs a password")
         if method not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
             raise ImageRefused("unreadable", f"in the zip: compression method {method}")
-        data = self._read_stored(offset, num_stored)
+        data = self._read_stored(entry, num_stored)
         assert entry.num_bytes is not None
         if method == zipfile.ZIP_DEFLATED:
             data = _inflate(data, entry.num_bytes)
@@ -80,20 +95,29 @@ class ZipReader:
 
     def close(self) -> None:
         """Close the zip."""
-        if self._file is not None:
-            self._file.close()
-            self._file = None
+        self.store.close()
 
-    def _read_stored(self, offset: int, num_bytes: int) -> bytes:
-        if self._file is None:
-            self._file = self.path.open("rb")
-        self._file.seek(offset)
-        header = self._file.read(_LOCAL_HEADER.size)
-        if len(header) < _LOCAL_HEADER.size or not header.startswith(_SIGNATURE):
+    def _locate(self, entry: Entry) -> Span:
+        """Return where a member lies, its header included, whose length only it tells."""
+        start, num_stored = entry.place[:2]
+        num_name = len(entry.name.encode("utf-8", "surrogateescape"))
+        stop = start + _LOCAL_HEADER.size + num_name + _USUAL_EXTRA_BYTES + num_stored
+        return Span(self.name, start, stop)
+
+    def _read_stored(self, entry: Entry, num_bytes: int) -> bytes:
+        if not self._checked:
+            check_unchanged(self.store, self.name, self.listed)
+            self._checked = True
+        span = self._locate(entry)
+        data = self.store.read(span)
+        if len(data) < _LOCAL_HEADER.size or not data.startswith(_SIGNATURE):
             raise ImageRefused("unreadable", "in the zip: its header is damaged")
-        _, num_name, num_extra = _LOCAL_HEADER.unpack(header)
-        self._file.seek(num_name + num_extra, 1)
-        return self._file.read(num_bytes)
+        _, num_name, num_extra = _LOCAL_HEADER.unpack_from(data)
+        start = _LOCAL_HEADER.size + num_name + num_extra
+        stop = start + num_bytes
+        if span.start + stop > span.stop:
+            return self.store.read(Span(self.name, span.start + start, span.start + stop))
+        return data[start:stop]
 
 
 def _inflate(data: bytes, num_bytes: int) -> bytes:

@@ -1,11 +1,10 @@
 """faceae shard."""
 
-from pathlib import Path
 from typing import Literal
 
 import click
 
-from shards import Location, PackConfig, PackSummary, ShardsError, parse_location
+from shards import MIN_SIDE, Location, PackConfig, PackSummary, ShardsError, parse_location
 
 Split = tuple[float, float, float]
 
@@ -19,14 +18,17 @@ def _parse_split(ctx: click.Context, param: click.Parameter, value: str) -> Spli
 
 
 @click.command()
-@click.argument("source", type=click.Path(path_type=Path))
+@click.argument("source", type=parse_location)
 @click.argument("out", type=parse_location)
 @click.option(
-    "--crop", type=click.IntRange(min=1), metavar="N", help="Keep the centre square of N pixels."
+    "--crop",
+    type=click.IntRange(min=MIN_SIDE),
+    metavar="N",
+    help=f"Keep the centre square of N pixels, at least {MIN_SIDE}.",
 )
 @click.option(
     "--size",
-    type=click.IntRange(min=1),
+    type=click.IntRange(min=MIN_SIDE),
     metavar="N",
     help="Scale the shorter side to N pixels, then keep the centre square.",
 )
@@ -84,7 +86,7 @@ def _parse_split(ctx: click.Context, param: click.Parameter, value: str) -> Spli
     help="Shares of train, valid and test where the source has no partition of its own.",
 )
 def command(
-    source: Path,
+    source: Location,
     out: Location,
     crop: int | None,
     size: int | None,
@@ -99,9 +101,9 @@ def command(
 ) -> None:
     """Pack the photographs of SOURCE into the new dataset OUT.
 
-    SOURCE is a folder, a zip, a tar, a folder of WebDataset shards, or a text file with one path a
-    line. Every image is decoded before it
-    is packed; what cannot be used is refused and listed in OUT/rejected.jsonl. An interrupted pack
+    SOURCE is a folder, a zip, a tar, a folder of WebDataset shards, or a text file with one path or
+    URL a line; or the URL of such (s3://, gs://, https://). Every image is decoded before it is
+    packed; what cannot be used is refused and listed in OUT/rejected.jsonl. An interrupted pack
     goes on when the same command is run again. OUT may be the prefix of an object store, such as
     s3://bucket/faces.
     """
