@@ -82,12 +82,15 @@ def open_storage(location: Location) -> Storage:
     """Return the storage at a path or URL, without looking at it.
 
     Raises:
-        ShardsError: the URL is a path of this machine.
+        ShardsError: the URL is a path of this machine, or names nothing.
     """
     if isinstance(location, Path):
         return LocalFolder(location)
     if location.startswith(_LOCAL):
         raise ShardsError(f"{location} is on this machine; give the path without its scheme")
+    scheme, _, place = location.partition("://")
+    if not place.strip("/"):
+        raise ShardsError(f"{location} names no place; give one such as {scheme}://bucket/faces")
     return RemotePrefix(location.rstrip("/"))
 
 
@@ -263,7 +266,8 @@ class RemotePrefix:
             below = f"{root}/{name}".rstrip("/")
             found = file_system.find(below)
         for path in found:
-            yield str(path)[len(root) + 1 :]
+            if not path.endswith("/"):  # else what consoles make to show an empty folder
+                yield str(path)[len(root) + 1 :]
 
     def _reach(self, name: str) -> tuple[Any, str]:
         return connect(self.locate(name))

@@ -4,19 +4,25 @@ from pathlib import Path
 
 import click
 
+from shards import Location, ShardsError, parse_location
+
 
 @click.command()
-@click.argument("folder", type=click.Path(path_type=Path))
+@click.argument("folder", type=parse_location)
 @click.option(
     "--workers", type=click.IntRange(min=1), metavar="N", help="Processes.  [default: one a core]"
 )
-def command(folder: Path, workers: int | None) -> None:
+def command(folder: Location, workers: int | None) -> None:
     """Make the WebDataset shards in FOLDER a dataset, in place.
 
     Checks every sample, decodes every image, and writes an index beside each tar and dataset.json;
     the tars keep every byte. Sub-folders train, valid and test are splits; tars in FOLDER itself
     are for training.
     """
+    if not isinstance(folder, Path):
+        raise ShardsError(
+            f"{folder} is no folder of this machine; copy the tars to one to adopt them"
+        )
     from faceae.cli._progress import show_image_progress
     from shards import adopt
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import fsspec
 import pytest
+from fsspec.implementations.memory import MemoryFile
 
 from shards import PackConfig, ShardsError, pack, reindex, verify
 from shards._storage import RemotePrefix, open_storage
@@ -176,6 +177,21 @@ def test_prefix_that_holds_something_else(configure: Configure, prefix: str) -> 
     assert set(hash_objects(prefix)) == {"notes.txt"}
 
 
+def test_prefix_with_the_mark_of_an_empty_folder(configure: Configure, prefix: str) -> None:
+    mark = f"/{prefix.removeprefix('memory://')}/"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(MEMORY.store, mark, MemoryFile(MEMORY, mark, b""))
+        pack(configure(out=prefix))
+        assert verify(prefix, 1).problems == ()
+
+
+def test_prefix_with_patterns_in_its_name(configure: Configure, prefix: str) -> None:
+    MEMORY.pipe_file(f"{prefix}/abc/.progress/theirs", b"")
+    pack(configure(out=f"{prefix}/a*c"))
+    assert MEMORY.exists(f"{prefix}/abc/.progress/theirs")
+    assert verify(f"{prefix}/a*c", 1).problems == ()
+
+
 def test_neighbour_whose_name_begins_alike_is_left_alone(configure: Configure, prefix: str) -> None:
     MEMORY.pipe_file(f"{prefix}-old/train/a.tar", b"theirs")
     pack(configure(out=prefix))
@@ -188,6 +204,7 @@ def test_neighbour_whose_name_begins_alike_is_left_alone(configure: Configure, p
         ("https://host/faces", "cannot be written; give a folder, s3:// or gs://"),
         ("file:///faces", "give the path without its scheme"),
         ("nosuch://faces", "nosuch"),
+        ("s3:///", "s3:/// names no place"),
     ],
 )
 def test_places_that_cannot_be_written(configure: Configure, out: str, told: str) -> None:

@@ -86,6 +86,11 @@ def test_adopt(source: Path, tmp_path: Path, capsys: Capture) -> None:
     assert "is a dataset already" in capsys.readouterr().err
 
 
+def test_adopt_is_for_folders(capsys: Capture) -> None:
+    assert run(["adopt", "s3://bucket/faces"]) == 1
+    assert "s3://bucket/faces is no folder of this machine" in capsys.readouterr().err
+
+
 def test_verify_reindex(source: Path, tmp_path: Path, capsys: Capture) -> None:
     shard(source, tmp_path / "out")
     (tmp_path / "out/train/train-000000.idx").unlink()

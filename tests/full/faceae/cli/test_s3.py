@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -116,16 +117,27 @@ def test_server_that_fails_in_the_middle(
     assert hash_objects(client, bucket) == local
 
 
-def test_kill_9_then_the_same_command_elsewhere(
-    face_folder: Path, bucket: str, client: Any, local: dict[str, str], tmp_path: Path
+@pytest.mark.parametrize("sent", [signal.SIGKILL, signal.SIGINT])
+def test_stopped_then_the_same_command_elsewhere(
+    face_folder: Path,
+    bucket: str,
+    client: Any,
+    local: dict[str, str],
+    tmp_path: Path,
+    sent: signal.Signals,
 ) -> None:
-    command = ("shard", str(face_folder), f"{bucket}/faces", *OPTIONS, "--workers", "1")
-    process = start(*command)
+    command = ("shard", str(face_folder), f"{bucket}/faces", *OPTIONS, "--workers", "2")
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    process = start(*command, TMPDIR=str(scratch))
     while sum(key.startswith(".progress/t") for key in list_keys(client, bucket)) < 2:
         assert process.poll() is None
         time.sleep(0.01)
-    process.kill()
-    process.communicate()
+    process.send_signal(sent)
+    code, line = finish(process)
+    if sent == signal.SIGINT:
+        assert (code, line) == (130, "faceae: error: interrupted")
+        assert not list(scratch.glob("faceae-*"))
     assert "dataset.json" not in list_keys(client, bucket)
     code, line = finish(start(*command, TMPDIR=str(tmp_path)))
     assert code == 0, line
