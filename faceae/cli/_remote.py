@@ -7,12 +7,18 @@ import click
 from shards import Location, open_dataset
 
 
-def fetch_dataset(data: Location) -> None:
-    """Download a remote dataset into the cache with a progress bar, and say where it is read from.
+def fetch_dataset(data: Location, *, show: bool = True) -> None:
+    """Download a remote dataset into the cache, and say where it is read from.
 
     A dataset on this machine needs nothing.
+
+    Args:
+        show: whether to draw a progress bar and say anything.
     """
     if isinstance(data, Path):
+        return
+    if not show:
+        open_dataset(data)
         return
     from ._progress import show_download_progress
 

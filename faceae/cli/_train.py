@@ -80,8 +80,7 @@ def command(
     asked = {name: value for name, value in options.items() if value is not None}
     config = None if resume else _make_config(data, run_path, asked)
     speaks = training.is_first_rank()
-    if speaks:
-        fetch_dataset(data)
+    fetch_dataset(data, show=speaks)
     with TrainProgress() if speaks else _silence() as progress:
         if config is None:
             result = training.resume(run_path, data, asked, progress, restart_epoch=restart_epoch)
