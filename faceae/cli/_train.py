@@ -40,11 +40,15 @@ _SIGNAL_EXIT = 128
 @click.option("--epochs", type=int, help="Passes over the training split (default 20).")
 @click.option("--batch-size", type=int, help="Faces a step over all processes (default 64).")
 @click.option(
+    "--accumulate", type=int, help="Parts a batch is computed in, to need less memory (default 1)."
+)
+@click.option(
     "--sync-batchnorm/--no-sync-batchnorm",
     default=None,
     help="Take BatchNorm's statistics over all processes (default: each over its own faces).",
 )
 @click.option("--lr", type=float, help="Peak learning rate (default 0.002).")
+@click.option("--clip-norm", type=float, help="Largest norm of the gradient (default: any).")
 @click.option(
     "--image-size",
     type=int,
@@ -56,6 +60,16 @@ _SIGNAL_EXIT = 128
     "--amp/--no-amp",
     default=None,
     help="Compute in bfloat16 or float16 where the device is faster so (default: yes).",
+)
+@click.option(
+    "--compile/--no-compile",
+    default=None,
+    help="Compile the network; the first step then takes up to some minutes (default: no).",
+)
+@click.option(
+    "--cuda-graph/--no-cuda-graph",
+    default=None,
+    help="Replay each step's kernels as a CUDA graph (default: no).",
 )
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), help="Default: auto.")
 @click.option("--loader", type=click.Choice(["auto", "dali", "webdataset"]), help="Default: auto.")

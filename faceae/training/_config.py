@@ -27,10 +27,15 @@ class TrainConfig:
     """Passes over the training split; the learning rate falls to zero over all of them."""
     batch_size: int = 64
     """Faces a step, over all processes."""
+    accumulate: int = 1
+    """Parts a process computes its share of a batch in, one after another, to need less memory.
+    BatchNorm then takes its statistics over each part."""
     sync_batchnorm: bool = False
     """Take BatchNorm's statistics over the faces of all processes, not each over its own."""
     lr: float = 2e-3
     """Peak learning rate."""
+    clip_norm: float | None = None
+    """Largest norm of the gradient of all weights; a longer one is shortened to it. None: any."""
     image_size: int | None = None
     """Height and width in pixels; None: that of the packed pictures, else 64."""
     latent_size: int = 1024
@@ -39,6 +44,10 @@ class TrainConfig:
     """Channels after the first convolution."""
     amp: bool = True
     """Compute in bfloat16 or float16 where the device is faster so."""
+    compile: bool = False
+    """Compile the network with torch.compile; the first step then takes up to some minutes."""
+    cuda_graph: bool = False
+    """Replay each step's kernels as a CUDA graph."""
     device: DeviceName = "auto"
     """Where to train; auto: the GPU where there is one."""
     loader: LoaderKind = "auto"
@@ -54,6 +63,7 @@ class TrainConfig:
         for name, value in (
             ("--epochs", self.epochs),
             ("--batch-size", self.batch_size),
+            ("--accumulate", self.accumulate),
             ("log_steps", self.log_steps),
         ):
             if value < 1:
@@ -61,6 +71,11 @@ class TrainConfig:
         self.count_faces_a_rank(1)
         if not (math.isfinite(self.lr) and self.lr > 0):
             raise FaceaeError(f"--lr must be a positive number, got {self.lr:g}")
+        if self.clip_norm is not None and not self.clip_norm > 0:
+            raise FaceaeError(f"--clip-norm must be a positive number, got {self.clip_norm:g}")
+        if self.cuda_graph and (self.compile or self.accumulate > 1):
+            # A replay overwrites the gradients of the one before.
+            raise FaceaeError("--cuda-graph goes with neither --compile nor --accumulate")
         if not 0 <= self.seed < 2**63:
             raise FaceaeError(f"--seed must be in 0 - 2^63-1, got {self.seed}")
         if not self.checkpoint_minutes > 0:
@@ -73,16 +88,16 @@ class TrainConfig:
         """Return the faces of one step in each of so many processes.
 
         Raises:
-            FaceaeError: the batch cannot be divided among them.
+            FaceaeError: the batch cannot be divided among them, or into the parts of `accumulate`.
         """
-        faces, rest = divmod(self.batch_size, world_size)
-        if rest:
+        num_parts = world_size * self.accumulate
+        if self.batch_size % num_parts:
             raise FaceaeError(
-                f"--batch-size {self.batch_size} cannot be divided among {world_size} processes; "
-                f"give a multiple of {world_size}"
+                f"--batch-size {self.batch_size} cannot be divided among {world_size} processes "
+                f"x --accumulate {self.accumulate}; give a multiple of {num_parts}"
             )
-        if faces < 2:
+        if self.batch_size < 2 * num_parts:
             raise FaceaeError(
-                f"--batch-size must be at least {2 * world_size}: BatchNorm compares faces"
+                f"--batch-size must be at least {2 * num_parts}: BatchNorm compares faces"
             )
-        return faces
+        return self.batch_size // world_size

@@ -86,7 +86,7 @@ class Job:
 
     def _train_epoch(self) -> None:
         position, end = self._position, self._epoch_end()
-        window = Window(self._learner.device)
+        window = Window(self._learner)
         for batch in window.timed(iter(self._session.train)):
             window.add(train_step(self._learner, position.step, batch.images))
             position.step += 1
@@ -138,7 +138,7 @@ class Job:
             self._ranks.sum,
             step=step,
             epoch=self._position.epoch + 1,
-            lr=learning_rate(step - 1, learner.total_steps, learner.peak_lr),
+            lr=learning_rate(step - 1, learner.total_steps, self._run.config.lr),
             seconds=self._seconds(),
         )
         if not math.isfinite(metrics.loss):

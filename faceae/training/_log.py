@@ -17,7 +17,9 @@ from faceae.pictures import save_grid
 
 from ._checkpoint import Bookmark
 from ._evaluate import Evaluation
+from ._objective import Losses
 from ._run import Run
+from ._step import Learner
 
 METRICS_NAME = "metrics.jsonl"
 _GRID_COLUMNS = 8
@@ -34,8 +36,12 @@ class StepMetrics:
     epoch: int
     """The epoch at work, from 1."""
     loss: float
-    """Mean squared error in [-1, 1] on training faces."""
+    """What is minimised: mean squared error in [-1, 1] on training faces, and the penalty."""
+    penalty: float
+    """What a model that is not plain adds to the loss."""
     lr: float
+    skipped_steps: int
+    """Steps since the last ones that left the weights alone, since float16 gradients overflowed."""
     images_per_s: float
     """Of all processes together."""
     data_wait_share: float
@@ -72,15 +78,17 @@ class Observer:
 
 
 class Window:
-    """Loss and time of the steps since the last log step; the loss is summed on the device."""
+    """Losses and time of the steps since the last log step; losses are summed on the device."""
 
-    def __init__(self, device: torch.device) -> None:
-        self._device = device
+    def __init__(self, learner: Learner) -> None:
+        self._learner = learner
+        self._count_skipped = learner.scaler.is_enabled()
+        self._taken_steps = learner.count_taken_steps() if self._count_skipped else 0
         self.restart()
 
     def restart(self) -> None:
         """Forget the steps so far, and start the clock."""
-        self._loss = torch.zeros((), device=self._device)
+        self._losses = torch.zeros(2, device=self._learner.device)
         self._num_steps = 0
         self._num_images = 0
         self._wait_s = 0.0
@@ -98,9 +106,9 @@ class Window:
             self._num_images += len(batch.images)
             yield batch
 
-    def add(self, loss: torch.Tensor) -> None:
-        """Add the loss of one step, a scalar on the device."""
-        self._loss += loss
+    def add(self, losses: Losses) -> None:
+        """Add the losses of one step."""
+        self._losses += torch.stack(losses)
 
     def close(
         self,
@@ -112,22 +120,30 @@ class Window:
         seconds: float,
     ) -> StepMetrics:
         """Return the means over steps and processes, and start anew. Waits for the device."""
-        loss = self._loss.item() / self._num_steps
+        loss, penalty = (self._losses / self._num_steps).tolist()
         elapsed_s = time.perf_counter() - self._start
-        num_ranks, loss_sum, speed_sum, wait_sum = sum_over_ranks(
-            [1, loss, self._num_images / elapsed_s, self._wait_s / elapsed_s]
+        num_ranks, loss_sum, penalty_sum, speed_sum, wait_sum = sum_over_ranks(
+            [1, loss, penalty, self._num_images / elapsed_s, self._wait_s / elapsed_s]
         )
         metrics = StepMetrics(
             step=step,
             epoch=epoch,
             loss=loss_sum / num_ranks,
+            penalty=penalty_sum / num_ranks,
             lr=lr,
+            skipped_steps=self._read_skipped_steps(),
             images_per_s=speed_sum,
             data_wait_share=wait_sum / num_ranks,
             seconds=seconds,
         )
         self.restart()
         return metrics
+
+    def _read_skipped_steps(self) -> int:
+        if not self._count_skipped:
+            return 0
+        before, self._taken_steps = self._taken_steps, self._learner.count_taken_steps()
+        return self._num_steps - (self._taken_steps - before)
 
 
 class RunLog:

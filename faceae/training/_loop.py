@@ -81,7 +81,7 @@ def resume(
         data: the dataset of the run, wherever it lies now.
         asked: fields of TrainConfig that were given; they must be those of the run.
         restart_epoch: go on from the last end of an epoch instead, and forget what came later.
-            The number of processes may then be another, and so may `batch_size` and
+            The number of processes may then be another, and so may `batch_size`, `accumulate` and
             `sync_batchnorm`. Weights, optimiser and the share of the learning rate's plan that is
             done stay; the order of the faces begins anew.
 
@@ -129,12 +129,11 @@ def _open_session(stack: ExitStack, ranks: Ranks, run: Run, data: Location) -> S
     torch.manual_seed(run.config.seed)
     learner = make_learner(
         run.model,
+        run.config,
         device=device,
         amp_dtype=run.amp_dtype,
-        peak_lr=run.config.lr,
         total_steps=run.config.epochs * train.steps_per_epoch,
         ranks=ranks,
-        sync_batchnorm=run.config.sync_batchnorm,
     )
     # The first weights are the same everywhere; what is drawn from here on need not be.
     torch.manual_seed(run.config.seed + ranks.rank)

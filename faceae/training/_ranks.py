@@ -6,9 +6,9 @@ What concerns NCCL is written from torch's documentation; only gloo, on the CPU,
 import os
 import signal
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import timedelta
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import torch
 import torch.distributed as dist
@@ -28,6 +28,14 @@ _TIMEOUT = timedelta(minutes=10)
 then. Compiling and writing a checkpoint, for which others wait, must fit into it."""
 
 
+class Joined(NamedTuple):
+    """A network that may be one of several processes'."""
+
+    network: nn.Module
+    hold_gradients: Callable[[], AbstractContextManager[None]]
+    """Within it gradients are added up in this process only."""
+
+
 class Ranks:
     """This process among those that train together; alone, nothing is exchanged."""
 
@@ -41,15 +49,16 @@ class Ranks:
         """Whether this process writes the run and speaks for all."""
         return self.rank == 0
 
-    def wrap(self, network: nn.Module, device: torch.device) -> nn.Module:
+    def join(self, network: nn.Module, device: torch.device) -> Joined:
         """Return `network` so that its gradients are the mean over the processes.
 
         Before each step the first process's buffers (BatchNorm's running means) go to the others.
         """
         if self.world_size == 1:
-            return network
+            return Joined(network, nullcontext)
         device_ids = None if device.type == "cpu" else [device]
-        return DistributedDataParallel(network, device_ids, gradient_as_bucket_view=True)
+        joined = DistributedDataParallel(network, device_ids, gradient_as_bucket_view=True)
+        return Joined(joined, joined.no_sync)
 
     def share_buffers(self, module: nn.Module) -> None:
         """Give all processes the first one's buffers."""

@@ -24,7 +24,7 @@ _VERSION = 1
 _DEFAULT_IMAGE_SIZE = 64
 _HELD_OUT_SPLITS = ("valid", "test")
 _PACKAGES = ("torch", "nvidia-dali-cuda120", "webdataset", "numpy")
-_RESTART_OPTIONS = frozenset({"batch_size", "sync_batchnorm"})
+_RESTART_OPTIONS = frozenset({"accumulate", "batch_size", "sync_batchnorm"})
 """Fields of TrainConfig that may change where a run goes on from the end of an epoch."""
 
 NumberType = Literal["float32", "bfloat16", "float16"]

@@ -4,17 +4,21 @@ Shapes: N faces, C channels, H and W pixels.
 """
 
 import math
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 import torch
 from torch import nn
 from torch.amp.grad_scaler import GradScaler
-from torch.nn import functional
 
 from faceae.model import FaceAutoEncoder, ModelConfig, to_float
 
 from ._batchnorm import synchronise_batchnorm
+from ._config import TrainConfig
+from ._objective import Losses, Objective
 from ._ranks import Ranks
+from ._speed import capture_graph, check_speed_options
 
 _WARMUP_SHARE = 0.1
 """Part of all steps in which the learning rate rises."""
@@ -26,66 +30,99 @@ class Learner:
 
     model: FaceAutoEncoder
     """In training mode, its weights in channels-last order."""
-    network: nn.Module
-    """What a step calls: the model, or the model in what joins several processes."""
+    network: Callable[[torch.Tensor], Losses]
+    """What a step calls: the model's objective, compiled or joined with other processes."""
+    hold_gradients: Callable[[], AbstractContextManager[None]]
+    """Within it processes do not exchange gradients."""
     optimizer: torch.optim.Optimizer
     scaler: GradScaler
     """Scales the loss for float16; does nothing for the other types."""
     device: torch.device
     amp_dtype: torch.dtype | None
     """Type autocast computes in; None: float32 throughout."""
-    peak_lr: float
+    config: TrainConfig
     total_steps: int
     """Steps of the whole run: what the learning rate is planned over."""
 
+    def count_taken_steps(self) -> int:
+        """Return the steps that changed the weights: all but those left out by the scaler.
+
+        Waits for the device.
+        """
+        states = list(self.optimizer.state.values())
+        return int(states[0]["step"].item()) if states else 0
+
 
 def make_learner(
-    config: ModelConfig,
+    model_config: ModelConfig,
+    config: TrainConfig,
     *,
     device: torch.device,
     amp_dtype: torch.dtype | None,
-    peak_lr: float,
     total_steps: int,
     ranks: Ranks,
-    sync_batchnorm: bool = False,
 ) -> Learner:
-    """Return a learner at step 0; its weights come from torch's global random state."""
-    model = FaceAutoEncoder(config)
-    if sync_batchnorm and ranks.world_size > 1:
+    """Return a learner at step 0; its weights come from torch's global random state.
+
+    Raises:
+        FaceaeError: the device or this machine cannot do what `config` asks for.
+    """
+    check_speed_options(config, device, ranks.world_size)
+    model = FaceAutoEncoder(model_config)
+    if config.sync_batchnorm and ranks.world_size > 1:
         synchronise_batchnorm(model, device)
     model.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    joined = ranks.join(Objective(model.train()), device)
+    network: Callable[[torch.Tensor], Losses] = joined.network
+    if config.compile:
+        network = torch.compile(joined.network)
+    if config.cuda_graph:
+        network = capture_graph(joined.network, config, model_config, device, amp_dtype)
     return Learner(
-        model=model.train(),
-        network=ranks.wrap(model, device),
+        model=model,
+        network=network,
+        hold_gradients=joined.hold_gradients,
         # The fused kernel also unscales float16 gradients, with no wait for the device.
-        optimizer=torch.optim.AdamW(model.parameters(), lr=peak_lr, fused=True),
+        optimizer=torch.optim.AdamW(model.parameters(), lr=config.lr, fused=True),
         scaler=GradScaler(device.type, enabled=amp_dtype is torch.float16),
         device=device,
         amp_dtype=amp_dtype,
-        peak_lr=peak_lr,
+        config=config,
         total_steps=total_steps,
     )
 
 
-def train_step(learner: Learner, step: int, images: torch.Tensor) -> torch.Tensor:
-    """Change the weights once, and return the loss before: a scalar on the device, not awaited.
+def train_step(learner: Learner, step: int, images: torch.Tensor) -> Losses:
+    """Change the weights once, and return the losses before: on the device, not awaited.
 
     Args:
         step: steps done before this one.
         images: N x 3 x H x W uint8, channels-last, on the learner's device.
     """
+    config, optimizer, scaler = learner.config, learner.optimizer, learner.scaler
+    for group in optimizer.param_groups:
+        group["lr"] = learning_rate(step, learner.total_steps, config.lr)
+    *parts, last_part = images.chunk(config.accumulate)
+    with learner.hold_gradients():
+        losses = [_add_gradients(learner, part) for part in parts]
+    losses.append(_add_gradients(learner, last_part))
+    if config.clip_norm is not None:
+        scaler.unscale_(optimizer)
+        nn.utils.clip_grad_norm_(learner.model.parameters(), config.clip_norm)
+    scaler.step(optimizer)
+    scaler.update()
+    optimizer.zero_grad(set_to_none=True)
+    return Losses(*(torch.stack(values).mean() for values in zip(*losses, strict=True)))
+
+
+def _add_gradients(learner: Learner, images: torch.Tensor) -> Losses:
+    """Add a part of the batch to the gradients, and return its losses."""
     amp_dtype = learner.amp_dtype
-    for group in learner.optimizer.param_groups:
-        group["lr"] = learning_rate(step, learner.total_steps, learner.peak_lr)
-    images_NCHW = to_float(images)
     with torch.autocast(learner.device.type, amp_dtype, enabled=amp_dtype is not None):
-        faces_NCHW = learner.network(images_NCHW)
-    loss = functional.mse_loss(faces_NCHW.float(), images_NCHW)
-    learner.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
-    learner.scaler.step(learner.optimizer)
-    learner.scaler.update()
-    learner.optimizer.zero_grad(set_to_none=True)
-    return loss.detach()
+        losses = learner.network(to_float(images))
+    share = losses.loss / learner.config.accumulate
+    learner.scaler.scale(share).backward()  # type: ignore[no-untyped-call]
+    return Losses(losses.loss.detach(), losses.penalty)
 
 
 def learning_rate(step: int, total_steps: int, peak_lr: float) -> float:

@@ -3,6 +3,7 @@
 import signal
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -11,7 +12,7 @@ import shards
 from faceae.model import ModelConfig, load_model
 from faceae.training import Observer, TrainConfig, read_run, resume, train
 from faceae.training._ranks import Ranks
-from faceae.training._step import make_learner, train_step
+from faceae.training._step import Learner, make_learner, train_step
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs an NVIDIA GPU")
 
@@ -49,22 +50,49 @@ def test_device_named_on_resuming_a_cuda_run(config: TrainConfig) -> None:
     assert resume(config.run, config.data, {"device": "cuda"}).run.device == "cuda"
 
 
-@pytest.mark.parametrize("amp_dtype", [None, torch.bfloat16, torch.float16])
-def test_steps_do_not_wait_for_the_gpu(amp_dtype: torch.dtype | None) -> None:
-    learner = make_learner(
+def gpu_learner(amp_dtype: torch.dtype | None, **options: Any) -> Learner:
+    torch.manual_seed(0)
+    return make_learner(
         ModelConfig(image_size=32, latent_size=16, width=8),
+        TrainConfig(data=Path("data"), run=Path("run"), batch_size=8, lr=1e-3, **options),
         device=torch.device("cuda"),
         amp_dtype=amp_dtype,
-        peak_lr=1e-3,
         total_steps=20,
         ranks=Ranks(),
     )
+
+
+@pytest.fixture
+def images() -> torch.Tensor:
     images = torch.randint(0, 256, (8, 3, 32, 32), dtype=torch.uint8, device="cuda")
-    images = images.contiguous(memory_format=torch.channels_last)
+    return images.contiguous(memory_format=torch.channels_last)
+
+
+@pytest.mark.parametrize("amp_dtype", [None, torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("options", [{}, {"clip_norm": 1.0}, {"cuda_graph": True}])
+def test_steps_do_not_wait_for_the_gpu(
+    amp_dtype: torch.dtype | None, options: dict[str, Any], images: torch.Tensor
+) -> None:
+    learner = gpu_learner(amp_dtype, **options)
     train_step(learner, 0, images)
     torch.cuda.set_sync_debug_mode("error")
     try:  # a step that waits raises
-        losses = [train_step(learner, step, images) for step in range(1, 4)]
+        losses = [train_step(learner, step, images).loss for step in range(1, 4)]
     finally:
         torch.cuda.set_sync_debug_mode("default")
     assert all(loss.isfinite() for loss in losses)
+
+
+@pytest.mark.parametrize("amp_dtype", [None, torch.bfloat16, torch.float16])
+def test_graph_learns_what_plain_steps_learn(
+    amp_dtype: torch.dtype | None, images: torch.Tensor
+) -> None:
+    plain, graphed = gpu_learner(amp_dtype), gpu_learner(amp_dtype, cuda_graph=True)
+    for name, tensor in plain.model.state_dict().items():
+        assert torch.equal(graphed.model.state_dict()[name], tensor), name
+    losses = [
+        [train_step(learner, step, images).loss.item() for step in range(10)]
+        for learner in (plain, graphed)
+    ]
+    assert losses[1] == pytest.approx(losses[0], rel=1e-2)
+    assert losses[1][-1] < losses[1][0]

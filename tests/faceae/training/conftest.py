@@ -1,6 +1,7 @@
 import json
 import os
 import signal
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -38,7 +39,8 @@ def config(dataset_npy: shards.Dataset, tmp_path: Path) -> TrainConfig:
 
 
 class HostReads(TorchDispatchMode):
-    """Counts `item`, `bool` and `float` of tensors while active: each would wait for a GPU."""
+    """Counts what would wait for a GPU while active: `item`, `bool` and `float` of tensors, and in
+    the main thread (others fill batches on the host) `tolist` and `cpu`."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -48,10 +50,20 @@ class HostReads(TorchDispatchMode):
         self.count += func is torch.ops.aten._local_scalar_dense.default
         return func(*args, **(kwargs or {}))
 
+    def counting(self, method: Callable[..., Any]) -> Callable[..., Any]:
+        def count_and_call(tensor: torch.Tensor, *args: Any) -> Any:
+            self.count += threading.current_thread() is threading.main_thread()
+            return method(tensor, *args)
+
+        return count_and_call
+
 
 @pytest.fixture
-def host_reads() -> HostReads:
-    return HostReads()
+def host_reads(monkeypatch: pytest.MonkeyPatch) -> HostReads:
+    reads = HostReads()
+    for name in ("tolist", "cpu"):
+        monkeypatch.setattr(torch.Tensor, name, reads.counting(getattr(torch.Tensor, name)))
+    return reads
 
 
 def _read_metrics(run: Path) -> list[dict[str, float]]:

@@ -9,6 +9,7 @@ import torch
 
 from faceae.errors import FaceaeError
 from faceae.model import ModelConfig, weights_hash
+from faceae.training import TrainConfig
 from faceae.training._checkpoint import (
     Bookmark,
     Position,
@@ -35,8 +36,9 @@ def small_learner(
     config: ModelConfig = SMALL, amp_dtype: torch.dtype | None = None, seed: int = 0
 ) -> Learner:
     torch.manual_seed(seed)
+    options = TrainConfig(data=Path("data"), run=Path("run"), lr=1e-3)
     return make_learner(
-        config, device=CPU, amp_dtype=amp_dtype, peak_lr=1e-3, total_steps=20, ranks=Ranks()
+        config, options, device=CPU, amp_dtype=amp_dtype, total_steps=20, ranks=Ranks()
     )
 
 

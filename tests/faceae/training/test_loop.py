@@ -12,6 +12,7 @@ from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 import shards
+from faceae.device import AmpChoice
 from faceae.errors import FaceaeError
 from faceae.model import load_model, weights_hash
 from faceae.training import (
@@ -23,8 +24,10 @@ from faceae.training import (
     _job,
     _log,
     _loop,
+    _run,
     train,
 )
+from faceae.training._objective import Losses
 
 STEPS_PER_EPOCH = 3
 TOTAL_STEPS = 2 * STEPS_PER_EPOCH
@@ -212,9 +215,9 @@ def test_loss_that_is_not_finite_ends_the_run(
 ) -> None:
     real_step = _job.train_step
 
-    def step_that_breaks(*args: object) -> torch.Tensor:
-        loss = real_step(*args)
-        return loss * math.nan if args[1] == 4 else loss
+    def step_that_breaks(*args: object) -> Losses:
+        losses = real_step(*args)
+        return Losses(losses.loss * math.nan, losses.penalty) if args[1] == 4 else losses
 
     monkeypatch.setattr(_job, "train_step", step_that_breaks)
     message = r"not finite at step 6 \(the last good checkpoint is .*epoch-0001\); .* --lr below"
@@ -239,6 +242,26 @@ def test_broken_weights_are_never_checkpointed(
     with pytest.raises(FaceaeError, match=r"not finite at step 1 \(no checkpoint\)"):
         train(config, signal_at(1))
     assert not (config.run / "checkpoints").exists()
+
+
+def test_steps_that_float16_left_out_are_counted(
+    config: TrainConfig, monkeypatch: pytest.MonkeyPatch, read_metrics: Any
+) -> None:
+    choice = AmpChoice(dtype=torch.float16, scaler=True, reason="for the test")
+    monkeypatch.setattr(_run, "choose_amp", lambda *_: choice)
+    real_step = _job.train_step
+
+    def step_that_overflows(learner: Any, step: int, images: torch.Tensor) -> Losses:
+        scale = 2.0**120 if step in (0, 1, 4) else 2.0**10
+        learner.scaler.load_state_dict(learner.scaler.state_dict() | {"scale": scale})
+        return real_step(learner, step, images)
+
+    monkeypatch.setattr(_job, "train_step", step_that_overflows)
+    train(replace(config, amp=True))
+    skipped = [
+        (line["step"], line["skipped_steps"]) for line in read_metrics(config.run) if "loss" in line
+    ]
+    assert skipped == [(2, 2), (3, 0), (4, 0), (6, 1)]
 
 
 class CountAtSteps(Observer):

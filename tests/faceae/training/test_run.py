@@ -231,6 +231,10 @@ def test_run_of_a_gpu_where_there_is_none(
 @pytest.mark.parametrize(
     ("name", "value", "message"),
     [
+        ("accumulate", 0, "--accumulate must be at least 1, got 0"),
+        ("accumulate", 3, "--batch-size 8 cannot be divided among .* x --accumulate 3"),
+        ("clip_norm", 0.0, "--clip-norm must be a positive number, got 0"),
+        ("clip_norm", float("nan"), "--clip-norm must be a positive number, got nan"),
         ("epochs", 0, "--epochs must be at least 1, got 0"),
         ("batch_size", 0, "--batch-size must be at least 1, got 0"),
         ("batch_size", 1, "--batch-size must be at least 2"),
@@ -253,7 +257,7 @@ def test_options_out_of_range(config: TrainConfig, name: str, value: float, mess
 @pytest.mark.parametrize(
     ("batch_size", "world_size", "message"),
     [
-        (10, 3, "--batch-size 10 cannot be divided among 3 processes; give a multiple of 3"),
+        (10, 3, "--batch-size 10 cannot be divided among 3 processes x --accumulate 1; give a"),
         (4, 4, "--batch-size must be at least 8"),
     ],
 )

@@ -1,24 +1,30 @@
 import math
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
+from faceae.errors import FaceaeError
 from faceae.model import ModelConfig, to_float, weights_hash
+from faceae.training import TrainConfig
 from faceae.training._ranks import Ranks
 from faceae.training._step import Learner, learning_rate, make_learner, train_step
 
 CPU = torch.device("cpu")
 
 
-def small_learner(amp_dtype: torch.dtype | None = None, total_steps: int = 100) -> Learner:
+def small_learner(
+    amp_dtype: torch.dtype | None = None, total_steps: int = 100, **options: Any
+) -> Learner:
     torch.manual_seed(0)
-    config = ModelConfig(image_size=32, latent_size=16, width=8)
+    model_config = ModelConfig(image_size=32, latent_size=16, width=8)
+    config = TrainConfig(data=Path("data"), run=Path("run"), lr=4e-3, **options)
     return make_learner(
+        model_config,
         config,
         device=CPU,
         amp_dtype=amp_dtype,
-        peak_lr=4e-3,
         total_steps=total_steps,
         ranks=Ranks(),
     )
@@ -34,7 +40,7 @@ def smooth_images(num_images: int = 8) -> torch.Tensor:
 
 def test_steps_learn_a_batch_by_heart() -> None:
     learner, images = small_learner(total_steps=120), smooth_images()
-    losses = [train_step(learner, step, images).item() for step in range(120)]
+    losses = [train_step(learner, step, images).loss.item() for step in range(120)]
     psnr_db = 10 * math.log10(4 / losses[-1])
     assert losses[0] > 0.1
     assert psnr_db > 22
@@ -49,8 +55,8 @@ def test_a_lower_precision_learns_nearly_the_same(amp_dtype: torch.dtype) -> Non
 
 def train_steps(learner: Learner, images: torch.Tensor, num_steps: int) -> float:
     for step in range(num_steps):
-        loss = train_step(learner, step, images)
-    return loss.item()
+        losses = train_step(learner, step, images)
+    return losses.loss.item()
 
 
 def test_weights_moments_and_activations_are_channels_last() -> None:
@@ -70,13 +76,16 @@ def test_weights_moments_and_activations_are_channels_last() -> None:
 
 
 @pytest.mark.parametrize("amp_dtype", [None, torch.float16])
-def test_a_step_never_waits_for_the_device(amp_dtype: torch.dtype | None, host_reads: Any) -> None:
-    learner, images = small_learner(amp_dtype), smooth_images()
+@pytest.mark.parametrize("options", [{}, {"accumulate": 2, "clip_norm": 1.0}])
+def test_a_step_never_waits_for_the_device(
+    amp_dtype: torch.dtype | None, options: dict[str, Any], host_reads: Any
+) -> None:
+    learner, images = small_learner(amp_dtype, **options), smooth_images()
     with host_reads:
         for step in range(3):
-            loss = train_step(learner, step, images)
+            losses = train_step(learner, step, images)
         assert host_reads.count == 0
-        loss.item()
+        losses.loss.item()
         assert host_reads.count == 1
 
 
@@ -103,8 +112,74 @@ def test_loss_is_the_mean_squared_error_before_the_step() -> None:
     floats = to_float(images)
     expected = (learner.model(floats) - floats).square().mean()
     hash_before = weights_hash(learner.model)
-    assert train_step(learner, 0, images).item() == pytest.approx(expected.item(), rel=1e-5)
+    assert train_step(learner, 0, images).loss.item() == pytest.approx(expected.item(), rel=1e-5)
     assert weights_hash(learner.model) != hash_before
+
+
+def gradients_of_a_step(learner: Learner, images: torch.Tensor) -> torch.Tensor:
+    """All gradients as the optimiser sees them, in one vector."""
+    seen: list[torch.Tensor] = []
+
+    def remember(optimizer: torch.optim.Optimizer, *_: object) -> None:
+        seen.extend(p.grad.flatten().clone() for p in optimizer.param_groups[0]["params"])
+
+    learner.optimizer.register_step_pre_hook(remember)
+    train_step(learner, 0, images)
+    return torch.cat(seen)
+
+
+@pytest.mark.parametrize("amp_dtype", [None, torch.float16])
+def test_long_gradients_are_shortened_to_the_clip_norm(amp_dtype: torch.dtype | None) -> None:
+    images = smooth_images()
+    free = gradients_of_a_step(small_learner(), images)
+    clip_norm = free.norm().item() / 4
+    clipped = gradients_of_a_step(small_learner(amp_dtype, clip_norm=clip_norm), images)
+    assert clipped.norm().item() == pytest.approx(clip_norm, rel=1e-3)
+    assert torch.cosine_similarity(free, clipped, 0).item() == pytest.approx(1, abs=1e-3)
+    untouched = gradients_of_a_step(small_learner(clip_norm=free.norm().item() * 4), images)
+    torch.testing.assert_close(untouched, free)
+
+
+def test_parts_add_up_to_the_batch_where_each_has_its_statistics() -> None:
+    """Each face twice: halves then have the same means and variances as the whole."""
+    half = smooth_images(4)
+    images = torch.cat([half, half]).contiguous(memory_format=torch.channels_last)
+    whole, parts = small_learner(), small_learner(accumulate=2)
+    forwards = []
+    parts.model.encoder.register_forward_hook(lambda _m, x, _y: forwards.append(len(x[0])))
+    expected = gradients_of_a_step(whole, images)
+    torch.testing.assert_close(gradients_of_a_step(parts, images), expected, rtol=1e-4, atol=1e-7)
+    assert forwards == [4, 4]
+
+
+def test_loss_of_parts_is_their_mean() -> None:
+    images = smooth_images(8)
+    losses = [
+        train_step(small_learner(), 0, images[first : first + 4]).loss.item() for first in (0, 4)
+    ]
+    mean = train_step(small_learner(accumulate=2), 0, images).loss.item()
+    assert mean == pytest.approx(sum(losses) / 2, rel=1e-6)
+
+
+def test_cuda_graph_is_refused_on_the_cpu() -> None:
+    with pytest.raises(FaceaeError, match="--cuda-graph needs a GPU"):
+        small_learner(cuda_graph=True)
+
+
+@pytest.mark.parametrize("others", [{"compile": True}, {"accumulate": 2}])
+def test_cuda_graph_goes_alone(others: dict[str, Any]) -> None:
+    with pytest.raises(FaceaeError, match="--cuda-graph goes with neither --compile nor --acc"):
+        small_learner(cuda_graph=True, **others)
+
+
+@pytest.mark.filterwarnings("ignore:.torch.jit.script_method. is deprecated:DeprecationWarning")
+def test_compiling_without_a_compiler_is_one_clear_line() -> None:
+    from torch._inductor import config
+
+    message = r"--compile: .* install a C\+\+ compiler .*, or leave"
+    no_compiler = config.patch({"cpp.cxx": (None, "no-such-compiler")})
+    with no_compiler, pytest.raises(FaceaeError, match=message):
+        small_learner(compile=True)
 
 
 @pytest.mark.parametrize("total_steps", [1, 2, 9, 10, 11, 1000])

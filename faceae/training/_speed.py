@@ -1,0 +1,65 @@
+"""What makes a step faster and not every machine can do: compiling and CUDA graphs.
+
+What concerns CUDA is written from torch's documentation; it has not run on a GPU.
+"""
+
+import torch
+from torch import nn
+from torch._dynamo.exc import TorchDynamoException
+
+from faceae.errors import FaceaeError
+from faceae.model import ModelConfig
+
+from ._config import TrainConfig
+
+
+def check_speed_options(config: TrainConfig, device: torch.device, world_size: int) -> None:
+    """Raise FaceaeError where --compile or --cuda-graph cannot work; that takes some seconds."""
+    if config.compile:
+        _check_compiler(device)
+    if config.cuda_graph and device.type != "cuda":
+        raise FaceaeError(
+            "--cuda-graph needs a GPU, and training is on the CPU; leave it out "
+            "(--compile is the option for a CPU)"
+        )
+    if config.cuda_graph and world_size > 1:
+        raise FaceaeError("--cuda-graph works in one process only; leave it out under torchrun")
+
+
+def _check_compiler(device: torch.device) -> None:
+    def add_one(x: torch.Tensor) -> torch.Tensor:
+        return x + 1
+
+    try:
+        torch.compile(add_one)(torch.zeros(8, device=device))
+    except TorchDynamoException as error:
+        what = "a C++ compiler such as g++" if device.type == "cpu" else "Triton and a C compiler"
+        raise FaceaeError(
+            f"--compile: torch.compile does not work here ({str(error).splitlines()[0]}); "
+            f"install {what}, or leave it out"
+        ) from error
+
+
+def capture_graph(
+    objective: nn.Module,
+    config: TrainConfig,
+    model_config: ModelConfig,
+    device: torch.device,
+    amp_dtype: torch.dtype | None,
+) -> nn.Module:
+    """Return `objective` with forward and backward pass as CUDA graphs for the training batch.
+
+    The passes that warm up for it leave weights, BatchNorm's means and random state as they were.
+    """
+    size = model_config.image_size
+    images_NCHW = torch.zeros(config.batch_size, 3, size, size, device=device)
+    images_NCHW = images_NCHW.contiguous(memory_format=torch.channels_last)
+    before = {name: tensor.clone() for name, tensor in objective.state_dict().items()}
+    random_state = torch.cuda.get_rng_state(device)
+    # Casts that autocast remembered from one pass would not be part of the captured one.
+    with torch.autocast(device.type, amp_dtype, enabled=amp_dtype is not None, cache_enabled=False):
+        graphed = torch.cuda.make_graphed_callables(objective, (images_NCHW,))
+    objective.load_state_dict(before)
+    torch.cuda.set_rng_state(random_state, device)
+    assert isinstance(graphed, nn.Module), "a module in, a module out"
+    return graphed
