@@ -1,4 +1,4 @@
-"""Trained model -> ONNX / TorchScript, checked, and a session to run it in."""
+"""Trained model -> files for other software, checked, and a session to run it in."""
 
 from ._export import ExportedFile, ExportReport, export_model
 from ._formats import FormatName

@@ -113,12 +113,12 @@ def export_model(
 
     Raises:
         FaceaeError: a name that does not fit the format, a kind it cannot hold, a generator without
-            fitted latents, a device that the format's runtime cannot use, or a file that computes
-            something else than the model.
+            fitted latents, a runtime that is not installed or cannot use the device, or a file that
+            computes something else than the model.
     """
     form = FORMATS[format_name]
-    if path.suffix not in form.suffixes:
-        raise FaceaeError(f"-o {path}: the file must end in {' or '.join(form.suffixes)}")
+    _check_request(format_name, kind, path)
+    rewrite = rewrite and form.is_graph
     network = Network.of(source.model)
     written = rewrite_network(network) if rewrite else network
     module = source.build(kind, written)
@@ -143,6 +143,19 @@ def export_model(
         write_json(report.report_path, report.to_json())
         _publish(staged, path)
     return report
+
+
+def _check_request(format_name: FormatName, kind: Kind, path: Path) -> None:
+    form = FORMATS[format_name]
+    if form.suffixes and path.suffix not in form.suffixes:
+        raise FaceaeError(f"-o {path}: the file must end in {' or '.join(form.suffixes)}")
+    if not form.suffixes and path.exists():
+        raise FaceaeError(f"-o {path}: already there; name a new folder, or remove it first")
+    if kind not in form.kinds:
+        raise FaceaeError(
+            f"--what {kind}: {format_name} can hold only the {', '.join(form.kinds)}; "
+            "choose another format"
+        )
 
 
 @contextmanager

@@ -10,10 +10,14 @@ from torch import nn
 
 from ._info import ExportInfo, Kind
 from ._onnx import OnnxSession, write_onnx
+from ._openvino import OpenVinoSession, write_openvino
+from ._pt2 import open_pt2, write_pt2
 from ._session import Session
 from ._torchscript import open_torchscript, write_torchscript
+from ._triton import open_triton, write_triton
+from ._weights import SAFETENSORS_SUFFIX, open_weights, write_weights
 
-FormatName = Literal["onnx", "torchscript"]
+FormatName = Literal["onnx", "torchscript", "pt2", "openvino", "triton", "weights"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,16 +25,28 @@ class Format:
     """One format of files."""
 
     suffixes: tuple[str, ...]
-    """What a file's name may end in."""
+    """What a file's name may end in; (): it is a folder."""
     write: Callable[[nn.Module, ExportInfo, Path], None]
     """Write a module of `ExportSource.build`, with its metadata inside."""
     open: Callable[[Path, torch.device], Session]
     """Open what `write` wrote, on a device and nowhere else; each batch is run as a whole."""
     kinds: tuple[Kind, ...] = get_args(Kind)
     """What can be written in it."""
+    is_graph: bool = True
+    """Whether it holds the computation, which may be rewritten, and not the weights alone."""
 
 
 FORMATS: dict[FormatName, Format] = {
     "onnx": Format(suffixes=(".onnx",), write=write_onnx, open=OnnxSession),
     "torchscript": Format(suffixes=(".ts", ".pt"), write=write_torchscript, open=open_torchscript),
+    "pt2": Format(suffixes=(".pt2",), write=write_pt2, open=open_pt2),
+    "openvino": Format(suffixes=(".xml",), write=write_openvino, open=OpenVinoSession),
+    "triton": Format(suffixes=(), write=write_triton, open=open_triton),
+    "weights": Format(
+        suffixes=(".pt", SAFETENSORS_SUFFIX),
+        write=write_weights,
+        open=open_weights,
+        kinds=("decoder",),
+        is_graph=False,
+    ),
 }

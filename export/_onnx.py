@@ -26,11 +26,12 @@ _ERRORS_ONLY = 3
 
 
 def write_onnx(module: nn.Module, info: ExportInfo, path: Path) -> None:
-    """Write `module` as one ONNX file with a free batch size, metadata, and no traces of its maker.
+    """Write `module` as one ONNX file; see `make_onnx`."""
+    path.write_bytes(make_onnx(module, info).SerializeToString(deterministic=True))
 
-    Raises:
-        FaceaeError: the file would exceed the 2 GB a protobuf can hold.
-    """
+
+def make_onnx(module: nn.Module, info: ExportInfo) -> onnx.ModelProto:
+    """Return `module` as ONNX with a free batch size, metadata, and no traces of its maker."""
     with _quiet_exporter():
         program = torch.onnx.export(
             module,
@@ -44,12 +45,12 @@ def write_onnx(module: nn.Module, info: ExportInfo, path: Path) -> None:
             verbose=False,
         )
     assert program is not None
-    model = program.model_proto
+    model: onnx.ModelProto = program.model_proto
     _strip(model)
     _name_free_axes(model.graph, info)
     onnx.helper.set_model_props(model, info.to_metadata())
     onnx.checker.check_model(model, full_check=True)
-    path.write_bytes(model.SerializeToString(deterministic=True))
+    return model
 
 
 @contextmanager
@@ -65,6 +66,8 @@ def _quiet_exporter() -> Iterator[None]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", FutureWarning)
             warnings.simplefilter("ignore", DeprecationWarning)
+            # Where two inputs have the same free axis.
+            warnings.filterwarnings("ignore", "# The axis name: ", UserWarning)
             yield
     finally:
         logger.setLevel(level)

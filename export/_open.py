@@ -16,26 +16,33 @@ from ._rewrite import rewrite_network
 from ._session import Session, in_pieces
 from ._torch import TorchSession
 
+_RUN_ERRORS = (AssertionError, RuntimeError, ValueError, *RUN_ERRORS)
+"""What a runtime raises of inputs that a graph was not made for: torch.export, torch and OpenVINO,
+ONNX Runtime."""
+
 
 def open_session(path: Path, device: torch.device) -> Session:
     """Open a file written by `faceae export`, to run on `device` and nowhere else.
 
-    A TorchScript archive holds code, which torch runs: open only what comes from someone you
-    trust. An ONNX file holds none. What the file is follows from its suffix. It is run once, on one
-    face of zeros.
+    TorchScript and torch.export archives can hold code, which torch runs: open only those that come
+    from someone you trust. The other formats hold none. What the file is follows from its suffix.
+    It is run once, on one face.
 
     Raises:
         FaceaeError: a missing, truncated or foreign file, one whose graph is not of the
             architecture it names, another suffix, or a device that its runtime cannot use.
     """
+    if path.is_dir():
+        raise FaceaeError(f"{path}: is a folder; of a model repository, name the model.onnx in it")
     if not path.is_file():
         raise FaceaeError(f"{path}: no such file; `faceae export` writes one")
-    for form in FORMATS.values():
+    graphs = [form for form in FORMATS.values() if form.is_graph]
+    for form in graphs:
         if path.suffix in form.suffixes:
             session = form.open(path, device)
             _check_architecture(path, session)
             return in_pieces(session, device)
-    suffixes = ", ".join(suffix for form in FORMATS.values() for suffix in form.suffixes)
+    suffixes = ", ".join(suffix for form in graphs for suffix in form.suffixes)
     raise FaceaeError(f"{path}: an exported file ends in one of {suffixes}")
 
 
@@ -57,7 +64,7 @@ def _check_architecture(path: Path, session: Session) -> None:
     ]
     try:
         result = session.run(*inputs)
-    except (RuntimeError, ValueError, *RUN_ERRORS) as error:
+    except _RUN_ERRORS as error:
         problem, cause = str(error), error
     else:
         problem, cause = f"it returns {result.dtype} {result.shape}", None

@@ -63,14 +63,15 @@ def read_info(path: Path, needs: str, what: str) -> ExportInfo:
         with zipfile.ZipFile(path) as archive:
             damaged = archive.testzip()
             names = archive.namelist()
+            if not any(name.endswith(needs) for name in names):
+                # Another archive, or one within a file that was cut.
+                raise zipfile.BadZipFile(f"no {needs}")
             ours = [name for name in names if name.endswith(f"extra/{METADATA_NAME}")]
             metadata = json.loads(archive.read(ours[0])) if ours else {}
     except (zipfile.BadZipFile, ValueError) as error:
         raise FaceaeError(f"{path}: cut short or not {what}; export the run again") from error
     if damaged is not None:
         raise FaceaeError(f"{path}: damaged at {damaged}; export the run again")
-    if not any(name.endswith(needs) for name in names):
-        raise FaceaeError(f"{path}: not {what}; `faceae export --help` tells each format's suffix")
     return ExportInfo.from_metadata(path, metadata if isinstance(metadata, dict) else {})
 
 

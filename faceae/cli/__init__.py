@@ -25,7 +25,7 @@ VERBS = {
     "fit": "Fit the latent distribution new faces are drawn from.",
     "generate": "Draw new faces.",
     "morph": "Blend one face into another.",
-    "export": "Write a trained model as ONNX or TorchScript.",
+    "export": "Write a trained model for other software: ONNX, TorchScript, OpenVINO, ...",
     "doctor": "Print what this machine can and cannot run.",
 }
 

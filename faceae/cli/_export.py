@@ -12,6 +12,10 @@ if TYPE_CHECKING:
 _FORMATS = {
     "onnx": "For ONNX Runtime and everything else that reads ONNX: .onnx.",
     "torchscript": "For torch and libtorch, frozen: .ts or .pt.",
+    "pt2": "For torch.export.load: .pt2.",
+    "openvino": "For OpenVINO: .xml, and a .bin beside it.",
+    "triton": "For Triton: a model repository, a new folder.",
+    "weights": "The decoder's weights alone, for code of your own: .pt or .safetensors.",
 }
 
 
@@ -73,10 +77,10 @@ def _export(
     from faceae.device import resolve_device
     from faceae.training import read_run
 
-    from ._outputs import check_out_file
+    from ._outputs import check_out_file, check_parent
     from ._runs import latents_path, load_source
 
-    check_out_file(out)
+    check_parent(out) if format_name == "triton" else check_out_file(out)
     check_out_file(out.with_name(f"{out.name}.json"))
     run = read_run(run_path)
     with_sampler = kind == "generator" or latents_path(run).exists()

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -194,3 +195,12 @@ def test_suffix_that_could_not_be_opened_again(
 ) -> None:
     with pytest.raises(FaceaeError, match=rf"-o .*file\.bin: the file must end in \{suffix}"):
         export_model(source, format_name, "decoder", tmp_path / "file.bin", CPU)
+
+
+def test_openvino_that_is_not_installed(
+    source: ExportSource, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "openvino", None)
+    with pytest.raises(FaceaeError, match=r"not installed: pip install 'faceae\[openvino\]'"):
+        export_model(source, "openvino", "decoder", tmp_path / "d.xml", CPU)
+    assert list(tmp_path.iterdir()) == []

@@ -1,6 +1,7 @@
 import json
 import shutil
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import onnx
@@ -8,8 +9,8 @@ import pytest
 import torch
 
 import shards
-from export import open_session
-from faceae.cli import run
+from export import FormatName, open_session
+from faceae.cli import _export, run
 from faceae.latent import latent_noise
 from faceae.model import load_model, save_model
 
@@ -48,6 +49,17 @@ def test_decoder_needs_no_fit_and_is_the_default(
     assert "out  faces: N x 3 x 32 x 32 float32, [-1, 1], RGB" in text
     assert "checked on 72 fresh inputs in TorchScript" in text
     assert f"see {out}.json" in text
+
+
+def test_every_format_has_its_command() -> None:
+    assert list(_export.command.commands) == list(get_args(FormatName))
+
+
+def test_repository_is_a_folder(unfitted_run: Path, tmp_path: Path) -> None:
+    argv = ["export", "triton", str(unfitted_run), "--what", "encoder", "-o", str(tmp_path / "r")]
+    assert run(argv) == 0
+    assert (tmp_path / "r" / "encoder" / "config.pbtxt").read_text().startswith('name: "encoder"')
+    assert json.loads((tmp_path / "r.json").read_text())["format"] == "triton"
 
 
 def test_no_rewrite(unfitted_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -106,6 +118,12 @@ def test_bad_input(fitted_run: Path, tmp_path: Path, capsys: pytest.CaptureFixtu
         (["onnx", good, "-o", str(tmp_path / "d.ts")], "d.ts: the file must end in .onnx"),
         (["torchscript", good, "-o", str(tmp_path / "d.onnx")], "must end in .ts or .pt"),
         (["onnx", good, "-o", str(tmp_path / "no" / "d.onnx")], "there is no folder"),
+        (["triton", good, "-o", str(tmp_path / "no" / "d")], "there is no folder"),
+        (["triton", good, "-o", str(tmp_path)], "already there; name a new folder"),
+        (
+            ["weights", good, "-o", str(tmp_path / "w.pt"), "--what", "morph"],
+            "--what morph: weights can hold only the decoder",
+        ),
         (["onnx", good, "-o", str(tmp_path)], "is a folder; name a file in it"),
     ):
         assert run(["export", *argv]) == 1

@@ -1,0 +1,57 @@
+"""A model repository for Triton: `OUT/KIND/config.pbtxt` and `OUT/KIND/1/model.onnx`.
+
+The fields are those of Triton's model configuration (its model_config.proto). Its batching joins
+requests along the first axis of every input, which a number has not: a truncation is one a face.
+"""
+
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from ._info import ExportInfo, Port
+from ._onnx import OnnxSession, write_onnx
+
+MAX_BATCH_SIZE = 64
+"""Faces Triton joins to one batch; no batch above it was checked."""
+_MAX_QUEUE_DELAY_US = 2000
+"""A request waits this long for others to join it: less than one face takes on a CPU."""
+_DATA_TYPES = {"float32": "TYPE_FP32", "uint8": "TYPE_UINT8", "int64": "TYPE_INT64"}
+_MODEL_NAME = "model.onnx"
+
+
+def write_triton(module: nn.Module, info: ExportInfo, path: Path) -> None:
+    """Write `module` as the only model of a new repository `path`."""
+    info = replace(info, numbers_as_rows=True)
+    version = path / info.kind / "1"
+    version.mkdir(parents=True)
+    write_onnx(module, info, version / _MODEL_NAME)
+    (path / info.kind / "config.pbtxt").write_text(make_config(info), "utf-8", newline="\n")
+
+
+def open_triton(path: Path, device: torch.device) -> OnnxSession:
+    """Open the only model of a repository in ONNX Runtime, which is what Triton runs it in."""
+    (model,) = path.glob(f"*/1/{_MODEL_NAME}")
+    return OnnxSession(model, device)
+
+
+def make_config(info: ExportInfo) -> str:
+    """Return config.pbtxt. A morph takes no batches."""
+    lines = [
+        f'name: "{info.kind}"',
+        'platform: "onnxruntime_onnx"',
+        f"max_batch_size: {MAX_BATCH_SIZE if info.is_batched else 0}",
+        *(f"input {_describe(port, info.is_batched)}" for port in info.inputs),
+        f"output {_describe(info.output, info.is_batched)}",
+    ]
+    if info.is_batched:
+        delay = f"max_queue_delay_microseconds: {_MAX_QUEUE_DELAY_US}"
+        lines.append(f"dynamic_batching {{ {delay} }}")
+    return "\n".join(lines) + "\n"
+
+
+def _describe(port: Port, is_batched: bool) -> str:
+    sizes = port.shape[1:] if is_batched else port.shape
+    dims = ", ".join(str(-1 if isinstance(size, str) else size) for size in sizes)
+    return f'[ {{ name: "{port.name}" data_type: {_DATA_TYPES[port.dtype]} dims: [ {dims} ] }} ]'
