@@ -70,7 +70,9 @@ def test_other_archive_is_refused_before_torch_loads_it(
 ) -> None:
     monkeypatch.setattr(torch.export, "load", lambda *_, **__: pytest.fail("torch loaded it"))
     (tmp_path / "decoder.pt2").write_bytes((exported / "decoder.ts").read_bytes())
-    with pytest.raises(FaceaeError, match=r"decoder\.pt2: cut short or not a torch\.export archive"):
+    with pytest.raises(
+        FaceaeError, match=r"decoder\.pt2: cut short or not a torch\.export archive"
+    ):
         open_session(tmp_path / "decoder.pt2", CPU)
 
 
