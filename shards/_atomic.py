@@ -3,7 +3,7 @@
 import json
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
     """
     with discard_on_error(path) as part:
         yield part
-        publish([path])
+        publish({part: path})
 
 
 @contextmanager
@@ -46,17 +46,21 @@ def discard_on_error(path: Path) -> Iterator[Path]:
         raise
 
 
-def publish(paths: Sequence[Path]) -> None:
-    """Sync the parts of files that share a folder, give them their final names, sync the folder.
+def publish(parts: Mapping[Path, Path]) -> None:
+    """Sync parts, give them their final names, sync the folder.
+
+    Args:
+        parts: final names, all in one folder, by the part, on the same file system.
 
     Raises:
         OSError: as the file system reports it.
     """
-    for path in paths:
-        _sync(part_of(path))
-    for path in paths:
-        part_of(path).replace(path)
-    _sync_entry(paths[0].parent)
+    for part in parts:
+        _sync(part)
+    for part, path in parts.items():
+        part.replace(path)
+    for folder in {path.parent for path in parts.values()}:
+        _sync_entry(folder)
 
 
 def write_json(path: Path, obj: Any) -> None:

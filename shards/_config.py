@@ -2,7 +2,7 @@
 
 import math
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
 from ._errors import ShardsError
@@ -16,6 +16,7 @@ ALWAYS_REFUSABLE = 10
 ones are no broken source."""
 
 OnError = Literal["reject", "stop"]
+Executor = Literal["local", "ray"]
 
 
 def count_cpus() -> int:
@@ -54,8 +55,15 @@ class PackConfig:
     max_rejected: float = 0.01
     """Fraction of the images that may be refused before the pack stops; ten always may, unless it
     is 0."""
-    workers: int = field(default_factory=count_cpus)
-    """Processes; the bytes written do not depend on it."""
+    executor: Executor = "local"
+    """local: processes of this machine. ray: tasks on a Ray cluster, one a shard. The bytes written
+    depend neither on it nor on `workers`."""
+    address: str | None = None
+    """host:port of the Ray cluster's head; local: a cluster of this machine alone, while the pack
+    lasts; auto, the default: what RAY_ADDRESS says, else the cluster running on this machine."""
+    workers: int | None = None
+    """Processes, or tasks of a Ray cluster, at once; by default one a core, or as many as it has
+    CPUs."""
 
     def __post_init__(self) -> None:
         for name, value, minimum in (
@@ -80,6 +88,10 @@ class PackConfig:
             raise ShardsError(f"--on-error must be reject or stop, got {self.on_error!r}")
         if not 0 <= self.max_rejected <= 1:
             raise ShardsError(f"--max-rejected must be from 0 to 1, got {self.max_rejected:g}")
+        if self.executor not in ("local", "ray"):
+            raise ShardsError(f"--executor must be local or ray, got {self.executor!r}")
+        if self.address is not None and self.executor != "ray":
+            raise ShardsError("--address names a Ray cluster; add --executor ray")
         self._check_split()
 
     def _check_split(self) -> None:
@@ -96,6 +108,13 @@ class PackConfig:
         if self.on_error == "stop" or self.max_rejected == 0:
             return 0
         return max(ALWAYS_REFUSABLE, int(self.max_rejected * num_images))
+
+    @property
+    def num_processes(self) -> int:
+        """Processes of this machine."""
+        if self.workers is None or self.executor == "ray":
+            return count_cpus()
+        return self.workers
 
     @property
     def image_size(self) -> int | None:

@@ -6,7 +6,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -27,10 +27,11 @@ from ._open import check_shards
 from ._plan import Plan, ShardSlot, make_plan
 from ._pool import run_tasks, warm_up
 from ._progress import DUPLICATE, Progress, ShardRecord, claim_storage, describe_differences
+from ._ray import AUTO, connected, run_on_ray
 from ._remote import Location
 from ._storage import Storage, open_storage
 from ._tar import publish_shard
-from ._worker import PackedShard, PackWorker, TooManyRefused
+from ._worker import PackedShard, PackWorker, PublishingWorker, TooManyRefused
 
 OnProgress = Callable[[int, int], None]
 """Receives the number of images looked at so far, and the number to look at."""
@@ -58,14 +59,21 @@ def pack(config: PackConfig, on_progress: OnProgress | None = None) -> PackSumma
         OSError: as the file system reports it. As after a kill, the same call goes on.
     """
     _check_apart(config)
-    if config.workers > 1:
+    if config.executor == "ray":
+        with connected(config.address or AUTO):
+            return _pack(_make_absolute(config), on_progress or _ignore_progress)
+    if config.num_processes > 1:
         warm_up()
+    return _pack(config, on_progress or _ignore_progress)
+
+
+def _pack(config: PackConfig, on_progress: OnProgress) -> PackSummary:
     plan = make_plan(config)
     storage = open_storage(config.out)
     if storage.size(MANIFEST_NAME) is not None:
         return _accept_finished(plan, storage)
     with claim_storage(storage, plan.identify_run()) as progress:
-        _pack_missing(plan, progress, on_progress or _ignore_progress)
+        _pack_missing(plan, progress, on_progress)
         _finish(plan, progress)
     return summarize(config.out)
 
@@ -136,27 +144,70 @@ def _pack_missing(plan: Plan, progress: Progress, on_progress: OnProgress) -> No
     try:
         for _, record in _read_records((s for s in plan.slots() if s.name in done), progress):
             limit.add(record)
-        with (
-            progress.storage.scratch() as scratch,
-            _publish_meanwhile(progress, scratch) as publish,
-        ):
-            run_tasks(
-                PackWorker(
-                    folder=scratch,
-                    crop=config.crop,
-                    size=config.size,
-                    encoding=config.encoding,
-                    max_refused=limit.maximum,
-                    reader=plan.source.open_reader(),
-                ),
-                map(plan.make_task, missing),
-                processes=min(config.workers, max(len(missing), 1)),
-                on_result=lambda packed: _accept(packed, limit, publish),
-                on_ticks=lambda num_done: on_progress(num_done, num_images),
-                lock=progress.lock_path,
-            )
+        run = _run_on_ray if config.executor == "ray" else _run_here
+        run(plan, progress, missing, limit, lambda num_done: on_progress(num_done, num_images))
     except TooManyRefused as stopped:
         _stop(plan, progress, stopped.packed)
+
+
+def _run_here(
+    plan: Plan,
+    progress: Progress,
+    slots: list[ShardSlot],
+    limit: "_RefusalLimit",
+    on_ticks: Callable[[int], None],
+) -> None:
+    with (
+        progress.storage.scratch() as scratch,
+        _publish_meanwhile(progress, scratch) as publish,
+    ):
+        run_tasks(
+            _make_worker(plan, limit, scratch),
+            map(plan.make_task, slots),
+            processes=min(plan.config.num_processes, max(len(slots), 1)),
+            on_result=lambda packed: _accept(packed, limit, publish),
+            on_ticks=on_ticks,
+            lock=progress.lock_path,
+        )
+
+
+def _run_on_ray(
+    plan: Plan,
+    progress: Progress,
+    slots: list[ShardSlot],
+    limit: "_RefusalLimit",
+    on_ticks: Callable[[int], None],
+) -> None:
+    config = plan.config
+    run_on_ray(
+        PublishingWorker(_make_worker(plan, limit, Path()), progress.storage),
+        map(plan.make_task, slots),
+        at_once=config.workers,
+        paths=[path for path in (config.source, progress.lock_path) if isinstance(path, Path)],
+        on_result=lambda packed: _accept(packed, limit, progress.write),
+        on_ticks=on_ticks,
+    )
+
+
+def _make_absolute(config: PackConfig) -> PackConfig:
+    """Return the options with paths that hold in any folder."""
+
+    def make_absolute(location: Location) -> Location:
+        return location.absolute() if isinstance(location, Path) else location
+
+    return replace(config, source=make_absolute(config.source), out=make_absolute(config.out))
+
+
+def _make_worker(plan: Plan, limit: "_RefusalLimit", folder: Path) -> PackWorker:
+    config = plan.config
+    return PackWorker(
+        folder=folder,
+        crop=config.crop,
+        size=config.size,
+        encoding=config.encoding,
+        max_refused=limit.maximum,
+        reader=plan.source.open_reader(),
+    )
 
 
 @dataclass

@@ -160,5 +160,5 @@ def make_plan(config: PackConfig) -> Plan:
         split_by=split_by,
         notes=() if shortfall is None else (shortfall,),
         order=order,
-        duplicates=find_duplicates(source, config.workers) if config.drop_duplicates else {},
+        duplicates=find_duplicates(source, config.num_processes) if config.drop_duplicates else {},
     )

@@ -151,15 +151,23 @@ class LocalFolder:
 
     @contextmanager
     def scratch(self) -> Iterator[Path]:
-        """Yield the folder itself: renaming within it copies nothing."""
-        yield self.location
+        """Yield a new folder within, since renaming copies nothing, and delete it.
+
+        Nobody else writes there, not even a process that was taken for dead.
+        """
+        with tempfile.TemporaryDirectory(
+            prefix=_SCRATCH_PREFIX, suffix=PART_SUFFIX, dir=self.location
+        ) as folder:
+            yield Path(folder)
 
     def publish(self, scratch: Path, names: Sequence[str]) -> None:
         """Sync and rename the parts."""
-        publish([scratch / name for name in names])
+        for name in names:
+            (self.location / name).parent.mkdir(exist_ok=True)
+        publish({part_of(scratch / name): self.location / name for name in names})
 
     def _remove_parts(self) -> None:
-        for part in self.location.rglob(f"*{PART_SUFFIX}"):
+        for part in list(self.location.rglob(f"*{PART_SUFFIX}")):
             remove(part)
 
 

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,8 @@ from ._pool import Tick
 from ._prefetch import read_ahead
 from ._progress import DUPLICATE, ShardRecord
 from ._sources import Entry, Reader, escape
-from ._tar import Sample, write_shard
+from ._storage import Storage
+from ._tar import Sample, publish_shard, write_shard
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,6 +81,27 @@ class PackWorker:
                 record.digests.append(digest(data).hex())
                 yield _make_sample(image, carried, encoded, self.encoding)
             tick()
+
+
+@dataclass
+class PublishingWorker:
+    """Packs shards and gives them their names itself, as on another machine."""
+
+    worker: PackWorker
+    """Its folder is not used."""
+    storage: Storage
+
+    def run(self, task: ShardTask, tick: Tick) -> PackedShard:
+        """Write one shard and its index. Done twice, even at once, it comes to the same."""
+        with self.storage.scratch() as folder:
+            packed = replace(self.worker, folder=folder).run(task, tick)
+            if packed.is_whole and packed.record.shard is not None:
+                publish_shard(self.storage, folder, packed.record.shard)
+        return packed
+
+    def close(self) -> None:
+        """Close the source."""
+        self.worker.close()
 
 
 def _get_entry(image: PlannedImage) -> Entry:

@@ -75,7 +75,23 @@ def _parse_split(ctx: click.Context, param: click.Parameter, value: str) -> Spli
     help="Stop when more of the images are bad. Ten always may be, unless it is 0.",
 )
 @click.option(
-    "--workers", type=click.IntRange(min=1), metavar="N", help="Processes.  [default: one a core]"
+    "--executor",
+    type=click.Choice(["local", "ray"]),
+    default=PackConfig.executor,
+    show_default=True,
+    help="Processes of this machine, or tasks on a Ray cluster, one a shard.",
+)
+@click.option(
+    "--address",
+    metavar="HOST:PORT",
+    help="Of the Ray cluster's head; local starts one on this machine.  "
+    "[default: RAY_ADDRESS, else the one that runs on this machine]",
+)
+@click.option(
+    "--workers",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Processes; with Ray, tasks at once.  [default: one a core; as many as it has CPUs]",
 )
 @click.option(
     "--split",
@@ -96,6 +112,8 @@ def command(
     drop_duplicates: bool,
     on_error: Literal["reject", "stop"],
     max_rejected: float,
+    executor: Literal["local", "ray"],
+    address: str | None,
     workers: int | None,
     split: Split,
 ) -> None:
@@ -120,7 +138,9 @@ def command(
             drop_duplicates=drop_duplicates,
             on_error=on_error,
             max_rejected=max_rejected,
-            **({} if workers is None else {"workers": workers}),
+            executor=executor,
+            address=address,
+            workers=workers,
         )
     except ShardsError as error:
         raise click.UsageError(str(error)) from error
