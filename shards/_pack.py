@@ -28,7 +28,7 @@ from ._plan import Plan, ShardSlot, make_plan
 from ._pool import run_tasks, warm_up
 from ._progress import DUPLICATE, Progress, ShardRecord, claim_storage, describe_differences
 from ._ray import AUTO, connected, run_on_ray
-from ._remote import Location
+from ._remote import Location, is_web
 from ._storage import Storage, open_storage
 from ._tar import publish_shard
 from ._worker import PackedShard, PackWorker, PublishingWorker, TooManyRefused
@@ -36,7 +36,6 @@ from ._worker import PackedShard, PackWorker, PublishingWorker, TooManyRefused
 OnProgress = Callable[[int, int], None]
 """Receives the number of images looked at so far, and the number to look at."""
 
-_READ_ONLY = ("http://", "https://")
 _NUM_EXAMPLES = 3
 _MAX_UNPUBLISHED = 4
 """Finished shards that may wait for the disk; with more of them the workers wait too."""
@@ -110,15 +109,21 @@ def summarize(out: Location, *, already_complete: bool = False) -> PackSummary:
 
 
 def _check_apart(config: PackConfig) -> None:
-    if isinstance(config.out, str):
-        if config.out.startswith(_READ_ONLY):
-            raise ShardsError(f"{config.out} cannot be written; give a folder, s3:// or gs://")
-        return
-    source, out = config.source, config.out.resolve()
-    if isinstance(source, Path) and source.is_dir() and out.is_relative_to(source.resolve()):
+    if isinstance(config.out, str) and is_web(config.out):
+        raise ShardsError(f"{config.out} cannot be written; give a folder, s3:// or gs://")
+    if _lies_inside(config.out, config.source):
         raise ShardsError(f"{config.out} lies inside the source; choose a folder outside of it")
-    if out.exists() and not out.is_dir():
+    out = config.out
+    if isinstance(out, Path) and out.exists() and not out.is_dir():
         raise ShardsError(f"{config.out} is a file; choose a new folder for the dataset")
+
+
+def _lies_inside(out: Location, source: Location) -> bool:
+    if isinstance(out, Path) and isinstance(source, Path):
+        return source.is_dir() and out.resolve().is_relative_to(source.resolve())
+    if isinstance(out, str) and isinstance(source, str):
+        return f"{out.rstrip('/')}/".startswith(f"{source.rstrip('/')}/")
+    return False
 
 
 def _accept_finished(plan: Plan, storage: Storage) -> PackSummary:

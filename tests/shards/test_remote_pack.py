@@ -212,6 +212,24 @@ def test_places_that_cannot_be_written(configure: Configure, out: str, told: str
         pack(configure(out=out))
 
 
+def test_prefix_inside_the_source(configure: Configure, prefix: str) -> None:
+    for out in (prefix, f"{prefix}/out", f"{prefix}/"):
+        with pytest.raises(ShardsError, match="lies inside the source"):
+            pack(configure(source=prefix, out=out))
+
+
+def test_from_one_prefix_to_another_beside_it(
+    configure: Configure, prefix: str, photos: Path, hash_tree: HashTree
+) -> None:
+    local = pack(configure()).out
+    assert isinstance(local, Path)
+    for file in photos.iterdir():
+        MEMORY.pipe_file(f"{prefix}/photos/{file.name}", file.read_bytes())
+    pack(configure(source=f"{prefix}/photos", out=f"{prefix}/photos-packed"))
+    tars = {name: value for name, value in hash_tree(local).items() if name.endswith(".tar")}
+    assert tars.items() <= hash_objects(f"{prefix}/photos-packed").items()
+
+
 def test_nothing_is_left_of_a_pack_without_images(
     configure: Configure, prefix: str, photos: Path
 ) -> None:
