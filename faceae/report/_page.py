@@ -13,7 +13,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from faceae.evaluation import EvalRecord, Score
 from faceae.model import load_model, weights_hash
-from faceae.training import History, Run, read_history
+from faceae.training import History, Run, grid_path, read_history
 from shards import atomic_path
 
 from ._plots import (
@@ -75,7 +75,7 @@ def write_report(run: Run, path: Path) -> None:
         facts=_list_facts(run, history),
         curves=list(_draw_curves(run, history, evals)),
         evals=evals,
-        pictures=list(_find_pictures(run, evals)),
+        pictures=list(_find_pictures(run, history, evals)),
         tables=_list_tables(run),
     )
     with atomic_path(path) as part:
@@ -120,6 +120,9 @@ def _list_facts(run: Run, history: History) -> list[tuple[str, str]]:
             ("of the training time waits for data", f"{wait_share:.1%}"),
             ("training and measuring", _format_time(seconds)),
         ]
+    num_skipped = sum(metrics.skipped_steps for metrics in history.steps)
+    if num_skipped:
+        facts.append(("steps skipped, since float16 overflowed", f"{num_skipped:,}"))
     return [*facts, ("faces to train on", f"{run.num_train_images:,}")]
 
 
@@ -149,12 +152,13 @@ def _draw_curves(run: Run, history: History, evals: list[_Eval]) -> Iterator[_Fi
             yield _Figure(title=title, source=_embed(plot(history.steps)))
 
 
-def _find_pictures(run: Run, evals: list[_Eval]) -> Iterator[_Figure]:
-    grids = sorted((run.path / "grids").glob("epoch-*.png"))
-    if grids:
+def _find_pictures(run: Run, history: History, evals: list[_Eval]) -> Iterator[_Figure]:
+    # The grid of an epoch is written after its metrics.
+    drawn = [m.epoch for m in history.epochs if grid_path(run, m.epoch).exists()]
+    for epoch in drawn[-1:]:
         yield _Figure(
-            title=f"Held-out faces after epoch {int(grids[-1].stem.removeprefix('epoch-'))}",
-            source=_embed_file(grids[-1]),
+            title=f"Held-out faces after epoch {epoch}",
+            source=_embed_file(grid_path(run, epoch)),
             text="Rows take turns: originals, and under them their reconstructions.",
         )
     for evaluation in evals:

@@ -38,9 +38,13 @@ _STYLE: dict[str, Any] = {
 
 @style.context(_STYLE)
 def plot_loss(steps: Sequence[StepMetrics]) -> bytes:
-    """Return the training loss over the steps, on a logarithmic scale."""
-    figure, axes = _make_axes("step", "mean squared error in [-1, 1]")
-    axes.plot([m.step for m in steps], [m.loss for m in steps], color=_BLUE)
+    """Return the training loss over the steps, logarithmic, and the penalty in it, if there is."""
+    figure, axes = _make_axes("step", "loss on training faces")
+    x = [m.step for m in steps]
+    axes.plot(x, [m.loss for m in steps], color=_BLUE, label="loss")
+    if any(m.penalty > 0 for m in steps):
+        axes.plot(x, [m.penalty for m in steps], color=_ORANGE, label="penalty in it")
+        figure.legend(loc="outside upper right", ncols=2)
     axes.set_yscale("log")
     return _to_svg(figure)
 

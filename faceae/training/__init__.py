@@ -3,7 +3,7 @@
 from ._config import TrainConfig
 from ._evaluate import Evaluation, evaluate, psnr_db
 from ._history import History, read_history
-from ._log import EpochMetrics, Observer, StepMetrics
+from ._log import EpochMetrics, Observer, StepMetrics, grid_path
 from ._loop import TrainResult, resume, train
 from ._ranks import is_first_rank
 from ._run import Run, read_run
@@ -18,6 +18,7 @@ __all__ = [
     "TrainConfig",
     "TrainResult",
     "evaluate",
+    "grid_path",
     "is_first_rank",
     "psnr_db",
     "read_history",

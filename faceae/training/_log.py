@@ -22,6 +22,7 @@ from ._run import Run
 from ._step import Learner
 
 METRICS_NAME = "metrics.jsonl"
+GRIDS_NAME = "grids"
 _GRID_COLUMNS = 8
 
 log = logging.getLogger(__name__)
@@ -158,8 +159,8 @@ class RunLog:
             purge_step = bookmark.position.step + 1
         self._metrics = path.open("a", encoding="utf-8")
         self._board = SummaryWriter(run.path / "tensorboard", purge_step=purge_step)
-        self._grids = run.path / "grids"
-        self._grids.mkdir(exist_ok=True)
+        self._run = run
+        (run.path / GRIDS_NAME).mkdir(exist_ok=True)
 
     def write(self, metrics: StepMetrics | EpochMetrics) -> None:
         """Add one line to metrics.jsonl and the same numbers to TensorBoard."""
@@ -181,7 +182,7 @@ class RunLog:
             ]
         images_NCHW = torch.cat(rows)
         images_NHWC = images_NCHW.permute(0, 2, 3, 1).numpy()
-        save_grid(self._grids / f"epoch-{epoch:04}.png", images_NHWC, columns=columns)
+        save_grid(grid_path(self._run, epoch), images_NHWC, columns=columns)
         # TensorBoard lays them out itself, in rows of eight.
         self._board.add_images("faces", images_NCHW, step)
 
@@ -196,6 +197,11 @@ class RunLog:
         """Close the files."""
         self._board.close()
         self._metrics.close()
+
+
+def grid_path(run: Run, epoch: int) -> Path:
+    """Return where the grid of held-out faces after epoch `epoch`, from 1, is written."""
+    return run.path / GRIDS_NAME / f"epoch-{epoch:04}.png"
 
 
 def _cut_back(path: Path, num_bytes: int) -> None:

@@ -25,7 +25,7 @@ from ._checkpoint import (
 from ._config import TrainConfig
 from ._job import Job, Session
 from ._lock import lock_run
-from ._log import Observer, RunLog
+from ._log import GRIDS_NAME, Observer, RunLog
 from ._ranks import Ranks, open_ranks
 from ._run import Run, check_dataset, find_device, plan_run, reopen_run, write_run
 from ._step import make_learner
@@ -114,7 +114,7 @@ def _create(stack: ExitStack, run: Run) -> None:
 def _take_over(stack: ExitStack, run: Run) -> None:
     """Hold the run until `stack` is closed, and delete what a killed process left half-written."""
     stack.enter_context(lock_run(run.path))
-    for folder in (run.path, run.checkpoints_path, run.path / "grids"):
+    for folder in (run.path, run.checkpoints_path, run.path / GRIDS_NAME):
         for part in folder.glob(f"*{PART_SUFFIX}"):
             remove(part)
 

@@ -135,6 +135,20 @@ def test_run_that_has_just_begun(run_copy: Path) -> None:
     assert "No metrics yet" in page.text
 
 
+def test_penalty_and_skipped_steps_are_shown_where_there_are_some(run_copy: Path) -> None:
+    path = run_copy / "metrics.jsonl"
+    assert run(["report", str(run_copy)]) == 0
+    page = Page(run_copy / "report.html")
+    assert "penalty" not in svg_text(page.pictures["Loss"])
+    assert "skipped" not in page.text.split("|faces to train on|")[0]
+    text = path.read_text().replace('"penalty": 0.0', '"penalty": 0.1')
+    path.write_text(text.replace('"skipped_steps": 0', '"skipped_steps": 3'))
+    assert run(["report", str(run_copy)]) == 0
+    page = Page(run_copy / "report.html")
+    assert "penalty" in svg_text(page.pictures["Loss"])
+    assert "|3|steps skipped" in page.text
+
+
 def test_run_stopped_within_its_first_epoch(run_copy: Path) -> None:
     path = run_copy / "metrics.jsonl"
     first = path.read_text().splitlines(keepends=True)[0]
@@ -143,6 +157,12 @@ def test_run_stopped_within_its_first_epoch(run_copy: Path) -> None:
     page = Page(run_copy / "report.html")
     assert list(page.pictures)[:4] == CURVES[2:]
     assert "best held-out PSNR" not in page.text
+
+
+def test_run_killed_before_the_grid_of_its_last_epoch(run_copy: Path) -> None:
+    (run_copy / "grids" / "epoch-0001.png").rename(run_copy / "grids" / "epoch-x.png")
+    assert run(["report", str(run_copy)]) == 0
+    assert list(Page(run_copy / "report.html").pictures) == CURVES
 
 
 @pytest.mark.parametrize(
