@@ -1,32 +1,26 @@
 """Photographs to shards."""
 
-import hashlib
 import json
-from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, NoReturn
 
 from ._config import PackConfig, PackSummary
-from ._duplicates import count_repeats
 from ._errors import ShardsError
+from ._finish import finish, read_records, stop
 from ._manifest import (
     MANIFEST_NAME,
     PROGRESS_NAME,
     REJECTED_NAME,
-    SPLITS,
-    ShardInfo,
-    hash_json,
     read_dataset,
-    write_manifest,
 )
 from ._open import check_shards
 from ._plan import Plan, ShardSlot, make_plan
 from ._pool import run_tasks, warm_up
-from ._progress import DUPLICATE, Progress, ShardRecord, claim_storage, describe_differences
+from ._progress import Progress, ShardRecord, claim_storage, describe_differences
 from ._ray import AUTO, connected, run_on_ray
 from ._remote import Location, is_web
 from ._storage import Storage, open_storage
@@ -73,7 +67,7 @@ def _pack(config: PackConfig, on_progress: OnProgress) -> PackSummary:
         return _accept_finished(plan, storage)
     with claim_storage(storage, plan.identify_run()) as progress:
         _pack_missing(plan, progress, on_progress)
-        _finish(plan, progress)
+        finish(plan, progress)
     return summarize(config.out)
 
 
@@ -147,12 +141,12 @@ def _pack_missing(plan: Plan, progress: Progress, on_progress: OnProgress) -> No
     config = plan.config
     limit = _RefusalLimit(config.count_refusable(plan.num_images))
     try:
-        for _, record in _read_records((s for s in plan.slots() if s.name in done), progress):
+        for _, record in read_records((s for s in plan.slots() if s.name in done), progress):
             limit.add(record)
         run = _run_on_ray if config.executor == "ray" else _run_here
         run(plan, progress, missing, limit, lambda num_done: on_progress(num_done, num_images))
     except TooManyRefused as stopped:
-        _stop(plan, progress, stopped.packed)
+        stop(plan, progress, stopped.packed)
 
 
 def _run_here(
@@ -238,28 +232,6 @@ def _accept(
         raise TooManyRefused(packed)
 
 
-def _stop(plan: Plan, progress: Progress, packed: PackedShard | None) -> NoReturn:
-    """List what was refused and say why the pack does not go on."""
-    config = plan.config
-    lines = list(_read_rejected(plan, progress))
-    if packed is not None:
-        lines.extend(packed.record.rejected)
-    _write_rejected(progress.storage, lines)
-    lines = [line for line in lines if line["reason"] != DUPLICATE]
-    asked = "--on-error stop" if config.on_error == "stop" else "--max-rejected"
-    counts = Counter(line["reason"] for line in lines)
-    examples = "; ".join(
-        f"{line['name']}: {line['reason']}, {line['detail']}" for line in lines[:_NUM_EXAMPLES]
-    )
-    raise ShardsError(
-        f"{config.source}: stopped at {len(lines)} refused of {plan.num_images} images, {asked} "
-        f"allows {config.count_refusable(plan.num_images)}: {_format_counts(counts)} (first: "
-        f"{examples}); all so far are listed in {progress.storage.locate(REJECTED_NAME)}; "
-        f"mend the source and delete {config.out}, or run again with a larger --max-rejected "
-        "to do without them"
-    )
-
-
 @contextmanager
 def _publish_meanwhile(
     progress: Progress, scratch: Path
@@ -293,88 +265,6 @@ def _publish(progress: Progress, scratch: Path, name: str, record: ShardRecord) 
     if record.shard is not None:
         publish_shard(progress.storage, scratch, record.shard)
     progress.write(name, record)
-
-
-def _finish(plan: Plan, progress: Progress) -> None:
-    """Write rejected.jsonl, then dataset.json, from the records of the shards."""
-    storage = progress.storage
-    shards: dict[str, list[ShardInfo]] = {}
-    num_converted = 0
-    reasons: Counter[str] = Counter()
-    for slot, record in _read_records(plan.slots(), progress):
-        num_converted += record.num_converted
-        reasons.update(line["reason"] for line in record.rejected)
-        if record.shard is not None:
-            shards.setdefault(slot.split, []).append(record.shard)
-    if SPLITS[0] not in shards:
-        _give_up(plan, progress, reasons)
-    rejected_sha256 = _write_rejected(storage, _read_rejected(plan, progress))
-    identity = plan.identify()
-    image_size = plan.config.image_size
-    content = {
-        "config": identity,
-        "config_hash": hash_json(identity),
-        "encoding": plan.config.encoding,
-        "image_size": None if image_size is None else [image_size, image_size],
-        "split_by": plan.split_by,
-        "annotations": list(plan.annotations.fields or plan.source.fields),
-        "attribute_names": list(plan.annotations.attribute_names or plan.source.attribute_names),
-        "notes": list(plan.notes),
-        "num_converted": num_converted,
-        "num_duplicates": count_repeats(_read_digests(plan, progress)),
-        "num_rejected": dict(sorted(reasons.items())),
-        "rejected_sha256": rejected_sha256,
-    }
-    write_manifest(storage, content, shards)
-    progress.remove()
-
-
-def _read_records(
-    slots: Iterable[ShardSlot], progress: Progress
-) -> Iterator[tuple[ShardSlot, ShardRecord]]:
-    """Yield those shards that are done."""
-    for slot in slots:
-        record = progress.read(slot.name)
-        if record is not None:
-            yield slot, record
-
-
-def _read_rejected(plan: Plan, progress: Progress) -> Iterator[dict[str, Any]]:
-    for _, record in _read_records(plan.slots(), progress):
-        yield from record.rejected
-
-
-def _read_digests(plan: Plan, progress: Progress) -> Iterator[bytes]:
-    for _, record in _read_records(plan.slots(), progress):
-        yield from map(bytes.fromhex, record.digests)
-
-
-def _write_rejected(storage: Storage, lines: Iterable[dict[str, Any]]) -> str:
-    digest = hashlib.sha256()
-    with storage.writing(REJECTED_NAME) as part, part.open("wb") as file:
-        for rejected in lines:
-            line = json.dumps(rejected, ensure_ascii=False).encode("utf-8") + b"\n"
-            file.write(line)
-            digest.update(line)
-    return digest.hexdigest()
-
-
-def _give_up(plan: Plan, progress: Progress, reasons: Counter[str]) -> None:
-    """Leave nothing behind of a pack without an image to train on, and say why there is none."""
-    first = next(_read_rejected(plan, progress))
-    for name in (*SPLITS, REJECTED_NAME):
-        progress.storage.remove(name)
-    progress.remove()
-    if isinstance(plan.config.out, Path):
-        plan.config.out.rmdir()
-    raise ShardsError(
-        f"{plan.config.source}: no image is left to train on; refused: {_format_counts(reasons)} "
-        f"(first: {first['name']}: {first['detail']})"
-    )
-
-
-def _format_counts(reasons: Counter[str]) -> str:
-    return ", ".join(f"{count} {reason}" for reason, count in reasons.most_common())
 
 
 def _ignore_progress(num_done: int, num_images: int) -> None:
