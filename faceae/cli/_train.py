@@ -50,6 +50,15 @@ _SIGNAL_EXIT = 128
 @click.option("--lr", type=float, help="Peak learning rate (default 0.002).")
 @click.option("--clip-norm", type=float, help="Largest norm of the gradient (default: any).")
 @click.option(
+    "--model",
+    type=click.Choice(["plain", "denoising", "variational", "regularised"]),
+    help="Kind of autoencoder (default: plain).",
+)
+@click.option("--noise-std", type=float, help="Of denoising; pixels are in [-1, 1] (default 0.1).")
+@click.option("--kl-weight", type=float, help="Of variational (default 0.01).")
+@click.option("--free-bits", type=float, help="Of variational; nats a latent number (default 0).")
+@click.option("--latent-penalty", type=float, help="Of regularised (default 0.01).")
+@click.option(
     "--image-size",
     type=int,
     help="Height and width in pixels: 32, 64, 128 or 256 (default: as packed, else 64).",

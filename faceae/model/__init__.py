@@ -1,6 +1,6 @@
 """FaceAutoEncoder, its config, its pixels and its file."""
 
-from ._config import IMAGE_SIZES, ModelConfig
+from ._config import IMAGE_SIZES, ModelConfig, Variant
 from ._network import FaceAutoEncoder
 from ._pixels import to_float, to_uint8
 from ._weights import load_model, save_model, weights_hash
@@ -9,6 +9,7 @@ __all__ = [
     "IMAGE_SIZES",
     "FaceAutoEncoder",
     "ModelConfig",
+    "Variant",
     "load_model",
     "save_model",
     "to_float",

@@ -1,11 +1,15 @@
 """What fixes the shape of every weight."""
 
 from dataclasses import dataclass
+from typing import Literal, get_args
 
 from faceae.errors import FaceaeError
 
 IMAGE_SIZES = (32, 64, 128, 256)
 """Heights and widths in pixels a network can be built for."""
+Variant = Literal["plain", "denoising", "variational", "regularised"]
+"""Kinds of autoencoder. Weights differ for the variational one alone; the others differ in what
+training minimises."""
 _MAX_LATENT_SIZE = 16384
 _MAX_WIDTH = 1024
 
@@ -24,6 +28,8 @@ class ModelConfig:
     """Numbers that describe one face."""
     width: int = 64
     """Channels after the first convolution; the deepest layers have up to 8 times as many."""
+    variant: Variant = "plain"
+    """Kind of autoencoder."""
 
     def __post_init__(self) -> None:
         if self.image_size not in IMAGE_SIZES:
@@ -35,3 +41,6 @@ class ModelConfig:
             )
         if not 1 <= self.width <= _MAX_WIDTH:
             raise FaceaeError(f"width must be in 1-{_MAX_WIDTH}, got {self.width}")
+        if self.variant not in get_args(Variant):
+            variants = ", ".join(get_args(Variant))
+            raise FaceaeError(f"model must be one of {variants}, got {self.variant}")

@@ -29,13 +29,21 @@ class FaceAutoEncoder(nn.Module):
 
     Each encoder layer ends in LeakyReLU, the one that gives the latent vector too; that one and the
     first have no BatchNorm. No convolution has a bias but the decoder's last.
+
+    The variational one (Kingma and Welling, 2014) has a second last convolution, for the logarithm
+    of each latent number's variance; its latents, the means, come without LeakyReLU.
     """
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.config = config
         channels = _stage_channels(config)
-        self.encoder = _make_encoder(channels, config.latent_size)
+        is_variational = config.variant == "variational"
+        self.encoder = _make_encoder(channels, config.latent_size, linear_latents=is_variational)
+        if is_variational:
+            self.log_variance = nn.Conv2d(
+                channels[-1], config.latent_size, _SMALLEST_MAP, bias=False
+            )
         self.decoder = _make_decoder(channels, config.latent_size)
         for module in self.modules():
             if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
@@ -45,6 +53,15 @@ class FaceAutoEncoder(nn.Module):
         """Return latents, N x Z float, of faces, N x 3 x S x S float in [-1, 1], RGB."""
         z_NZ: Tensor = self.encoder(images).flatten(1)
         return z_NZ
+
+    def encode_distribution(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Return mean and logarithm of the variance of each latent number, both N x Z float.
+
+        Only the variational model has them; its mean is what `encode` returns.
+        """
+        maps_NCHW = self.encoder[:-2](images)
+        mean, log_variance = self.encoder[-2:](maps_NCHW), self.log_variance(maps_NCHW)
+        return mean.flatten(1), log_variance.flatten(1)
 
     def decode(self, z: Tensor) -> Tensor:
         """Return faces, N x 3 x S x S float in [-1, 1], RGB, of latents, N x Z float."""
@@ -62,7 +79,7 @@ def _stage_channels(config: ModelConfig) -> list[int]:
     return [config.width * min(2**stage, _MAX_WIDENING) for stage in range(num_stages)]
 
 
-def _make_encoder(channels: list[int], latent_size: int) -> nn.Sequential:
+def _make_encoder(channels: list[int], latent_size: int, *, linear_latents: bool) -> nn.Sequential:
     layers: list[nn.Module] = [
         nn.Conv2d(3, channels[0], 4, stride=2, padding=1, bias=False),
         nn.LeakyReLU(_SLOPE),
@@ -75,7 +92,7 @@ def _make_encoder(channels: list[int], latent_size: int) -> nn.Sequential:
         ]
     layers += [
         nn.Conv2d(channels[-1], latent_size, _SMALLEST_MAP, bias=False),
-        nn.LeakyReLU(_SLOPE),
+        nn.Identity() if linear_latents else nn.LeakyReLU(_SLOPE),
     ]
     return nn.Sequential(*layers)
 

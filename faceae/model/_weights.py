@@ -71,9 +71,10 @@ def _read_config(path: Path, metadata: dict[str, str]) -> ModelConfig:
         version, fields = record["version"], record["config"]
         if version != _VERSION:
             raise ValueError(f"version {version}, where this faceae reads {_VERSION}")
-        if not all(type(value) is int for value in fields.values()):
-            raise TypeError(f"not whole numbers: {fields}")
-        return ModelConfig(**fields)
+        config = ModelConfig(**fields)
+        if not all(type(fields[name]) is type(getattr(ModelConfig, name)) for name in fields):
+            raise TypeError(f"of other types: {fields}")
+        return config
     except (KeyError, AttributeError, TypeError, ValueError) as error:
         raise FaceaeError(
             f"{path}: its model config cannot be read ({error}); use the faceae that wrote it"

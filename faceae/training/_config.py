@@ -7,8 +7,15 @@ from pathlib import Path
 from faceae.data import LoaderKind
 from faceae.device import DeviceName
 from faceae.errors import FaceaeError
-from faceae.model import ModelConfig
+from faceae.model import ModelConfig, Variant
 from shards import Location
+
+_MODEL_OF_OPTION: dict[str, Variant] = {
+    "noise_std": "denoising",
+    "kl_weight": "variational",
+    "free_bits": "variational",
+    "latent_penalty": "regularised",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +43,19 @@ class TrainConfig:
     """Peak learning rate."""
     clip_norm: float | None = None
     """Largest norm of the gradient of all weights; a longer one is shortened to it. None: any."""
+    model: Variant = "plain"
+    """Kind of autoencoder."""
+    noise_std: float | None = None
+    """Standard deviation of the noise on what a denoising model sees, in pixels of [-1, 1].
+    None: 0.1."""
+    kl_weight: float | None = None
+    """Weight of a variational model's KL divergence from the standard normal distribution, in nats
+    a face, beside the sum of its squared errors. None: 0.01."""
+    free_bits: float | None = None
+    """Nats of each latent number's divergence that a variational model has for nothing. None: 0."""
+    latent_penalty: float | None = None
+    """Weight of half the squared length of a regularised model's latent vectors, beside the sum of
+    a face's squared errors. None: 0.01."""
     image_size: int | None = None
     """Height and width in pixels; None: that of the packed pictures, else 64."""
     latent_size: int = 1024
@@ -82,7 +102,10 @@ class TrainConfig:
             raise FaceaeError(f"checkpoint_minutes must be > 0, got {self.checkpoint_minutes:g}")
         # Refuses at once a shape that no network can have.
         image_size = {} if self.image_size is None else {"image_size": self.image_size}
-        ModelConfig(latent_size=self.latent_size, width=self.width, **image_size)
+        ModelConfig(
+            latent_size=self.latent_size, width=self.width, variant=self.model, **image_size
+        )
+        self._check_variant_options()
 
     def count_faces_a_rank(self, world_size: int) -> int:
         """Return the faces of one step in each of so many processes.
@@ -101,3 +124,12 @@ class TrainConfig:
                 f"--batch-size must be at least {2 * num_parts}: BatchNorm compares faces"
             )
         return self.batch_size // world_size
+
+    def _check_variant_options(self) -> None:
+        for name, model in _MODEL_OF_OPTION.items():
+            value = getattr(self, name)
+            option = "--" + name.replace("_", "-")
+            if value is not None and self.model != model:
+                raise FaceaeError(f"{option} is an option of --model {model}, not of {self.model}")
+            if value is not None and not (math.isfinite(value) and value >= 0):
+                raise FaceaeError(f"{option} must be a number of at least 0, got {value:g}")

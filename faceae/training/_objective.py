@@ -11,6 +11,8 @@ from torch.nn import functional
 
 from faceae.model import FaceAutoEncoder
 
+from ._config import TrainConfig
+
 
 class Losses(NamedTuple):
     """Scalars of one batch, on its device."""
@@ -21,12 +23,29 @@ class Losses(NamedTuple):
     """What the kind of model adds, without gradient; 0 for the plain one."""
 
 
+_NOISE_STD = 0.1
+_KL_WEIGHT = 0.01
+_LATENT_PENALTY = 0.01
+
+
+def make_objective(model: FaceAutoEncoder, config: TrainConfig) -> "Objective":
+    """Return what `config.model` minimises, around `model`."""
+    kinds = {
+        "plain": Objective,
+        "denoising": _Denoising,
+        "variational": _Variational,
+        "regularised": _Regularised,
+    }
+    return kinds[config.model](model, config)
+
+
 class Objective(nn.Module):
     """The plain autoencoder: the mean squared error of the reconstruction."""
 
-    def __init__(self, model: FaceAutoEncoder) -> None:
+    def __init__(self, model: FaceAutoEncoder, config: TrainConfig) -> None:
         super().__init__()
         self.model = model
+        self._config = config
 
     def forward(self, images_NCHW: torch.Tensor) -> Losses:
         """Return the losses of faces, N x 3 x H x W float32 in [-1, 1]."""
@@ -38,3 +57,44 @@ class Objective(nn.Module):
     def _encode(self, images_NCHW: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Return latents to decode, and the penalty."""
         return self.model.encode(images_NCHW), images_NCHW.new_zeros(())
+
+
+class _Denoising(Objective):
+    """Reconstructs faces from faces with Gaussian noise (Vincent et al., 2008)."""
+
+    def _encode(self, images_NCHW: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        std = _or_default(self._config.noise_std, _NOISE_STD)
+        noisy_NCHW = images_NCHW + std * torch.randn_like(images_NCHW)
+        return super()._encode(noisy_NCHW)
+
+
+class _Variational(Objective):
+    """Decodes latents drawn around their mean (Kingma and Welling, 2014), with a weighted KL
+    divergence (Higgins et al., 2017) and free bits (Kingma et al., 2016).
+
+    With KL weight w the loss is the negative bound on the likelihood of a Gaussian decoder of
+    variance w / 2, but for a factor and a constant.
+    """
+
+    def _encode(self, images_NCHW: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        mean_NZ, log_var_NZ = (part.float() for part in self.model.encode_distribution(images_NCHW))
+        z_NZ = mean_NZ + torch.randn_like(mean_NZ) * (0.5 * log_var_NZ).exp()
+        divergence_NZ = 0.5 * (mean_NZ.square() + log_var_NZ.exp() - 1.0 - log_var_NZ)
+        free_bits = _or_default(self._config.free_bits, 0.0)
+        divergence_Z = divergence_NZ.mean(0).clamp_min(free_bits)
+        weight = _or_default(self._config.kl_weight, _KL_WEIGHT)
+        return z_NZ, weight * divergence_Z.sum() / images_NCHW[0].numel()
+
+
+class _Regularised(Objective):
+    """Keeps latents short, as the regularised autoencoder of Ghosh et al. (2020)."""
+
+    def _encode(self, images_NCHW: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        z_NZ = self.model.encode(images_NCHW)
+        half_squared_length = 0.5 * z_NZ.float().square().sum(1).mean()
+        weight = _or_default(self._config.latent_penalty, _LATENT_PENALTY)
+        return z_NZ, weight * half_squared_length / images_NCHW[0].numel()
+
+
+def _or_default(value: float | None, default: float) -> float:
+    return default if value is None else value

@@ -85,6 +85,7 @@ def plan_run(config: TrainConfig, dataset: Dataset, device: torch.device) -> Run
         image_size=_choose_image_size(config.image_size, dataset),
         latent_size=config.latent_size,
         width=config.width,
+        variant=config.model,
     )
     held_out_split = _choose_held_out_split(dataset)
     amp = choose_amp(device, config.amp)

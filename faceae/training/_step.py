@@ -16,7 +16,7 @@ from faceae.model import FaceAutoEncoder, ModelConfig, to_float
 
 from ._batchnorm import synchronise_batchnorm
 from ._config import TrainConfig
-from ._objective import Losses, Objective
+from ._objective import Losses, make_objective
 from ._ranks import Ranks
 from ._speed import capture_graph, check_speed_options
 
@@ -72,7 +72,7 @@ def make_learner(
     if config.sync_batchnorm and ranks.world_size > 1:
         synchronise_batchnorm(model, device)
     model.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    joined = ranks.join(Objective(model.train()), device)
+    joined = ranks.join(make_objective(model.train(), config), device)
     network: Callable[[torch.Tensor], Losses] = joined.network
     if config.compile:
         network = torch.compile(joined.network)

@@ -8,6 +8,7 @@ import time
 from dataclasses import fields
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -62,6 +63,35 @@ def test_resume_without_a_run(
 ) -> None:
     assert run(arguments(dataset_npy, tmp_path / "nowhere", "--resume")) == 1
     assert "not a training run" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("model", ["denoising", "variational", "regularised"])
+def test_other_kinds_of_models_are_fitted_and_drawn_from(
+    dataset_npy: shards.Dataset, tmp_path: Path, model: str
+) -> None:
+    run_path, faces = tmp_path / "run", tmp_path / "faces.npy"
+    assert run(arguments(dataset_npy, run_path, "--no-amp", "--model", model)) == 0
+    assert read_run(run_path).config.model == read_run(run_path).model.variant == model
+    assert run(["fit", str(run_path), str(dataset_npy.path)]) == 0
+    assert run(["generate", str(run_path), str(faces), "-n", "3"]) == 0
+    assert np.load(faces).shape == (3, 32, 32, 3)
+
+
+def test_variational_model_is_exported_with_its_means(
+    dataset_npy: shards.Dataset, tmp_path: Path
+) -> None:
+    run_path, exported = tmp_path / "run", tmp_path / "autoencoder.ts"
+    assert run(arguments(dataset_npy, run_path, "--no-amp", "--model", "variational")) == 0
+    command = ["export", "torchscript", str(run_path), "--what", "autoencoder"]
+    assert run([*command, "-o", str(exported)]) == 0
+    assert json.loads((tmp_path / "autoencoder.ts.json").read_text())["rewritten"]
+
+
+def test_option_of_another_kind_of_model(
+    dataset_npy: shards.Dataset, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(arguments(dataset_npy, tmp_path / "run", "--kl-weight", "1")) == 2
+    assert "--kl-weight is an option of --model variational" in capsys.readouterr().err
 
 
 def test_restart_without_resume_is_wrong_usage(

@@ -98,3 +98,16 @@ def test_convolutions_start_as_dcgans_do() -> None:
         if isinstance(layer, torch.nn.Conv2d | torch.nn.ConvTranspose2d):
             assert layer.weight.mean().item() == pytest.approx(0.0, abs=3e-3)
             assert layer.weight.std().item() == pytest.approx(0.02, rel=0.1)
+
+
+def test_variational_encoder_has_the_plain_ones_keys_and_gives_latents_of_any_sign() -> None:
+    plain = FaceAutoEncoder(ModelConfig(image_size=32, latent_size=64, width=16))
+    config = ModelConfig(image_size=32, latent_size=64, width=16, variant="variational")
+    variational = FaceAutoEncoder(config)
+    assert variational.encoder.state_dict().keys() == plain.encoder.state_dict().keys()
+    images = torch.rand(4, 3, 32, 32) * 2 - 1
+    mean, log_variance = variational.encode_distribution(images)
+    assert mean.shape == log_variance.shape == (4, 64)
+    torch.testing.assert_close(variational.encode(images), mean)
+    # A LeakyReLU would have made what is below zero five times as short.
+    assert mean.min().abs() > 0.5 * mean.max()

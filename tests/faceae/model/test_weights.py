@@ -1,12 +1,21 @@
 import json
+from dataclasses import replace
 from pathlib import Path
+from typing import get_args
 
 import pytest
 import safetensors.torch
 import torch
 
 from faceae.errors import FaceaeError
-from faceae.model import FaceAutoEncoder, ModelConfig, load_model, save_model, weights_hash
+from faceae.model import (
+    FaceAutoEncoder,
+    ModelConfig,
+    Variant,
+    load_model,
+    save_model,
+    weights_hash,
+)
 
 CPU = torch.device("cpu")
 SMALL = ModelConfig(image_size=32, latent_size=16, width=4)
@@ -59,6 +68,22 @@ def test_hash_sees_one_changed_weight_and_one_changed_buffer(model: FaceAutoEnco
     assert len(hashes) == 3
 
 
+@pytest.mark.parametrize("variant", get_args(Variant))
+def test_variant_comes_back(tmp_path: Path, variant: Variant) -> None:
+    torch.manual_seed(0)
+    model = FaceAutoEncoder(replace(SMALL, variant=variant)).eval()
+    save_model(model, tmp_path / "model.safetensors")
+    loaded = load_model(tmp_path / "model.safetensors", CPU)
+    assert loaded.config.variant == variant
+    images = torch.rand(2, 3, 32, 32)
+    assert torch.equal(loaded(images), model(images))
+
+
+def test_files_from_before_the_variants_are_plain(saved: Path) -> None:
+    rewrite(saved, {"version": 1, "config": SMALL_FIELDS})
+    assert load_model(saved, CPU).config.variant == "plain"
+
+
 def test_missing_file(tmp_path: Path) -> None:
     with pytest.raises(FaceaeError, match=r"nowhere\.safetensors: no such file; `faceae train`"):
         load_model(tmp_path / "nowhere.safetensors", CPU)
@@ -109,6 +134,8 @@ def test_later_format_version(saved: Path) -> None:
         {"version": 1, "config": SMALL_FIELDS | {"image_size": 48}},
         {"version": 1, "config": SMALL_FIELDS | {"depth": 3}},
         {"version": 1, "config": SMALL_FIELDS | {"width": "4"}},
+        {"version": 1, "config": SMALL_FIELDS | {"variant": "gan"}},
+        {"version": 1, "config": SMALL_FIELDS | {"variant": 1}},
         {"version": 1, "config": SMALL_FIELDS | {"width": 4.0}},
     ],
 )

@@ -58,6 +58,17 @@ def test_resumed_run_ends_with_the_weights_of_an_unstopped_one(
     assert last == [line for line in without_times(unstopped.run) if "valid_psnr_db" in line]
 
 
+def test_noise_goes_on_where_it_stopped(
+    config: TrainConfig, final_hash: Any, signal_at: Any
+) -> None:
+    config = replace(config, model="variational", clip_norm=1.0, accumulate=2)
+    unstopped = replace(config, run=config.run.with_name("unstopped"))
+    train(unstopped)
+    train(config, signal_at(2))
+    resume(config.run, config.data, {})
+    assert final_hash(config.run) == final_hash(unstopped.run)
+
+
 def test_resume_of_a_stop_before_its_first_step(
     config: TrainConfig, checkpoint_names: Any, signal_at: Any
 ) -> None:
