@@ -137,7 +137,7 @@ def connected(address: str) -> Iterator[None]:
     _check_answer(address)
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     try:
-        ray.init(address, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
+        ray.init(address, include_dashboard=False, log_to_driver=False, logging_level="CRITICAL")
     except SystemExit as error:  # how Ray ends where something else answers
         raise _unreachable(address, "what answers there is no Ray cluster") from error
     except (ConnectionError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
@@ -192,6 +192,12 @@ def _explained(ray: Any) -> Iterator[None]:
     try:
         yield
     except ray.exceptions.RayTaskError as error:
+        if isinstance(error.cause, ray.exceptions.RayError):
+            why = str(error.cause).partition("\n")[0]
+            raise ShardsError(
+                f"a machine of the Ray cluster could not begin a task: {why}; install the same "
+                "version of faceae on all of them"
+            ) from error
         raise error.cause from error
     except ray.exceptions.RayError as error:
         raise ShardsError(

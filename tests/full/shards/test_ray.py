@@ -1,5 +1,6 @@
 """Packing on a Ray cluster of two nodes: the same bytes, whatever happens on the way."""
 
+import importlib
 import os
 import signal
 import socket
@@ -15,14 +16,15 @@ from shards import PackConfig, ShardsError, _pack, pack
 from shards._plan import ShardTask
 from shards._pool import Tick
 from shards._ray import AUTO, Surroundings, connected, get_versions, run_on_ray
+from shards._remote import connect
 from shards._worker import PackedShard, PublishingWorker
 
 HashTree = Callable[[Path], dict[str, str]]
 
 
 @pytest.fixture(scope="module")
-def cluster() -> Iterator[str]:
-    """The address of a cluster of two nodes with a CPU each."""
+def cluster(s3: str) -> Iterator[str]:
+    """The address of a cluster of two nodes with a CPU each, which know the S3 server."""
     import ray
     from ray.cluster_utils import Cluster
 
@@ -142,6 +144,26 @@ def test_what_tasks_cannot_mend(cluster: str, task: str, message: str) -> None:
             on_result=print,
             on_ticks=print,
         )
+
+
+class _UnknownWorker(_FailingWorker):
+    def __reduce__(self) -> tuple[Callable[[str], object], tuple[str]]:
+        return importlib.import_module, ("module_of_another_version",)
+
+
+def test_machine_that_lacks_our_code(cluster: str) -> None:
+    message = "could not begin a task: .*'module_of_another_version'; install the same version"
+    with pytest.raises(ShardsError, match=message), connected(cluster):
+        run_on_ray(_UnknownWorker(), [""], at_once=1, paths=[], on_result=print, on_ticks=print)
+
+
+def test_object_store(
+    config: PackConfig, expected: dict[str, str], bucket: str, hash_tree: HashTree, tmp_path: Path
+) -> None:
+    pack(replace(config, out=f"{bucket}/faces"))
+    file_system, path = connect(f"{bucket}/faces")
+    file_system.get(path, str(tmp_path / "copy"), recursive=True)
+    assert hash_tree(tmp_path / "copy") == expected
 
 
 class _CountingWorker:
