@@ -113,7 +113,7 @@ def find_annotations(source: Source) -> Annotations:
     """
     tables: dict[str, Table] = {}
     num_inside = 0
-    if source.kind == "shards":  # numbered, and described by their own json
+    if source.kind in ("shards", "parquet"):  # numbered, and described by their own
         return Annotations(tables=tables, num_files=0)
     images = source.entries.names
     for name in (PARTITION, *_FIELDS):

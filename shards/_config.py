@@ -33,7 +33,8 @@ class PackConfig:
     """
 
     source: Location
-    """A folder, a zip, a tar, a folder of tars, or a text file with one path or URL a line."""
+    """A folder, a zip, a tar, a Parquet file, a folder of tars or Parquet files, or a text file
+    with one path or URL a line; or the URL of such."""
     out: Location
     """Folder, or prefix such as s3://bucket/faces, to write; new, empty, or left by an interrupted
     pack with the same options."""

@@ -8,6 +8,8 @@ from pathlib import Path
 from ._decode import is_html
 from ._errors import ShardsError
 from ._folder import FolderReader
+from ._parquet import SUFFIX as PARQUET_SUFFIX
+from ._parquet import list_parquet
 from ._remote import Location, is_url, name_of
 from ._sources import IMAGE_SUFFIXES, Entries, Source, is_image_name, is_other_name
 from ._store import Store, open_beside, open_store, tell_kind
@@ -17,14 +19,16 @@ from ._zip import list_zip
 _ZIP_STARTS = (b"PK\x03\x04", b"PK\x05\x06")
 _UTF8_BOM = b"\xef\xbb\xbf"
 _TAR_SUFFIX = ".tar"
-_KINDS = "a folder, a zip, a tar or a text file of paths"
+_PARQUET_START = b"PAR1"
+_KINDS = "a folder, a zip, a tar, a Parquet file or a text file of paths"
 
 
 def list_source(location: Location) -> Source:
     """List the images of a source, telling its kind by what it is, not by its name.
 
     Folders are read recursively; hidden files and folders and `__MACOSX` are skipped. A folder
-    without images but with tars is a set of WebDataset shards. In a text file every line names an
+    without images but with tars is a set of WebDataset shards, one with Parquet files a dataset as
+    on the Hugging Face Hub. In a text file every line names an
     image, or every line a tar, relative to the file's folder or by URL; blank lines are skipped.
 
     Raises:
@@ -45,6 +49,8 @@ def _list_file(location: Location) -> Source:
     with closing(store):
         start = store.read_start(name)
         _refuse_html(location, start)
+        if name_of(location).endswith(PARQUET_SUFFIX) or start.startswith(_PARQUET_START):
+            return list_parquet(location, store, [name], single=True)
         if name_of(location).endswith(_TAR_SUFFIX) or _is_tar(store, name, start):
             return list_tars(location, store, [name], single=True)
         if _is_zip(store, name, start):
@@ -60,6 +66,9 @@ def _list_folder(location: Location) -> Source:
     tars = [name for name in others.names if name.endswith(_TAR_SUFFIX)]
     if tars and not images:
         return list_tars(location, store, tars, single=False)
+    parquets = [name for name in others.names if name.endswith(PARQUET_SUFFIX)]
+    if parquets and not images:
+        return list_parquet(location, store, parquets, single=False)
     return Source(
         kind="folder",
         path=location,

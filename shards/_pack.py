@@ -23,6 +23,8 @@ from ._pool import run_tasks, warm_up
 from ._progress import Progress, ShardRecord, claim_storage, describe_differences
 from ._ray import AUTO, connected, run_on_ray
 from ._remote import Location, is_web
+from ._sources import Reader, Source
+from ._spool import spool
 from ._storage import Storage, open_storage
 from ._tar import publish_shard
 from ._worker import PackedShard, PackWorker, PublishingWorker, TooManyRefused
@@ -31,6 +33,7 @@ OnProgress = Callable[[int, int], None]
 """Receives the number of images looked at so far, and the number to look at."""
 
 _NUM_EXAMPLES = 3
+_SPOOL_NAME = "spool"
 _MAX_UNPUBLISHED = 4
 """Finished shards that may wait for the disk; with more of them the workers wait too."""
 
@@ -160,8 +163,9 @@ def _run_here(
         progress.storage.scratch() as scratch,
         _publish_meanwhile(progress, scratch) as publish,
     ):
+        lasting = plan.config.out if isinstance(plan.config.out, Path) else scratch
         run_tasks(
-            _make_worker(plan, limit, scratch),
+            _make_worker(plan, limit, scratch, _open_reader(plan.source, lasting)),
             map(plan.make_task, slots),
             processes=min(plan.config.num_processes, max(len(slots), 1)),
             on_result=lambda packed: _accept(packed, limit, publish),
@@ -178,8 +182,10 @@ def _run_on_ray(
     on_ticks: Callable[[int], None],
 ) -> None:
     config = plan.config
+    shared = config.out if isinstance(config.out, Path) else None
+    reader = _open_reader(plan.source, shared)
     run_on_ray(
-        PublishingWorker(_make_worker(plan, limit, Path()), progress.storage),
+        PublishingWorker(_make_worker(plan, limit, Path(), reader), progress.storage),
         map(plan.make_task, slots),
         at_once=config.workers,
         paths=[path for path in (config.source, progress.lock_path) if isinstance(path, Path)],
@@ -197,7 +203,7 @@ def _make_absolute(config: PackConfig) -> PackConfig:
     return replace(config, source=make_absolute(config.source), out=make_absolute(config.out))
 
 
-def _make_worker(plan: Plan, limit: "_RefusalLimit", folder: Path) -> PackWorker:
+def _make_worker(plan: Plan, limit: "_RefusalLimit", folder: Path, reader: Reader) -> PackWorker:
     config = plan.config
     return PackWorker(
         folder=folder,
@@ -205,8 +211,24 @@ def _make_worker(plan: Plan, limit: "_RefusalLimit", folder: Path) -> PackWorker
         size=config.size,
         encoding=config.encoding,
         max_refused=limit.maximum,
-        reader=plan.source.open_reader(),
+        reader=reader,
     )
+
+
+def _open_reader(source: Source, folder: Path | None) -> Reader:
+    """Return what the workers read images with.
+
+    Args:
+        folder: that all workers see; None where there is none.
+    """
+    if not source.in_order:
+        return source.open_reader()
+    if folder is None:
+        raise ShardsError(
+            f"{source.path} is read in order, by way of a copy in OUT: with --executor ray give an "
+            "OUT that is a folder all nodes share, or do without Ray"
+        )
+    return spool(source, folder / PROGRESS_NAME / _SPOOL_NAME)
 
 
 @dataclass

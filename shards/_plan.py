@@ -158,7 +158,7 @@ def make_plan(config: PackConfig) -> Plan:
         source=source,
         annotations=annotations,
         split_by=split_by,
-        notes=() if shortfall is None else (shortfall,),
+        notes=(*source.notes, *(() if shortfall is None else (shortfall,))),
         order=order,
         duplicates=find_duplicates(source, config.num_processes) if config.drop_duplicates else {},
     )

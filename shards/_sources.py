@@ -7,7 +7,7 @@ import hashlib
 import json
 import posixpath
 from array import array
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
@@ -30,7 +30,7 @@ class Entry(NamedTuple):
     name: str
     """Path inside the source, POSIX; what the sample's json says."""
     num_bytes: int | None
-    """None: a listed file that is not there."""
+    """None: a listed file that is not there, or an image whose size only reading it tells."""
     crc: int | None = None
     """Of a zip's member."""
     mtime_ns: int | None = None
@@ -103,7 +103,8 @@ class Source:
     """A listed source."""
 
     kind: str
-    """folder, zip, list, tar, or shards: several tars, whose images bring their own json."""
+    """folder, zip, list, tar, parquet, or shards: several tars, whose images bring their own
+    json."""
     path: Location
     entries: Entries
     """The images, in a fixed order."""
@@ -116,6 +117,13 @@ class Source:
     fields: tuple[str, ...] = ()
     """What the images' own json brings besides the attributes' names, by the first image."""
     attribute_names: tuple[str, ...] = ()
+    in_order: bool = False
+    """Reading in another order than that of the entries is slow; their places begin with their
+    numbers."""
+    people: tuple[Hashable, ...] | None = None
+    """Who is shown, where the source says so of each image."""
+    notes: tuple[str, ...] = ()
+    """What the user should know, a line each."""
 
     def hash_listing(self, *, with_times: bool) -> str:
         """Return a sha256 that changes with the names, sizes and checksums of the images.

@@ -30,8 +30,8 @@ def split_entries(
     told = [split for split in entries.splits if split is not None]
     if len(told) == len(entries):
         return "source", told
-    people: Sequence[Hashable] | None = annotations.get_identities()
-    if people is None and source.kind != "shards":  # whose folders hold whatever fitted in
+    people: Sequence[Hashable] | None = annotations.get_identities() or source.people
+    if people is None and source.kind not in ("shards", "parquet"):  # of which each holds whatever
         people = _get_person_folders(entries.names)
     rng = np.random.default_rng(seed)
     if people is not None:

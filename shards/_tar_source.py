@@ -51,7 +51,7 @@ def list_tars(location: Location, store: Store, names: Sequence[str], *, single:
     Raises:
         ShardsError: a tar is compressed, damaged or cut short.
     """
-    splits = None if single else _guess_splits(names)
+    splits = None if single else guess_splits(names)
     with closing(store):
         containers = tuple(describe_container(store, name) for name in names)
         found = Entries(
@@ -190,7 +190,7 @@ def read_directory(store: Store, name: str) -> Iterator[_Member]:
             raise ShardsError(f"{where} is a tar cut short; get it again")
 
 
-def _guess_splits(names: Sequence[str]) -> list[str] | None:
+def guess_splits(names: Sequence[str]) -> list[str] | None:
     """Return the split of each tar, where their paths name training and another one."""
     matches = [_SPLIT.fullmatch(name) for name in names]
     splits = [SPLIT_NAMES[m[1].lower()] for m in matches if m is not None]

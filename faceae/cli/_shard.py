@@ -119,11 +119,11 @@ def command(
 ) -> None:
     """Pack the photographs of SOURCE into the new dataset OUT.
 
-    SOURCE is a folder, a zip, a tar, a folder of WebDataset shards, or a text file with one path or
-    URL a line; or the URL of such (s3://, gs://, https://). Every image is decoded before it is
-    packed; what cannot be used is refused and listed in OUT/rejected.jsonl. An interrupted pack
-    goes on when the same command is run again. OUT may be the prefix of an object store, such as
-    s3://bucket/faces.
+    SOURCE is a folder, a zip, a tar, a Parquet file, a folder of WebDataset shards or of Parquet
+    files, or a text file with one path or URL a line; or the URL of such (s3://, gs://, https://).
+    Every image is decoded before it is packed; what cannot be used is refused and listed in
+    OUT/rejected.jsonl. An interrupted pack goes on when the same command is run again. OUT may be
+    the prefix of an object store, such as s3://bucket/faces.
     """
     try:
         config = PackConfig(

@@ -1,6 +1,7 @@
 """What is found in folders, zips and lists, and how broken ones are named."""
 
 import os
+import sys
 import zipfile
 from contextlib import closing
 from pathlib import Path
@@ -179,7 +180,7 @@ def test_html_page_in_place_of_a_file(tmp_path: Path, name: str) -> None:
 @pytest.mark.parametrize(("name", "content"), [("a.zip", b"text"), ("a.txt", b"a\0b")])
 def test_file_of_another_kind(tmp_path: Path, name: str, content: bytes) -> None:
     (tmp_path / name).write_bytes(content)
-    with pytest.raises(ShardsError, match="is none of these: a folder, a zip, a tar or"):
+    with pytest.raises(ShardsError, match="is none of these: a folder, a zip, a tar, a Par"):
         list_source(tmp_path / name)
 
 
@@ -228,3 +229,10 @@ def test_columns_give_back_what_they_were_made_of() -> None:
     assert list(Entries(listed).sorted()) == listed[::-1]
     assert list(Entries(listed).select(lambda name: name == "a")) == listed[1:]
     assert list(Entries()) == list(Entries().sorted()) == []
+
+
+def test_parquet_without_its_library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "train").write_bytes(b"PAR1 and so on PAR1")  # told by content
+    monkeypatch.setitem(sys.modules, "pyarrow.lib", None)
+    with pytest.raises(ShardsError, match=r"train is Parquet: pip install 'faceae\[parquet\]'"):
+        list_source(tmp_path / "train")

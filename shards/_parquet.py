@@ -1,0 +1,303 @@
+"""Photographs in Parquet files, laid out as on the Hugging Face Hub.
+
+A row is an image: a column {bytes, path}, or plain bytes, beside columns that describe it. Rows can
+only be read group by group, hundreds at once, so the images are read in order (`Source.in_order`).
+"""
+
+import bisect
+import itertools
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ._decode import ImageRefused
+from ._errors import ShardsError
+from ._remote import Location
+from ._sources import Container, Entries, Entry, Source
+from ._store import Store, check_unchanged, describe_container, open_store
+from ._tar_source import guess_splits
+
+if TYPE_CHECKING:
+    import pyarrow
+    from pyarrow.parquet import ParquetFile
+
+SUFFIX = ".parquet"
+
+_BINARY_NAMES = frozenset({"image", "img", "jpg", "jpeg", "png", "picture", "photo"})
+_PEOPLE = ("identity", "celeb_id", "person_id")
+"""Columns that tell who is shown."""
+_RESERVED = ("width", "height")
+"""Fields of a sample's json that every pack sets anew."""
+_CELEBA_NAMES = """
+    5_o_Clock_Shadow Arched_Eyebrows Attractive Bags_Under_Eyes Bald Bangs Big_Lips Big_Nose
+    Black_Hair Blond_Hair Blurry Brown_Hair Bushy_Eyebrows Chubby Double_Chin Eyeglasses Goatee
+    Gray_Hair Heavy_Makeup High_Cheekbones Male Mouth_Slightly_Open Mustache Narrow_Eyes No_Beard
+    Oval_Face Pale_Skin Pointy_Nose Receding_Hairline Rosy_Cheeks Sideburns Smiling Straight_Hair
+    Wavy_Hair Wearing_Earrings Wearing_Hat Wearing_Lipstick Wearing_Necklace Wearing_Necktie Young
+"""
+_CELEBA = frozenset(_CELEBA_NAMES.split())
+"""CelebA's attributes, which may be columns of integers."""
+_ROWS = 16
+"""Decoded at once of a row group."""
+_LISTED_ROWS = 4096
+_BUFFER_BYTES = 1 << 20
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Columns:
+    """What the columns of a file hold."""
+
+    image: str
+    has_path: bool
+    """Whether the images carry their names."""
+    is_struct: bool
+    attributes: tuple[str, ...]
+    people: str | None
+    fields: tuple[str, ...]
+    left_out: tuple[str, ...]
+    """Columns that JSON cannot hold."""
+
+    @property
+    def used(self) -> list[str]:
+        people = [] if self.people is None else [self.people]
+        return [self.image, *self.attributes, *people, *self.fields]
+
+
+def list_parquet(location: Location, store: Store, names: Sequence[str], *, single: bool) -> Source:
+    """List the images of Parquet files.
+
+    Columns of booleans, and of integers named like CelebA's attributes, become attributes; a column
+    that tells who is shown becomes `identity`, and the others fields, of the sample's json. Where
+    the files' names tell splits, training among them, the images keep theirs.
+
+    Args:
+        location: the source.
+        store: what holds the files.
+        names: the files.
+        single: the source is one of these files itself, not a folder.
+
+    Raises:
+        ShardsError: pyarrow is missing, a file is damaged, or their columns are not of this layout.
+    """
+    splits = None if single else guess_splits(names)
+    people: list[Any] = []
+    with closing(store):
+        containers = tuple(describe_container(store, name) for name in names)
+        columns = _read_columns(store, names)
+        entries = Entries(
+            Entry(
+                name if single else f"{names[number]}/{name}",
+                None,
+                place=(total, number, row),
+                split=splits[number] if splits else None,
+            )
+            for total, (number, row, name) in enumerate(_list_rows(store, names, columns, people))
+        )
+    left_out = ", ".join(columns.left_out)
+    described = {"attributes": columns.attributes, "identity": columns.people}
+    return Source(
+        kind="parquet",
+        path=location,
+        entries=entries,
+        others=Entries(),
+        open_reader=lambda: ParquetReader(
+            open_store(store.root), tuple(names), containers, columns
+        ),
+        containers=containers,
+        fields=(*(name for name, found in described.items() if found), *columns.fields),
+        attribute_names=columns.attributes,
+        in_order=True,
+        people=tuple(people) if people and None not in people else None,
+        notes=(f"columns left out, which JSON cannot hold: {left_out}",) if left_out else (),
+    )
+
+
+@dataclass
+class ParquetReader:
+    """Reads rows; fast in order, a row group anew for each image in any other."""
+
+    store: Store
+    names: tuple[str, ...]
+    listed: tuple[Container, ...]
+    """The files, as they were."""
+    columns: _Columns
+    _number: int | None = None
+    """Of the open file."""
+    _start: int = 0
+    """Row that `_batch` begins with."""
+    _batch: "pyarrow.RecordBatch | None" = None
+    _batches: "Generator[tuple[int, pyarrow.RecordBatch]] | None" = None
+
+    def prefetch(self, entries: Sequence[Entry]) -> None:
+        """Do nothing: what is read in order needs no asking ahead."""
+
+    def read(self, entry: Entry) -> bytes:
+        """Return a row's image; see `Reader`."""
+        image = self._get(entry, self.columns.image)
+        if image is None:
+            raise ImageRefused("missing", "the row holds no image")
+        data: bytes | None = image["bytes"] if self.columns.is_struct else image
+        if not data:
+            raise ImageRefused("missing", "the row holds a path, but no bytes")
+        return data
+
+    def describe(self, entry: Entry) -> dict[str, Any]:
+        """Return what the other columns say, as JSON; see `Reader`."""
+        columns = self.columns
+        described = {name: self._get(entry, name) for name in columns.fields}
+        described = {name: value for name, value in described.items() if value is not None}
+        if columns.people is not None:
+            described["identity"] = self._get(entry, columns.people)
+        if columns.attributes:
+            values = {name: self._get(entry, name) for name in columns.attributes}
+            if not set(values.values()) <= {-1, 0, 1}:
+                raise ImageRefused("bad attributes", "one is neither of -1, 0 and 1")
+            described["attributes"] = {n: 1 if value == 1 else -1 for n, value in values.items()}
+        return described
+
+    def close(self) -> None:
+        """Close the open file."""
+        if self._batches is not None:
+            self._batches.close()
+        self._number = self._batch = self._batches = None
+        self.store.close()
+
+    def _get(self, entry: Entry, column: str) -> Any:
+        _, number, row = entry.place
+        if self._batches is None or number != self._number or row < self._start:
+            self._open(number, row)
+            assert self._batches is not None
+        while self._batch is None or row >= self._start + self._batch.num_rows:
+            self._start, self._batch = next(self._batches)
+        return self._batch.column(column)[row - self._start].as_py()
+
+    def _open(self, number: int, row: int) -> None:
+        self.close()
+        name = self.names[number]
+        check_unchanged(self.store, name, self.listed[number])
+        self._number, self._start = number, row
+        self._batches = _read_batches(self.store, name, self.columns.used, row=row)
+
+
+@contextmanager
+def _open(store: Store, name: str) -> "Iterator[ParquetFile]":
+    """Open a file; what goes wrong with it in the block is told in one line.
+
+    Raises:
+        ShardsError: it is damaged, or pyarrow is not there to read it.
+    """
+    where = store.locate(name)
+    try:
+        from pyarrow.lib import ArrowException
+        from pyarrow.parquet import ParquetFile
+    except ImportError as error:
+        raise ShardsError(f"{where} is Parquet: pip install 'faceae[parquet]'") from error
+    with store.open(name) as stream:
+        try:
+            yield ParquetFile(
+                stream,
+                buffer_size=_BUFFER_BYTES,  # of each column, in place of the whole of a row group
+                pre_buffer=False,
+                page_checksum_verification=True,
+            )
+        except (ArrowException, OSError) as error:
+            text = (str(error) or type(error).__name__).splitlines()[0]
+            message = f"{where} cannot be read as Parquet ({text}); get it again"
+            raise ShardsError(message) from error
+
+
+def _read_batches(
+    store: Store, name: str, columns: list[str], *, row: int = 0, num_rows: int = _ROWS
+) -> "Generator[tuple[int, pyarrow.RecordBatch]]":
+    """Yield batches of rows and the row each begins with, from the row group that holds `row`."""
+    with _open(store, name) as file:
+        sizes = [file.metadata.row_group(n).num_rows for n in range(file.num_row_groups)]
+        starts = list(itertools.accumulate(sizes, initial=0))
+        group = bisect.bisect_right(starts, row) - 1
+        start, groups = starts[group], range(group, len(sizes))
+        for batch in file.iter_batches(num_rows, groups, columns, use_threads=False):
+            yield start, batch
+            start += batch.num_rows
+
+
+def _read_columns(store: Store, names: Sequence[str]) -> _Columns:
+    """Return what the columns hold, of all files the same."""
+    found = []
+    for name in names:
+        with _open(store, name) as file:
+            found.append(_tell_columns(store.locate(name), file.schema_arrow))
+    for name, columns in zip(names, found, strict=True):
+        if columns != found[0]:
+            raise ShardsError(
+                f"{store.locate(name)} has other columns than {store.locate(names[0])}; "
+                "pack them on their own"
+            )
+    return found[0]
+
+
+def _tell_columns(where: str, schema: "pyarrow.Schema") -> _Columns:
+    from pyarrow import types
+
+    def is_binary(kind: "pyarrow.DataType") -> bool:
+        return bool(types.is_binary(kind) or types.is_large_binary(kind))
+
+    def is_plain(kind: "pyarrow.DataType") -> bool:
+        if types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind):
+            return is_plain(kind.value_type)
+        tests = (types.is_boolean, types.is_integer, types.is_floating)
+        texts = (types.is_string, types.is_large_string, types.is_null)
+        return any(test(kind) for test in (*tests, *texts))
+
+    structs = [
+        column.name
+        for column in schema
+        if types.is_struct(column.type)
+        and column.type.get_field_index("bytes") >= 0
+        and is_binary(column.type.field("bytes").type)
+    ]
+    plain = [c.name for c in schema if is_binary(c.type) and c.name.lower() in _BINARY_NAMES]
+    images = structs or plain
+    if len(images) != 1:
+        what = f"several image columns ({', '.join(images)})" if images else "no image column"
+        raise ShardsError(
+            f"{where} has {what}; one is needed, of {{bytes, path}}, or of bytes and called image; "
+            f"its columns: {', '.join(schema.names)}"
+        )
+    image = schema.field(images[0])
+    others = [c for c in schema if c.name != image.name]
+    people = next((c.name for name in _PEOPLE for c in others if c.name == name), None)
+    attributes = [
+        c.name
+        for c in others
+        if types.is_boolean(c.type) or (types.is_integer(c.type) and c.name in _CELEBA)
+    ]
+    rest = [c for c in others if c.name not in (*attributes, people, *_RESERVED)]
+    return _Columns(
+        image=image.name,
+        has_path=bool(structs) and image.type.get_field_index("path") >= 0,
+        is_struct=bool(structs),
+        attributes=tuple(attributes),
+        people=people,
+        fields=tuple(c.name for c in rest if is_plain(c.type)),
+        left_out=tuple(c.name for c in rest if not is_plain(c.type)),
+    )
+
+
+def _list_rows(
+    store: Store, names: Sequence[str], columns: _Columns, people: list[Any]
+) -> Iterator[tuple[int, int, str]]:
+    """Yield file, row and name of each image, and note who it shows. No image's bytes are read."""
+    path = [f"{columns.image}.path"] if columns.has_path else []
+    who = [] if columns.people is None else [columns.people]
+    for number, name in enumerate(names):
+        if not path and not who:
+            with _open(store, name) as file:
+                num_rows = file.metadata.num_rows
+            yield from ((number, row, f"{row:09}") for row in range(num_rows))
+            continue
+        for start, batch in _read_batches(store, name, path + who, num_rows=_LISTED_ROWS):
+            people.extend(batch.column(who[0]).to_pylist() if who else ())
+            images = batch.column(columns.image).to_pylist() if path else [None] * batch.num_rows
+            for row, image in enumerate(images, start=start):
+                yield number, row, (image or {}).get("path") or f"{row:09}"
