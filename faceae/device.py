@@ -9,14 +9,18 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Literal
+from pathlib import Path
+from typing import Literal, NamedTuple
 
+import psutil
 import torch
 from torch import nn
 
 from faceae.errors import FaceaeError
 
 DeviceName = Literal["auto", "cpu", "cuda"]
+CachePlace = Literal["none", "ram", "vram"]
+CacheMode = Literal["auto", "none", "ram", "vram"]
 
 _BF16_MIN_CAPABILITY = (8, 0)
 """Compute capability of the first GPUs with bfloat16 tensor cores (Ampere)."""
@@ -24,6 +28,11 @@ _BF16_MIN_CAPABILITY = (8, 0)
 _MIN_SPEEDUP = 1.1
 """Below this ratio of step times a lower precision is not worth its rounding."""
 
+
+_CACHE_SHARE = 0.5
+"""Of the memory that is free, the largest part that `auto` gives to a cache."""
+
+_CGROUP = Path("/sys/fs/cgroup")
 
 _MAX_DECODE_THREADS = 8
 """More of them decode faster than one device trains."""
@@ -37,6 +46,15 @@ class AmpChoice:
     """None: float32 without autocast."""
     scaler: bool
     """Whether gradients need loss scaling (float16 only)."""
+    reason: str
+    """One line for the log."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CacheChoice:
+    """Where a training split is held in memory, and why."""
+
+    place: CachePlace
     reason: str
     """One line for the log."""
 
@@ -159,3 +177,61 @@ def measure_bf16_speedup() -> float:
             y_NCHW.float().sum().backward()
             runs.append(time.perf_counter() - start)
     return min(seconds[False]) / min(seconds[True])
+
+
+def choose_cache(device: torch.device, requested: CacheMode, num_bytes: int) -> CacheChoice:
+    """Return where to hold the images of an epoch.
+
+    `auto` takes the device's memory, else the host's, where the images fit into half of what is
+    free there now. Of several processes that share the images each GPU holds a part; the host is
+    taken to hold them all.
+
+    Args:
+        num_bytes: of all images.
+
+    Raises:
+        FaceaeError: what was asked for does not exist here, or does not fit into what is free.
+    """
+    if requested == "none":
+        return CacheChoice(place="none", reason="no cache, as asked for")
+    if requested == "vram" and device.type != "cuda":
+        raise FaceaeError("--cache vram needs a GPU, this run is on the CPU; take --cache ram")
+    places: list[_CachePlan] = [_CachePlan("ram", num_bytes, measure_free_memory())]
+    if device.type == "cuda":
+        world_size = int(os.environ.get("WORLD_SIZE", "1"))
+        num_free = torch.cuda.mem_get_info(device)[0]
+        places.insert(0, _CachePlan("vram", -(-num_bytes // world_size), num_free))
+    if requested != "auto":
+        (plan,) = (plan for plan in places if plan.place == requested)
+        if plan.num_bytes > plan.num_free:
+            raise FaceaeError(f"--cache {requested}: {plan}; take --cache none or auto")
+        return CacheChoice(place=requested, reason=f"{plan}, as asked for")
+    for plan in places:
+        if plan.num_bytes <= _CACHE_SHARE * plan.num_free:
+            return CacheChoice(place=plan.place, reason=f"{plan}, so they fit into half of it")
+    plans = "; ".join(map(str, places))
+    return CacheChoice(place="none", reason=f"{plans}: more than half of it")
+
+
+class _CachePlan(NamedTuple):
+    place: CachePlace
+    num_bytes: int
+    num_free: int
+
+    def __str__(self) -> str:
+        return (
+            f"the images take {self.num_bytes / 2**30:.2g} GiB of "
+            f"{self.num_free / 2**30:.2g} GiB free {self.place}"
+        )
+
+
+def measure_free_memory() -> int:
+    """Return the bytes that this process may still take without swapping, limits of its container
+    included."""
+    free: int = psutil.virtual_memory().available
+    try:
+        limit = (_CGROUP / "memory.max").read_text()
+        used = (_CGROUP / "memory.current").read_text()
+    except OSError:
+        return free  # no such limits: another system, or no container
+    return free if limit.strip() == "max" else min(free, max(0, int(limit) - int(used)))

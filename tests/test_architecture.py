@@ -11,7 +11,7 @@ ROOT = Path(__file__).parent.parent
 PACKAGES = ("shards", "faceae", "export")
 MAY_IMPORT = {
     "shards": set(),
-    "faceae.data": {"shards", "faceae.errors"},
+    "faceae.data": {"shards", "faceae.device", "faceae.errors"},
     "faceae.model": {"shards", "faceae.errors"},
     "faceae.synthetic": {"shards", "faceae.errors"},
     "faceae.latent": {"shards", "faceae.errors", "faceae.data", "faceae.model", "faceae.device"},

@@ -82,6 +82,11 @@ _SIGNAL_EXIT = 128
 )
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), help="Default: auto.")
 @click.option("--loader", type=click.Choice(["auto", "dali", "webdataset"]), help="Default: auto.")
+@click.option(
+    "--cache",
+    type=click.Choice(["auto", "none", "ram", "vram"]),
+    help="Hold the training faces in memory once they were read (default: auto, where they fit).",
+)
 @click.option("--seed", type=int, help="Of first weights, order and mirroring (default 0).")
 def command(
     data: Location, run_path: Path, resume: bool, restart_epoch: bool, **options: Any

@@ -56,6 +56,7 @@ class TrainProgress(Observer):
             f"{run.num_train_images} faces of {size}x{size} to train on; "
             f"{run.device}, {run.number_type_reason}"
         )
+        self._tell(f"cache: {run.cache} ({run.cache_reason})")
         if step:
             self._tell(f"going on after step {step} of {total_steps}")
         self._task = self._bar.add_task("training", total=total_steps, completed=step, speed="")

@@ -1,34 +1,61 @@
 """Which loader reads the shards."""
 
 import logging
+from dataclasses import replace
 from typing import Literal
 
 import torch
 
+from faceae.device import CachePlace
 from faceae.errors import FaceaeError
 from shards import Dataset
 
+from ._cache import CachedLoader
 from ._config import Loader, LoaderConfig
 from ._webdataset import WebDatasetLoader
 
 LoaderKind = Literal["auto", "dali", "webdataset"]
 
+_FILL_BATCH = 256
+"""Images read at a time to fill a cache."""
+
 log = logging.getLogger(__name__)
 
 
 def make_loader(
-    kind: LoaderKind, dataset: Dataset, config: LoaderConfig, device: torch.device
+    kind: LoaderKind,
+    dataset: Dataset,
+    config: LoaderConfig,
+    device: torch.device,
+    cache: CachePlace = "none",
 ) -> Loader:
     """Return a loader of one split of a dataset; `auto` takes DALI where it can be imported.
 
     Both loaders give the same pictures (the mean difference of a pixel is far below 1 of 255), in
     training each in an order of its own.
 
+    Args:
+        cache: where to hold what was read: `ram` is the host's memory, `vram` that of `device`.
+            Only training has use for it; evaluation reads anew.
+
     Raises:
         FaceaeError: DALI was asked for and cannot be imported, or the split is too small.
         shards.ShardsError: the dataset has no such split.
     """
     _warn_if_enlarging(dataset, config)
+    if cache == "none" or not config.training:
+        return _open(kind, dataset, config, device)
+    in_order = replace(config, training=False, batch_size=_FILL_BATCH)
+    return CachedLoader(
+        dataset,
+        config,
+        device,
+        on_device=cache == "vram",
+        open_reader=lambda: _open(kind, dataset, in_order, device),
+    )
+
+
+def _open(kind: LoaderKind, dataset: Dataset, config: LoaderConfig, device: torch.device) -> Loader:
     if kind == "webdataset":
         log.info("%s: webdataset loader, as asked for", config.split)
         return WebDatasetLoader(dataset, config, device)

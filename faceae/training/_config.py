@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from faceae.data import LoaderKind
-from faceae.device import DeviceName
+from faceae.device import CacheMode, DeviceName
 from faceae.errors import FaceaeError
 from faceae.model import ModelConfig, Variant
 from shards import Location
@@ -72,6 +72,8 @@ class TrainConfig:
     """Where to train; auto: the GPU where there is one."""
     loader: LoaderKind = "auto"
     """What reads the shards; auto: DALI where it can be imported."""
+    cache: CacheMode = "auto"
+    """Where to hold the training faces after they were read once; auto: where they fit."""
     seed: int = 0
     """Of the first weights, the order of the faces and their flips."""
     log_steps: int = 20

@@ -153,7 +153,8 @@ def _open_loader(
         world_size=ranks.world_size,
         num_threads=count_decode_threads(),
     )
-    return stack.enter_context(closing(make_loader(run.config.loader, dataset, config, device)))
+    loader = make_loader(run.config.loader, dataset, config, device, run.cache)
+    return stack.enter_context(closing(loader))
 
 
 def _finish(

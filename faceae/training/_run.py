@@ -11,7 +11,8 @@ from typing import Any, Literal
 import torch
 
 import faceae
-from faceae.device import choose_amp, resolve_device, why_no_cuda
+from faceae.data import count_cached_bytes
+from faceae.device import CachePlace, choose_amp, choose_cache, resolve_device, why_no_cuda
 from faceae.errors import FaceaeError
 from faceae.model import IMAGE_SIZES, ModelConfig
 from shards import Dataset, parse_location, write_json
@@ -48,6 +49,9 @@ class Run:
     number_type: NumberType
     """Type the training computes in."""
     number_type_reason: str
+    cache: CachePlace
+    """Where the training faces are held."""
+    cache_reason: str
     versions: Mapping[str, str | None]
     """Of faceae and the packages results depend on; None: not installed."""
 
@@ -89,6 +93,8 @@ def plan_run(config: TrainConfig, dataset: Dataset, device: torch.device) -> Run
     )
     held_out_split = _choose_held_out_split(dataset)
     amp = choose_amp(device, config.amp)
+    cached_bytes = count_cached_bytes(dataset, "train", model.image_size)
+    cache = choose_cache(device, config.cache, cached_bytes)
     return Run(
         config=config,
         model=model,
@@ -99,6 +105,8 @@ def plan_run(config: TrainConfig, dataset: Dataset, device: torch.device) -> Run
         device="cuda" if device.type == "cuda" else "cpu",
         number_type=_name_number_type(amp.dtype),
         number_type_reason=amp.reason,
+        cache=cache.place,
+        cache_reason=cache.reason,
         versions=_read_versions(),
     )
 

@@ -1,4 +1,5 @@
 import os
+from pathlib import Path
 
 import pytest
 import torch
@@ -133,3 +134,60 @@ def test_decode_threads_where_the_system_tells_only_the_number_of_cores(
     assert device.count_decode_threads() == 3
     monkeypatch.setattr(os, "cpu_count", lambda: None)
     assert device.count_decode_threads() == 1
+
+
+GIB = 2**30
+
+
+@pytest.fixture
+def memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine with 10 GiB free, its GPU with 4."""
+    monkeypatch.setattr(device, "measure_free_memory", lambda: 10 * GIB)
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (4 * GIB, 8 * GIB))
+    monkeypatch.delenv("WORLD_SIZE", raising=False)
+
+
+@pytest.mark.usefixtures("memory")
+@pytest.mark.parametrize(
+    ("kind", "gib", "place"),
+    [
+        ("cpu", 5, "ram"),
+        ("cpu", 6, "none"),
+        ("cuda", 2, "vram"),
+        ("cuda", 3, "ram"),
+        ("cuda", 6, "none"),
+    ],
+)
+def test_auto_caches_in_half_of_the_free_memory(kind: str, gib: int, place: str) -> None:
+    choice = device.choose_cache(torch.device(kind), "auto", gib * GIB)
+    assert choice.place == place
+    assert f"take {gib} GiB of 10 GiB free ram" in choice.reason or place == "vram"
+
+
+@pytest.mark.usefixtures("memory")
+def test_each_gpu_caches_its_share(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "4")
+    assert device.choose_cache(torch.device("cuda"), "auto", 8 * GIB).place == "vram"
+
+
+@pytest.mark.usefixtures("memory")
+def test_a_cache_that_cannot_be_is_an_error() -> None:
+    with pytest.raises(FaceaeError, match="--cache vram needs a GPU"):
+        device.choose_cache(torch.device("cpu"), "vram", 1)
+    with pytest.raises(FaceaeError, match=r"--cache ram: .*11 GiB of 10 GiB.*--cache none"):
+        device.choose_cache(torch.device("cpu"), "ram", 11 * GIB)
+    assert device.choose_cache(torch.device("cpu"), "ram", 9 * GIB).place == "ram"
+    assert device.choose_cache(torch.device("cpu"), "none", 1).place == "none"
+
+
+def test_free_memory_knows_the_limit_of_a_container(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(device, "_CGROUP", tmp_path)
+    unlimited = device.measure_free_memory()
+    assert unlimited > 2**20
+    (tmp_path / "memory.current").write_text(f"{3 * 2**20}\n")
+    (tmp_path / "memory.max").write_text("max\n")
+    assert device.measure_free_memory() > 2**20
+    (tmp_path / "memory.max").write_text(f"{4 * 2**20}\n")
+    assert device.measure_free_memory() == 2**20

@@ -95,7 +95,8 @@ def odd(face_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> shards.D
 @pytest.fixture
 def joint(config: TrainConfig, odd: shards.Dataset) -> TrainConfig:
     """Four epochs of three steps; each leaves three pictures out."""
-    return replace(config, data=odd.path, sync_batchnorm=True, log_steps=1, epochs=4, lr=1e-2)
+    changes = {"data": odd.path, "log_steps": 1, "epochs": 4, "lr": 1e-2}
+    return replace(config, sync_batchnorm=True, cache="none", **changes)
 
 
 def open_loader(dataset: shards.Dataset, split: str, **options: Any) -> Loader:

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 import shards
-from faceae.device import AmpChoice
+from faceae.device import AmpChoice, CacheMode
 from faceae.errors import FaceaeError
 from faceae.training import Run, TrainConfig, _run, read_run
 from faceae.training._run import check_dataset, find_device, plan_run, reopen_run, write_run
@@ -266,3 +266,11 @@ def test_batch_that_processes_cannot_share(
 ) -> None:
     with pytest.raises(FaceaeError, match=message):
         replace(config, batch_size=batch_size).count_faces_a_rank(world_size)
+
+
+@pytest.mark.parametrize(("asked", "place"), [("auto", "ram"), ("none", "none")])
+def test_where_the_faces_are_held_is_kept(
+    config: TrainConfig, dataset_npy: shards.Dataset, asked: CacheMode, place: str
+) -> None:
+    write_run(plan_run(replace(config, cache=asked), dataset_npy, CPU))
+    assert read_run(config.run).cache == place
