@@ -152,13 +152,25 @@ def make_plan(config: PackConfig) -> Plan:
         order[name] = members[rng.permutation(len(members))]
     if not len(order[SPLITS[0]]):
         raise ShardsError(f"{config.source} has no image to train on; check the partition file")
-    shortfall = describe_shortfall(source, annotations)
+    found = (
+        describe_shortfall(source, annotations),
+        _describe_empty(config, split_by, {name for name in order if len(order[name])}),
+    )
     return Plan(
         config=config,
         source=source,
         annotations=annotations,
         split_by=split_by,
-        notes=(*source.notes, *(() if shortfall is None else (shortfall,))),
+        notes=(*source.notes, *(note for note in found if note is not None)),
         order=order,
         duplicates=find_duplicates(source, config.num_processes) if config.drop_duplicates else {},
     )
+
+
+def _describe_empty(config: PackConfig, split_by: str, filled: set[str]) -> str | None:
+    """Say so where a split that was asked for gets no image; else None."""
+    asked = [name for name, share in zip(SPLITS, config.split, strict=True) if share > 0]
+    empty = [name for name in asked if name not in filled]
+    if not empty or split_by in ("partition", "source"):  # where nothing was asked for
+        return None
+    return f"too few images for --split: none in {' and '.join(empty)}"

@@ -312,3 +312,10 @@ def test_split_that_does_not_exist(configure: Configure) -> None:
     dataset = open_dataset(pack(configure(split=(1, 0, 0))).out)
     with pytest.raises(ShardsError, match="no samples in split 'valid'; it has: train"):
         dataset.shard_paths("valid")
+
+
+def test_split_without_images_is_noted(configure: Configure, tmp_path: Path) -> None:
+    summary = pack(configure(split=(0.98, 0.01, 0.01)))
+    assert summary.num_samples == {"train": 20}
+    assert summary.notes == ("too few images for --split: none in valid and test",)
+    assert pack(configure(split=(0.5, 0.5, 0), out=tmp_path / "two")).notes == ()
