@@ -59,6 +59,13 @@ _SIGNAL_EXIT = 128
 @click.option("--free-bits", type=float, help="Of variational; nats a latent number (default 0).")
 @click.option("--latent-penalty", type=float, help="Of regularised (default 0.01).")
 @click.option(
+    "--init",
+    metavar="WEIGHTS",
+    type=click.Path(path_type=Path),
+    help="Begin with these: .safetensors, or a state dict of torch.save (.pt, .pth), of a whole "
+    "model or of its decoder.",
+)
+@click.option(
     "--image-size",
     type=int,
     help="Height and width in pixels: 32, 64, 128 or 256 (default: as packed, else 64).",

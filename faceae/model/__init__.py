@@ -1,6 +1,7 @@
 """FaceAutoEncoder, its config, its pixels and its file."""
 
 from ._config import IMAGE_SIZES, ModelConfig, Variant
+from ._initial import load_initial_weights
 from ._network import FaceAutoEncoder
 from ._pixels import to_float, to_uint8
 from ._weights import load_model, save_model, weights_hash
@@ -10,6 +11,7 @@ __all__ = [
     "FaceAutoEncoder",
     "ModelConfig",
     "Variant",
+    "load_initial_weights",
     "load_model",
     "save_model",
     "to_float",

@@ -62,6 +62,9 @@ class TrainConfig:
     """Numbers that describe one face."""
     width: int = 64
     """Channels after the first convolution."""
+    init: Path | None = None
+    """Weights to begin with: safetensors, or a state dict of torch.save (.pt, .pth); None: random
+    ones."""
     amp: bool = True
     """Compute in bfloat16 or float16 where the device is faster so."""
     compile: bool = False

@@ -12,6 +12,7 @@ import torch
 from faceae.data import Loader, LoaderConfig, make_loader
 from faceae.device import count_decode_threads, resolve_device
 from faceae.errors import FaceaeError
+from faceae.model import load_initial_weights
 from shards import PART_SUFFIX, Dataset, Location, open_dataset, remove
 
 from ._checkpoint import (
@@ -60,6 +61,7 @@ def train(config: TrainConfig, observer: Observer | None = None) -> TrainResult:
     with open_ranks() as ranks, ExitStack() as stack:
         run = ranks.agree(lambda: _plan(config))
         session = ranks.together(lambda: _open_session(stack, ranks, run, config.data))
+        ranks.together(lambda: _load_initial(session))
         ranks.on_first(lambda: _create(stack, run))
         return _finish(stack, session, None, observer)
 
@@ -140,6 +142,12 @@ def _open_session(stack: ExitStack, ranks: Ranks, run: Run, data: Location) -> S
     return Session(run=run, ranks=ranks, learner=learner, train=train, held_out=held_out)
 
 
+def _load_initial(session: Session) -> None:
+    """Begin with the weights that were asked for."""
+    if session.run.config.init is not None:
+        load_initial_weights(session.learner.model, session.run.config.init)
+
+
 def _open_loader(
     stack: ExitStack, ranks: Ranks, run: Run, dataset: Dataset, device: torch.device, *, split: str
 ) -> Loader:
@@ -201,6 +209,7 @@ def _restart_epoch(session: Session) -> Bookmark:
 
 def _first_step(session: Session) -> Bookmark:
     log.warning("%s: no checkpoint to go on from; starting at the first step", session.run.path)
+    _load_initial(session)
     return Bookmark(
         position=Position(),
         loaders=[],

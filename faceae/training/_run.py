@@ -132,7 +132,8 @@ def read_run(path: Path) -> Run:
             raise ValueError(f"not {_FORMAT} version {_VERSION}")
         asked = record.pop("config")
         data = parse_location(asked.pop("data"))
-        config = TrainConfig(**(asked | {"data": data, "run": path}))
+        init = None if asked["init"] is None else Path(asked["init"])
+        config = TrainConfig(**(asked | {"data": data, "run": path, "init": init}))
         return Run(config=config, model=ModelConfig(**record.pop("model")), **record)
     except (KeyError, AttributeError, TypeError, ValueError) as error:
         raise FaceaeError(
@@ -252,7 +253,11 @@ def _read_versions() -> dict[str, str | None]:
 
 def _to_json(run: Run) -> dict[str, Any]:
     record = dataclasses.asdict(run)
-    record["config"] |= {"data": str(run.config.data), "run": str(run.config.run)}
+    paths = ("data", "run", "init")
+    record["config"] |= {
+        name: None if record["config"][name] is None else str(record["config"][name])
+        for name in paths
+    }
     return record
 
 

@@ -87,6 +87,14 @@ def test_variational_model_is_exported_with_its_means(
     assert json.loads((tmp_path / "autoencoder.ts.json").read_text())["rewritten"]
 
 
+def test_weights_to_begin_with_that_are_not_there(
+    dataset_npy: shards.Dataset, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    weights = str(tmp_path / "article.pth")
+    assert run(arguments(dataset_npy, tmp_path / "run", "--no-amp", "--init", weights)) == 1
+    assert f"--init {weights}: no such file" in capsys.readouterr().err
+
+
 def test_option_of_another_kind_of_model(
     dataset_npy: shards.Dataset, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

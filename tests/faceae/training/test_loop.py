@@ -25,6 +25,7 @@ from faceae.training import (
     _log,
     _loop,
     _run,
+    resume,
     train,
 )
 from faceae.training._objective import Losses
@@ -242,6 +243,37 @@ def test_broken_weights_are_never_checkpointed(
     with pytest.raises(FaceaeError, match=r"not finite at step 1 \(no checkpoint\)"):
         train(config, signal_at(1))
     assert not (config.run / "checkpoints").exists()
+
+
+def test_begins_with_given_weights(
+    config: TrainConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where it was killed before its first checkpoint and is resumed."""
+    train(config)
+    given = config.run / "model.safetensors"
+    seen = []
+
+    def stop_before_the_first_step(session: Any, *_: object) -> None:
+        seen.append(weights_hash(session.learner.model))
+        raise MemoryError
+
+    monkeypatch.setattr(_loop, "Job", stop_before_the_first_step)
+    other = replace(config, run=tmp_path / "other", init=given, seed=5)
+    with pytest.raises(MemoryError):
+        train(other)
+    with pytest.raises(MemoryError):
+        resume(other.run, other.data, {})
+    assert seen == [weights_hash(load_model(given, torch.device("cpu")))] * 2
+
+
+def test_weights_that_do_not_fit_leave_nothing(config: TrainConfig, tmp_path: Path) -> None:
+    train(config)
+    other = replace(
+        config, run=tmp_path / "other", init=config.run / "model.safetensors", latent_size=8
+    )
+    with pytest.raises(FaceaeError, match=r"encoder\.8\.weight is 16x"):
+        train(other)
+    assert not other.run.exists()
 
 
 def test_steps_that_float16_left_out_are_counted(
