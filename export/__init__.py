@@ -3,7 +3,7 @@
 from ._export import ExportedFile, ExportReport, export_model
 from ._formats import FormatName
 from ._generate import generate_faces
-from ._info import ExportInfo, Kind, Port
+from ._info import ExportInfo, Kind, Port, Precision
 from ._modules import ExportSource
 from ._open import open_model, open_session
 from ._parity import Parity
@@ -18,6 +18,7 @@ __all__ = [
     "Kind",
     "Parity",
     "Port",
+    "Precision",
     "Session",
     "export_model",
     "generate_faces",

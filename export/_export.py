@@ -1,8 +1,10 @@
 """A trained model as a file for other software, checked before it is kept."""
 
 import hashlib
+import math
 import platform
 import shutil
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,17 +17,20 @@ import onnx
 import onnxruntime
 import onnxscript
 import torch
+from torch import nn
 
 import faceae
 from faceae.errors import FaceaeError
 from shards import PART_SUFFIX, atomic_path, write_json
 
-from ._formats import FORMATS, FormatName
-from ._info import ExportInfo, Kind
+from ._formats import FORMATS, Format, FormatName
+from ._info import ExportInfo, Kind, Precision
 from ._modules import ExportSource
 from ._network import Network
-from ._parity import ERROR_UNITS, Parity, check_parity
+from ._parity import ERROR_UNITS, Parity, check_parity, make_inputs
+from ._precision import MIN_PSNR_DB, MIN_SPEEDUP, lower, measure_speedup
 from ._rewrite import rewrite_network
+from ._session import MICRO_BATCH, Session
 
 REPORT_SUFFIX = ".json"
 
@@ -56,6 +61,9 @@ class ExportReport:
     parity: Parity
     checked_in: str
     """Engine and device the file was run in."""
+    speedup: float | None
+    """Time of the same in fp32 over that of this file, in the same engine on this machine; None:
+    it is in fp32."""
     write_seconds: float
     check_seconds: float
 
@@ -68,6 +76,11 @@ class ExportReport:
     def num_bytes(self) -> int:
         """Of all files."""
         return sum(file.num_bytes for file in self.files)
+
+    @property
+    def gains_speed(self) -> bool:
+        """Whether it is faster than in fp32, and not only smaller."""
+        return self.speedup is not None and self.speedup >= MIN_SPEEDUP
 
     @property
     def error_unit(self) -> str:
@@ -86,6 +99,8 @@ class ExportReport:
             "checked_in": self.checked_in,
             "error_unit": self.error_unit,
             "max_error": self.parity.max_error,
+            "psnr_db": self.parity.psnr_db,
+            "speedup_over_fp32": self.speedup,
             "batches": [asdict(batch) for batch in self.parity.batches],
             "write_seconds": self.write_seconds,
             "check_seconds": self.check_seconds,
@@ -101,6 +116,8 @@ def export_model(
     device: torch.device,
     *,
     rewrite: bool = True,
+    precision: Precision = "fp32",
+    force: bool = False,
 ) -> ExportReport:
     """Write a model, or a part of it, for other software to run at any batch size.
 
@@ -110,24 +127,33 @@ def export_model(
 
     Args:
         rewrite: put the network through `rewrite_network`: the same faces, faster.
+        precision: what the network is computed in. Below fp32 the results must have a PSNR of
+            `MIN_PSNR_DB` against the model in float32, and the time is compared to fp32's.
+        force: keep a file of a lower PSNR, too.
 
     Raises:
         FaceaeError: a name that does not fit the format, a kind it cannot hold, a generator without
             fitted latents, a runtime that is not installed or cannot use the device, or a file that
-            computes something else than the model.
+            computes something else than the model, or comes less close to it than asked for.
     """
     form = FORMATS[format_name]
-    _check_request(format_name, kind, path)
+    _check_request(format_name, kind, path, precision)
     rewrite = rewrite and form.is_graph
     network = Network.of(source.model)
     written = rewrite_network(network) if rewrite else network
+    full = source.build(kind, written)
+    least_psnr_db = None
+    if precision != "fp32":
+        written = lower(written, precision)
+        least_psnr_db = -math.inf if force else MIN_PSNR_DB
     module = source.build(kind, written)
     with _staging(path) as staged:
         began = time.perf_counter()
-        form.write(module, source.describe(kind), staged)
+        form.write(module, source.describe(kind, precision), staged)
         done = time.perf_counter()
         session = form.open(staged, device)
-        parity = check_parity(source, written, session)
+        parity = check_parity(source, written, session, least_psnr_db=least_psnr_db)
+        checked = time.perf_counter()
         report = ExportReport(
             path=path,
             format=format_name,
@@ -137,7 +163,8 @@ def export_model(
             parity=parity,
             checked_in=session.engine,
             write_seconds=done - began,
-            check_seconds=time.perf_counter() - done,
+            speedup=None if precision == "fp32" else _compare(source, form, full, session, device),
+            check_seconds=checked - done,
         )
         # Before the file gets its name: a file that is there has its report.
         write_json(report.report_path, report.to_json())
@@ -145,7 +172,19 @@ def export_model(
     return report
 
 
-def _check_request(format_name: FormatName, kind: Kind, path: Path) -> None:
+def _compare(
+    source: ExportSource, form: Format, full: nn.Module, session: Session, device: torch.device
+) -> float:
+    """Measure what the precision of `session` gains over `full` in the same format."""
+    kind = session.info.kind
+    inputs = make_inputs(kind, source, 0, MICRO_BATCH)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, f"full{form.suffixes[0]}")
+        form.write(full, source.describe(kind), path)
+        return measure_speedup(session, form.open(path, device), inputs)
+
+
+def _check_request(format_name: FormatName, kind: Kind, path: Path, precision: Precision) -> None:
     form = FORMATS[format_name]
     if form.suffixes and path.suffix not in form.suffixes:
         raise FaceaeError(f"-o {path}: the file must end in {' or '.join(form.suffixes)}")
@@ -156,6 +195,9 @@ def _check_request(format_name: FormatName, kind: Kind, path: Path) -> None:
             f"--what {kind}: {format_name} can hold only the {', '.join(form.kinds)}; "
             "choose another format"
         )
+    if precision not in form.precisions:
+        names = [name for name, each in FORMATS.items() if precision in each.precisions]
+        raise FaceaeError(f"--precision {precision}: is there for {', '.join(names)} only")
 
 
 @contextmanager

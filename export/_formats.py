@@ -8,7 +8,7 @@ from typing import Literal, get_args
 import torch
 from torch import nn
 
-from ._info import ExportInfo, Kind
+from ._info import ExportInfo, Kind, Precision
 from ._onnx import OnnxSession, write_onnx
 from ._openvino import OpenVinoSession, write_openvino
 from ._pt2 import open_pt2, write_pt2
@@ -32,14 +32,28 @@ class Format:
     """Open what `write` wrote, on a device and nowhere else; each batch is run as a whole."""
     kinds: tuple[Kind, ...] = get_args(Kind)
     """What can be written in it."""
+    precisions: tuple[Precision, ...] = ("fp32",)
+    """What it can be computed in."""
     is_graph: bool = True
     """Whether it holds the computation, which may be rewritten, and not the weights alone."""
 
 
 FORMATS: dict[FormatName, Format] = {
-    "onnx": Format(suffixes=(".onnx",), write=write_onnx, open=OnnxSession),
-    "torchscript": Format(suffixes=(".ts", ".pt"), write=write_torchscript, open=open_torchscript),
-    "pt2": Format(suffixes=(".pt2",), write=write_pt2, open=open_pt2),
+    "onnx": Format(
+        suffixes=(".onnx",),
+        write=write_onnx,
+        open=OnnxSession,
+        precisions=("fp32", "fp16"),  # bfloat16 is in no kernel of ONNX Runtime on a CPU
+    ),
+    "torchscript": Format(
+        suffixes=(".ts", ".pt"),
+        write=write_torchscript,
+        open=open_torchscript,
+        precisions=get_args(Precision),
+    ),
+    "pt2": Format(
+        suffixes=(".pt2",), write=write_pt2, open=open_pt2, precisions=get_args(Precision)
+    ),
     "openvino": Format(suffixes=(".xml",), write=write_openvino, open=OpenVinoSession),
     "triton": Format(suffixes=(), write=write_triton, open=open_triton),
     "weights": Format(

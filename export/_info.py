@@ -18,6 +18,10 @@ Kind = Literal["decoder", "generator", "encoder", "autoencoder", "morph"]
 uint8 pictures to latents. autoencoder: uint8 pictures to their reconstructions. morph: two uint8
 pictures and a number of frames to the frames from one to the other."""
 
+Precision = Literal["fp32", "fp16", "bf16"]
+"""What the network is computed in: its weights, and what its layers hand on. Inputs, outputs and
+the sampling of latents are the same in all."""
+
 FREE = "N"
 """The free first axis: faces at a time."""
 STEPS = "steps"
@@ -67,6 +71,7 @@ class ExportInfo:
     crop: int | None
     """Pixels; side of the centre square that photographs are cut to before they are scaled to the
     model's size. None: they are only scaled."""
+    precision: Precision = "fp32"
     numbers_as_rows: bool = False
     """Whether inputs that are one number have one a face instead, N x 1 (of a morph, which takes no
     batches, 1): servers that join requests do so along the first axis of every input."""
@@ -131,6 +136,7 @@ class ExportInfo:
             "colour_order": "RGB",
             "crop": json.dumps(self.crop),
             "crop_rule": self._describe_crop(),
+            "precision": self.precision,
             "numbers_as_rows": json.dumps(self.numbers_as_rows),
             **({"truncation_default": "1.0"} if self.kind == "generator" else {}),
         }
@@ -151,16 +157,16 @@ class ExportInfo:
                 f"{_VERSION}; export the run again"
             )
         try:
-            kind = next(kind for kind in get_args(Kind) if kind == metadata["kind"])
             return cls(
-                kind=kind,
+                kind=_choose(Kind, metadata["kind"]),
                 model=ModelConfig(**json.loads(metadata["model"])),
                 weights_hash=metadata["weights_hash"],
                 dataset_hash=metadata["dataset_hash"],
                 crop=json.loads(metadata["crop"]),
+                precision=_choose(Precision, metadata["precision"]),
                 numbers_as_rows=json.loads(metadata["numbers_as_rows"]),
             )
-        except (KeyError, StopIteration, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError) as error:
             raise FaceaeError(f"{path}: its metadata is damaged; export the run again") from error
 
     def _pictures(self, name: str, count: int | str) -> Port:
@@ -177,3 +183,9 @@ class ExportInfo:
         size = self.model.image_size
         scale = f"scale the shorter side to {size} pixels (bicubic), keep the centre square"
         return f"keep the centre square of {self.crop} pixels, then {scale}" if self.crop else scale
+
+
+def _choose(choices: Any, value: str) -> Any:
+    if value not in get_args(choices):
+        raise ValueError(f"{value} is none of {', '.join(get_args(choices))}")
+    return value

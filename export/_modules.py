@@ -13,7 +13,7 @@ from faceae.errors import FaceaeError
 from faceae.latent import Sampler
 from faceae.model import FaceAutoEncoder, to_float, to_uint8, weights_hash
 
-from ._info import ExportInfo, Kind
+from ._info import ExportInfo, Kind, Precision
 from ._network import Network
 
 
@@ -125,7 +125,7 @@ class ExportSource:
     sampler: Sampler | None
     """Of its fitted latents; a generator needs it."""
 
-    def describe(self, kind: Kind) -> ExportInfo:
+    def describe(self, kind: Kind, precision: Precision = "fp32") -> ExportInfo:
         """Return what a file of this kind will say about itself."""
         return ExportInfo(
             kind=kind,
@@ -133,6 +133,7 @@ class ExportSource:
             weights_hash=weights_hash(self.model),
             dataset_hash=self.dataset_hash,
             crop=self.crop,
+            precision=precision,
         )
 
     def build(self, kind: Kind, network: Network) -> nn.Module:

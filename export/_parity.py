@@ -1,5 +1,6 @@
 """Does the written file compute what the model does?"""
 
+import math
 import time
 from dataclasses import dataclass
 from typing import Any
@@ -53,6 +54,9 @@ class BatchParity:
     max_error: float
     """In `ERROR_UNITS`."""
     mean_error: float
+    psnr_db: float | None
+    """None: nothing differs. The peak is the range of the values, of latents as the model gave
+    them."""
     seconds: float
     """One run of the file, the first at this batch size."""
 
@@ -73,16 +77,26 @@ class Parity:
         """In `ERROR_UNITS`."""
         return max(batch.max_error for batch in self.batches)
 
+    @property
+    def psnr_db(self) -> float | None:
+        """Of the worst batch; None: nothing differs."""
+        return min(
+            (batch.psnr_db for batch in self.batches if batch.psnr_db is not None), default=None
+        )
 
-def check_parity(source: ExportSource, written: Network, session: Session) -> Parity:
+
+def check_parity(
+    source: ExportSource, written: Network, session: Session, *, least_psnr_db: float | None = None
+) -> Parity:
     """Run the model and its file on the same fresh inputs, at several batch sizes, and compare.
 
     Args:
         written: what was written, with a layer for each of the model's.
         session: runs the file, each batch as a whole.
+        least_psnr_db: instead of differing by no more than float32 rounds, be at least this close.
 
     Raises:
-        FaceaeError: they differ by more than rounding; says from which layer on.
+        FaceaeError: they differ by more; says from which layer on.
     """
     model = Network.of(source.model)
     reference = source.build(session.info.kind, model)
@@ -95,7 +109,7 @@ def check_parity(source: ExportSource, written: Network, session: Session) -> Pa
         began = time.perf_counter()
         found = session.run(*inputs)
         seconds = time.perf_counter() - began
-        problem = _find_problem(expected, found)
+        problem = _find_problem(expected, found, least_psnr_db)
         if problem is not None:
             start_of_it = _locate(source, model, written, session)
             raise FaceaeError(
@@ -103,12 +117,19 @@ def check_parity(source: ExportSource, written: Network, session: Session) -> Pa
                 f"{batch_size}): {problem}; {start_of_it}; it was not kept; "
                 "report this with the output of `faceae doctor --json`"
             )
-        errors = _errors(expected, found)
+        errors, psnr_db = _errors(expected, found), _psnr_db(expected, found)
+        if least_psnr_db is not None and psnr_db is not None and psnr_db < least_psnr_db:
+            raise FaceaeError(
+                f"--precision {session.info.precision}: PSNR is {psnr_db:.1f} dB against float32 "
+                f"({session.engine}, batch {batch_size}), where {least_psnr_db:g} are asked for; "
+                "it was not kept; --force keeps it"
+            )
         batches.append(
             BatchParity(
                 batch_size=batch_size,
                 max_error=float(errors.max()),
                 mean_error=float(errors.mean()),
+                psnr_db=psnr_db,
                 seconds=seconds,
             )
         )
@@ -134,7 +155,9 @@ def make_inputs(
     return (images_NHWC, np.array(count)) if kind == "morph" else (images_NHWC,)
 
 
-def _find_problem(expected: NDArray[Any], found: NDArray[Any]) -> str | None:
+def _find_problem(
+    expected: NDArray[Any], found: NDArray[Any], least_psnr_db: float | None
+) -> str | None:
     """Return what is too different, or None."""
     if (found.shape, found.dtype) != (expected.shape, expected.dtype):
         return (
@@ -144,6 +167,8 @@ def _find_problem(expected: NDArray[Any], found: NDArray[Any]) -> str | None:
     errors = _errors(expected, found)
     is_uint8 = expected.dtype == np.uint8
     limit = MAX_LEVEL_ERROR if is_uint8 else _float_limit(float(np.abs(expected).max()))
+    if least_psnr_db is not None:
+        return None if np.isfinite(errors).all() else "values are not finite"
     if not errors.max() <= limit:  # a NaN is no agreement either
         return f"values differ by up to {errors.max():.3g}, allowed are {limit:g}"
     share = np.count_nonzero(errors) / errors.size
@@ -161,6 +186,17 @@ def _errors(expected: NDArray[Any], found: NDArray[Any]) -> NDArray[np.float64]:
     return errors
 
 
+def _psnr_db(expected: NDArray[Any], found: NDArray[Any]) -> float | None:
+    mean_square = float(np.square(_errors(expected, found)).mean())
+    if mean_square == 0:
+        return None
+    if expected.dtype == np.uint8:
+        peak = 255.0
+    else:
+        peak = 2.0 if expected.ndim == 4 else float(np.ptp(expected))
+    return 10 * math.log10(peak**2 / mean_square)
+
+
 @torch.inference_mode()
 def _locate(source: ExportSource, model: Network, written: Network, session: Session) -> str:
     """Say where the difference starts, by running the model and what was written of it in torch,
@@ -172,8 +208,11 @@ def _locate(source: ExportSource, model: Network, written: Network, session: Ses
     maps = torch.from_numpy(inputs)
     expected = found = to_float(maps.permute(0, 3, 1, 2)) if first else maps[:, :, None, None]
     for number, (layer, other) in enumerate(zip(layers, written.layers(kind), strict=True), 1):
-        expected, found = layer(expected), other(found)
+        number_type = next(other.parameters()).dtype
+        expected, found = layer(expected), other(found.to(number_type)).float()
         limit = _float_limit(float(expected.abs().max()))
+        if number_type != torch.float32:
+            limit = math.inf  # only shapes, and values that are no numbers
         if found.shape != expected.shape or not (found - expected).abs().max() <= limit:
             conv = layer.get_submodule("0")
             return f"the difference starts in layer {number} of {len(layers)}, {conv}"
