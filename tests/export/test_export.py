@@ -161,7 +161,7 @@ def test_interrupted_while_writing_keeps_the_older_file(
     format_name: FormatName,
     name: str,
 ) -> None:
-    def check_parity(*_: object) -> None:
+    def check_parity(*_: object, **__: object) -> None:
         assert (tmp_path / f"{name}.new.faceae-part" / name).stat().st_size > 10_000
         raise KeyboardInterrupt
 

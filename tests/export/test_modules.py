@@ -5,9 +5,10 @@ from torch import nn
 
 from export import ExportSource, Kind
 from export._network import Network
+from export._rewrite import rewrite_network
 from faceae.errors import FaceaeError
 from faceae.latent import interpolate, latent_noise
-from faceae.model import to_float, to_uint8
+from faceae.model import FaceAutoEncoder, ModelConfig, to_float, to_uint8
 
 
 def build(source: ExportSource, kind: Kind) -> nn.Module:
@@ -61,6 +62,20 @@ def test_generator_with_a_truncation_a_face(source: ExportSource) -> None:
 def test_encoder_takes_pictures(source: ExportSource) -> None:
     images_NHWC = make_images(5)
     assert torch.equal(build(source, "encoder")(images_NHWC), encode(source, images_NHWC))
+
+
+@torch.inference_mode()
+def test_encoder_of_a_variational_model_gives_the_means() -> None:
+    config = ModelConfig(image_size=32, latent_size=16, width=8, variant="variational")
+    model = FaceAutoEncoder(config).eval()
+    variational = ExportSource(model=model, dataset_hash="", crop=None, sampler=None)
+    images_NHWC = make_images(5)
+    expected, _ = model.encode_distribution(to_float(images_NHWC.permute(0, 3, 1, 2)))
+    rewritten = rewrite_network(Network.of(model))
+    for network in (Network.of(model), rewritten):
+        found = variational.build("encoder", network)(images_NHWC)
+        torch.testing.assert_close(found, expected, atol=1e-6, rtol=1e-5)
+    assert (expected < 0).any()
 
 
 @torch.inference_mode()

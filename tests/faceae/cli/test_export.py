@@ -55,6 +55,20 @@ def test_every_format_has_its_command() -> None:
     assert list(_export.command.commands) == list(get_args(FormatName))
 
 
+def test_precision_tells_what_it_gains(
+    unfitted_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "e.ts"
+    argv = ["export", "torchscript", str(unfitted_run), "--what", "encoder", "-o", str(out)]
+    assert run([*argv, "--precision", "bf16"]) == 0
+    report = json.loads((tmp_path / "e.ts.json").read_text())
+    line = capsys.readouterr().out.splitlines()[-1]
+    assert f"bf16: {report['psnr_db']:.1f} dB PSNR against fp32; " in line
+    assert f"{report['speedup_over_fp32']:.2f} times the speed" in line
+    assert ("nothing is gained but the size" in line) is (report["speedup_over_fp32"] < 1.1)
+    assert run([*argv, "--precision", "int4"]) == 2
+
+
 def test_repository_is_a_folder(unfitted_run: Path, tmp_path: Path) -> None:
     argv = ["export", "triton", str(unfitted_run), "--what", "encoder", "-o", str(tmp_path / "r")]
     assert run(argv) == 0
