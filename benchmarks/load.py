@@ -2,94 +2,57 @@
 
 All contenders give uint8 batches of 64x64 RGB faces from the same 178x218 JPEGs (`faceae synth`),
 in random order and mirrored at random, on the CPU. Peers: torch's DataLoader over loose JPEGs,
-decoded by Pillow or by torchvision, with 0 and 2 workers; plain webdataset with Pillow.
+decoded by Pillow or by torchvision, with 0 and 2 workers; plain webdataset with Pillow; litdata and
+mosaicml-streaming with torchvision's decoder and 2 workers. FFCV is not among them: it has no wheel
+and builds against OpenCV 4's headers. Ours: both loaders on the same JPEGs, on arrays packed at
+64x64, and the cache. Copying such batches in memory is shown beside them.
 """
 
 import argparse
 import logging
-import random
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import torch
-import webdataset
-from PIL import Image
-from torch.utils.data import DataLoader, Dataset
-from torchvision.io import ImageReadMode, decode_jpeg, read_file
-from torchvision.transforms import v2
 
 import shards
-from benchmarks import runner
+from benchmarks import isolated, packers, runner
+from benchmarks.packers import NUM_WORKERS
+from benchmarks.peer_loaders import (
+    BATCH_SIZE,
+    IMAGE_SIZE,
+    open_litdata,
+    open_loose,
+    open_streaming,
+    open_webdataset,
+    read_pillow,
+    read_torchvision,
+)
 from faceae.data import LoaderConfig, make_loader
 from faceae.synthetic import SynthConfig, write_dataset
 
-IMAGE_SIZE = 64
-BATCH_SIZE = 128
 
-
-class _LooseFaces(Dataset[torch.Tensor]):
-    """The slow script's dataset."""
-
-    def __init__(self, folder: Path, read: Callable[[Path], torch.Tensor]):
-        self.paths = sorted(folder.glob("*.jpg"))
-        self.read = read
-
-    def __len__(self) -> int:
-        return len(self.paths)
-
-    def __getitem__(self, index: int) -> torch.Tensor:
-        return self.read(self.paths[index])
-
-
-_fit = v2.Compose(
-    [v2.Resize(IMAGE_SIZE), v2.CenterCrop(IMAGE_SIZE), v2.RandomHorizontalFlip()],
-)
-_to_tensor = v2.PILToTensor()
-
-
-def _read_pillow(path: Path) -> torch.Tensor:
-    with Image.open(path) as image:
-        return _to_tensor(_fit(image.convert("RGB")))
-
-
-def _read_torchvision(path: Path) -> torch.Tensor:
-    return _fit(decode_jpeg(read_file(str(path)), mode=ImageReadMode.RGB))
-
-
-def _loose(folder: Path, read: Callable[[Path], torch.Tensor], workers: int) -> Callable[[], int]:
-    loader = DataLoader(
-        _LooseFaces(folder, read),
-        batch_size=BATCH_SIZE,
-        shuffle=True,
-        num_workers=workers,
-        persistent_workers=workers > 0,
-        drop_last=True,
-    )
-    return lambda: sum(len(batch) for batch in loader)
-
-
-def _plain_webdataset(dataset: shards.Dataset) -> Callable[[], int]:
-    urls = [str(path) for path in dataset.shard_paths("train")]
-
-    def to_tensor(image: Image.Image) -> torch.Tensor:
-        return _to_tensor(_fit(image))
-
-    def work() -> int:
-        faces = webdataset.WebDataset(urls, shardshuffle=len(urls), seed=random.randrange(2**31))
-        samples = faces.shuffle(1000).decode("pil").to_tuple("jpg").map_tuple(to_tensor)
-        return sum(len(batch[0]) for batch in samples.batched(BATCH_SIZE, partial=False))
-
-    return work
-
-
-def _ours(kind: Any, dataset: shards.Dataset) -> Callable[[], int]:
+def _ours(kind: Any, dataset: shards.Dataset, cache: Any = "none") -> Callable[[], int]:
     config = LoaderConfig(
         split="train", batch_size=BATCH_SIZE, image_size=IMAGE_SIZE, training=True
     )
-    loader = make_loader(kind, dataset, config, torch.device("cpu"))
+    loader = make_loader(kind, dataset, config, torch.device("cpu"), cache)
     return lambda: sum(len(batch.images) for batch in loader)
+
+
+def _copying(num_batches: int) -> Callable[[], int]:
+    """Copy from one large tensor to another, a batch at a time."""
+    faces = torch.zeros((num_batches, BATCH_SIZE, IMAGE_SIZE, IMAGE_SIZE, 3), dtype=torch.uint8)
+    copies = torch.ones_like(faces)
+
+    def work() -> int:
+        for copy, batch in zip(copies, faces, strict=True):
+            copy.copy_(batch)
+        return num_batches * BATCH_SIZE
+
+    return work
 
 
 def _pack(source: Path, out: Path, **options: Any) -> shards.Dataset:
@@ -102,16 +65,27 @@ def contenders(folder: Path, count: int) -> list[runner.Contender]:
     write_dataset(SynthConfig(out=folder / "faces", count=count, seed=0))
     loose = folder / "faces" / "img_align_celeba"
     jpg = _pack(loose, folder / "jpg")
+    listed = folder / "list.txt"
+    listed.write_text("".join(f"{path}\n" for path in sorted(loose.glob("*.jpg"))))
+    for name, prepare in (("litdata", packers.prepare_litdata), ("mds", packers.prepare_mds)):
+        out = str(folder / name)
+        isolated.run(prepare, listed=str(listed), out=out, mode=packers.MODES[0])
     npy = _pack(loose, folder / "npy", size=IMAGE_SIZE, encoding="npy")
     ways: list[tuple[str, bool, Callable[[], int]]] = [
-        ("DataLoader, Pillow, 0 workers", True, _loose(loose, _read_pillow, 0)),
-        ("DataLoader, Pillow, 2 workers", True, _loose(loose, _read_pillow, 2)),
-        ("DataLoader, torchvision, 0 workers", True, _loose(loose, _read_torchvision, 0)),
-        ("DataLoader, torchvision, 2 workers", True, _loose(loose, _read_torchvision, 2)),
-        ("webdataset, Pillow", True, _plain_webdataset(jpg)),
+        (f"DataLoader, {name}, {workers} workers", True, open_loose(loose, read, workers))
+        for name, read in (("Pillow", read_pillow), ("torchvision", read_torchvision))
+        for workers in (0, NUM_WORKERS)
+    ]
+    ways += [
+        ("webdataset, Pillow", True, open_webdataset(jpg)),
+        ("litdata, torchvision, 2 workers", True, open_litdata(folder / "litdata")),
+        ("streaming, torchvision, 2 workers", True, open_streaming(folder / "mds")),
         ("faceae webdataset loader, jpg", False, _ours("webdataset", jpg)),
         ("faceae DALI loader, jpg", False, _ours("dali", jpg)),
         ("faceae DALI loader, npy 64x64", False, _ours("dali", npy)),
+        ("faceae webdataset loader, npy 64x64", False, _ours("webdataset", npy)),
+        ("faceae cache", False, _ours("dali", npy, "ram")),
+        ("copying in memory", False, _copying(count // BATCH_SIZE)),
     ]
     return [
         runner.Contender(name=name, peer=peer, rate=runner.timed(work)) for name, peer, work in ways
