@@ -17,7 +17,6 @@ import onnx
 import onnxruntime
 import onnxscript
 import torch
-from torch import nn
 
 import faceae
 from faceae.errors import FaceaeError
@@ -140,16 +139,13 @@ def export_model(
     _check_request(format_name, kind, path, precision)
     rewrite = rewrite and form.is_graph
     network = Network.of(source.model)
-    written = rewrite_network(network) if rewrite else network
-    full = source.build(kind, written)
-    least_psnr_db = None
+    full = rewrite_network(network) if rewrite else network
+    written, least_psnr_db = full, None
     if precision != "fp32":
-        written = lower(written, precision)
-        least_psnr_db = -math.inf if force else MIN_PSNR_DB
-    module = source.build(kind, written)
+        written, least_psnr_db = lower(full, precision), -math.inf if force else MIN_PSNR_DB
     with _staging(path) as staged:
         began = time.perf_counter()
-        form.write(module, source.describe(kind, precision), staged)
+        form.write(source.build(kind, written), source.describe(kind, precision), staged)
         done = time.perf_counter()
         session = form.open(staged, device)
         parity = check_parity(source, written, session, least_psnr_db=least_psnr_db)
@@ -173,14 +169,14 @@ def export_model(
 
 
 def _compare(
-    source: ExportSource, form: Format, full: nn.Module, session: Session, device: torch.device
+    source: ExportSource, form: Format, full: Network, session: Session, device: torch.device
 ) -> float:
-    """Measure what the precision of `session` gains over `full` in the same format."""
+    """Measure what the precision of `session` gains over fp32 in the same format."""
     kind = session.info.kind
     inputs = make_inputs(kind, source, 0, MICRO_BATCH)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, f"full{form.suffixes[0]}")
-        form.write(full, source.describe(kind), path)
+        form.write(source.build(kind, full), source.describe(kind), path)
         return measure_speedup(session, form.open(path, device), inputs)
 
 
