@@ -26,8 +26,8 @@ from ._formats import FORMATS, Format, FormatName
 from ._info import ExportInfo, Kind, Precision
 from ._modules import ExportSource
 from ._network import Network
-from ._parity import ERROR_UNITS, Parity, check_parity, make_inputs
-from ._precision import MIN_PSNR_DB, MIN_SPEEDUP, lower, measure_speedup
+from ._parity import CALIBRATED, ERROR_UNITS, Parity, check_parity, make_calibration, make_inputs
+from ._precision import LOWER_FLOATS, MIN_PSNR_DB, MIN_SPEEDUP, lower, measure_speedup
 from ._rewrite import rewrite_network
 from ._session import MICRO_BATCH, Session
 
@@ -127,7 +127,8 @@ def export_model(
     Args:
         rewrite: put the network through `rewrite_network`: the same faces, faster.
         precision: what the network is computed in. Below fp32 the results must have a PSNR of
-            `MIN_PSNR_DB` against the model in float32, and the time is compared to fp32's.
+            `MIN_PSNR_DB` against the model in float32, and the time is compared to fp32's. int8 is
+            for what begins with latents, on which it is calibrated: decoder and generator.
         force: keep a file of a lower PSNR, too.
 
     Raises:
@@ -136,16 +137,22 @@ def export_model(
             computes something else than the model, or comes less close to it than asked for.
     """
     form = FORMATS[format_name]
-    _check_request(format_name, kind, path, precision)
+    _check_request(source, format_name, kind, path, precision)
     rewrite = rewrite and form.is_graph
     network = Network.of(source.model)
     full = rewrite_network(network) if rewrite else network
     written, least_psnr_db = full, None
     if precision != "fp32":
-        written, least_psnr_db = lower(full, precision), -math.inf if force else MIN_PSNR_DB
+        least_psnr_db = -math.inf if force else MIN_PSNR_DB
+    if precision in LOWER_FLOATS:
+        written = lower(full, precision)
+    info = source.describe(kind, precision)
     with _staging(path) as staged:
         began = time.perf_counter()
-        form.write(source.build(kind, written), source.describe(kind, precision), staged)
+        form.write(source.build(kind, written), info, staged)
+        if precision == "int8":
+            assert form.quantize is not None
+            form.quantize(staged, info, make_calibration(kind, source))
         done = time.perf_counter()
         session = form.open(staged, device)
         parity = check_parity(source, written, session, least_psnr_db=least_psnr_db)
@@ -180,7 +187,9 @@ def _compare(
         return measure_speedup(session, form.open(path, device), inputs)
 
 
-def _check_request(format_name: FormatName, kind: Kind, path: Path, precision: Precision) -> None:
+def _check_request(
+    source: ExportSource, format_name: FormatName, kind: Kind, path: Path, precision: Precision
+) -> None:
     form = FORMATS[format_name]
     if form.suffixes and path.suffix not in form.suffixes:
         raise FaceaeError(f"-o {path}: the file must end in {' or '.join(form.suffixes)}")
@@ -194,6 +203,15 @@ def _check_request(format_name: FormatName, kind: Kind, path: Path, precision: P
     if precision not in form.precisions:
         names = [name for name, each in FORMATS.items() if precision in each.precisions]
         raise FaceaeError(f"--precision {precision}: is there for {', '.join(names)} only")
+    if precision == "int8" and kind not in CALIBRATED:
+        raise FaceaeError(
+            f"--precision int8: a {kind} cannot be calibrated on latents; it is there for the "
+            f"{' and the '.join(CALIBRATED)}"
+        )
+    if precision == "int8" and source.sampler is None:
+        raise FaceaeError(
+            "--precision int8 is calibrated on latents like the fitted ones; run `faceae fit` first"
+        )
 
 
 @contextmanager

@@ -12,12 +12,15 @@ from ._info import ExportInfo, Kind, Precision
 from ._onnx import OnnxSession, write_onnx
 from ._openvino import OpenVinoSession, write_openvino
 from ._pt2 import open_pt2, write_pt2
+from ._quantize import Inputs, quantize_onnx
 from ._session import Session
 from ._torchscript import open_torchscript, write_torchscript
 from ._triton import open_triton, write_triton
 from ._weights import SAFETENSORS_SUFFIX, open_weights, write_weights
 
 FormatName = Literal["onnx", "torchscript", "pt2", "openvino", "triton", "weights"]
+
+_FLOATS: tuple[Precision, ...] = ("fp32", "fp16", "bf16")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +37,8 @@ class Format:
     """What can be written in it."""
     precisions: tuple[Precision, ...] = ("fp32",)
     """What it can be computed in."""
+    quantize: Callable[[Path, ExportInfo, Inputs], None] | None = None
+    """Turn a float32 file into an int8 one, calibrated on inputs."""
     is_graph: bool = True
     """Whether it holds the computation, which may be rewritten, and not the weights alone."""
 
@@ -43,17 +48,16 @@ FORMATS: dict[FormatName, Format] = {
         suffixes=(".onnx",),
         write=write_onnx,
         open=OnnxSession,
-        precisions=("fp32", "fp16"),  # bfloat16 is in no kernel of ONNX Runtime on a CPU
+        precisions=("fp32", "fp16", "int8"),  # no kernel of ONNX Runtime on a CPU has bfloat16
+        quantize=quantize_onnx,
     ),
     "torchscript": Format(
         suffixes=(".ts", ".pt"),
         write=write_torchscript,
         open=open_torchscript,
-        precisions=get_args(Precision),
+        precisions=_FLOATS,
     ),
-    "pt2": Format(
-        suffixes=(".pt2",), write=write_pt2, open=open_pt2, precisions=get_args(Precision)
-    ),
+    "pt2": Format(suffixes=(".pt2",), write=write_pt2, open=open_pt2, precisions=_FLOATS),
     "openvino": Format(suffixes=(".xml",), write=write_openvino, open=OpenVinoSession),
     "triton": Format(suffixes=(), write=write_triton, open=open_triton),
     "weights": Format(

@@ -18,7 +18,7 @@ Kind = Literal["decoder", "generator", "encoder", "autoencoder", "morph"]
 uint8 pictures to latents. autoencoder: uint8 pictures to their reconstructions. morph: two uint8
 pictures and a number of frames to the frames from one to the other."""
 
-Precision = Literal["fp32", "fp16", "bf16"]
+Precision = Literal["fp32", "fp16", "bf16", "int8"]
 """What the network is computed in: its weights, and what its layers hand on. Inputs, outputs and
 the sampling of latents are the same in all."""
 

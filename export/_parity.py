@@ -31,8 +31,14 @@ MAX_LEVEL_ERROR = 1
 MAX_SHARE_OFF = 0.01
 """... which concerns at most this share of the values."""
 
+CALIBRATED: tuple[Kind, ...] = ("decoder", "generator")
+"""What begins with latents, which can be drawn in any number."""
+
 _SEED = 20_011
 """Of the inputs files are checked on."""
+_CALIBRATION_SEED = 20_012
+_CALIBRATION_BATCHES = 16
+_CALIBRATION_BATCH = 32
 _LOCATE_FACES = 7
 
 
@@ -136,6 +142,20 @@ def check_parity(
     return Parity(batches=tuple(batches))
 
 
+def make_calibration(kind: Kind, source: ExportSource) -> list[tuple[NDArray[Any], ...]]:
+    """Return batches of inputs like those that files are checked on, and none of them.
+
+    The generator's are not truncated: a scale must hold the rarest faces.
+    """
+    batches = []
+    for number in range(_CALIBRATION_BATCHES):
+        start = number * _CALIBRATION_BATCH
+        size = source.model.config.latent_size
+        noise_NZ = latent_noise(_CALIBRATION_SEED, start, _CALIBRATION_BATCH, size)
+        batches.append(_from_noise(kind, source, noise_NZ, truncation=1))
+    return batches
+
+
 def make_inputs(
     kind: Kind, source: ExportSource, start: int, count: int
 ) -> tuple[NDArray[Any], ...]:
@@ -143,16 +163,22 @@ def make_inputs(
 
     Latents are drawn from the fitted distribution where there is one, pictures are noise.
     """
-    noise_NZ = latent_noise(_SEED, start, count, source.model.config.latent_size)
-    if kind == "generator":
-        return noise_NZ, np.array(TRUNCATION, np.float32)
-    if kind == "decoder":
-        return (noise_NZ if source.sampler is None else source.sampler.latents(noise_NZ),)
+    if kind in CALIBRATED:
+        noise_NZ = latent_noise(_SEED, start, count, source.model.config.latent_size)
+        return _from_noise(kind, source, noise_NZ, TRUNCATION)
     size = source.model.config.image_size
     rng = np.random.default_rng([_SEED, start])
     num_images = 2 if kind == "morph" else count
     images_NHWC = rng.integers(0, 256, (num_images, size, size, 3), np.uint8)
     return (images_NHWC, np.array(count)) if kind == "morph" else (images_NHWC,)
+
+
+def _from_noise(
+    kind: Kind, source: ExportSource, noise_NZ: NDArray[np.float32], truncation: float
+) -> tuple[NDArray[Any], ...]:
+    if kind == "generator":
+        return noise_NZ, np.array(truncation, np.float32)
+    return (noise_NZ if source.sampler is None else source.sampler.latents(noise_NZ),)
 
 
 def _find_problem(

@@ -18,7 +18,7 @@ MIN_PSNR_DB = 35.0
 MIN_SPEEDUP = 1.1
 """Below this it gains nothing but the size."""
 
-_TYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
+LOWER_FLOATS = {"fp16": torch.float16, "bf16": torch.bfloat16}
 _RUNS = 5
 
 
@@ -30,7 +30,7 @@ def lower(network: Network, precision: Precision) -> Network:
 
 
 def _convert(half: nn.Sequential, precision: Precision) -> nn.Sequential:
-    return copy.deepcopy(half).to(_TYPES[precision])
+    return copy.deepcopy(half).to(LOWER_FLOATS[precision])
 
 
 def measure_speedup(session: Session, full: Session, inputs: Sequence[NDArray[Any]]) -> float:

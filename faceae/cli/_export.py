@@ -50,7 +50,7 @@ def _make_verb(format_name: "FormatName", purpose: str) -> click.Command:
     )
     @click.option(
         "--precision",
-        type=click.Choice(["fp32", "fp16", "bf16"]),
+        type=click.Choice(["fp32", "fp16", "bf16", "int8"]),
         default="fp32",
         show_default=True,
         help="What the network is computed in; below fp32 (onnx) at least 35 dB PSNR against it.",
