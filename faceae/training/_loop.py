@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 
@@ -29,6 +30,7 @@ from ._lock import lock_run
 from ._log import GRIDS_NAME, Observer, RunLog
 from ._ranks import Ranks, open_ranks
 from ._run import Run, check_dataset, find_device, plan_run, reopen_run, write_run
+from ._speed import check_speed_options
 from ._step import make_learner
 
 log = logging.getLogger(__name__)
@@ -60,7 +62,7 @@ def train(config: TrainConfig, observer: Observer | None = None) -> TrainResult:
     """
     with open_ranks() as ranks, ExitStack() as stack:
         run = ranks.agree(lambda: _plan(config))
-        session = ranks.together(lambda: _open_session(stack, ranks, run, config.data))
+        session = _open_session(stack, ranks, run, config.data)
         ranks.together(lambda: _load_initial(session))
         ranks.on_first(lambda: _create(stack, run))
         return _finish(stack, session, None, observer)
@@ -95,7 +97,7 @@ def resume(
     with open_ranks() as ranks, ExitStack() as stack:
         run = ranks.agree(lambda: reopen_run(run_path, asked, restart_epoch=restart_epoch))
         ranks.on_first(lambda: _take_over(stack, run))
-        session = ranks.together(lambda: _open_session(stack, ranks, run, data))
+        session = _open_session(stack, ranks, run, data)
         go_back = _restart_epoch if restart_epoch else _go_back
         bookmark = ranks.together(lambda: go_back(session))
         if restart_epoch:
@@ -123,23 +125,40 @@ def _take_over(stack: ExitStack, run: Run) -> None:
 
 def _open_session(stack: ExitStack, ranks: Ranks, run: Run, data: Location) -> Session:
     """Open the loaders, to be closed with `stack`, and make a learner at the first step."""
-    dataset = open_dataset(data)
-    check_dataset(run, dataset)
-    device = find_device(run)
-    train = _open_loader(stack, ranks, run, dataset, device, split="train")
-    held_out = _open_loader(stack, ranks, run, dataset, device, split=run.held_out_split)
+    opened = ranks.together(lambda: _open_data(stack, ranks, run, data))
     torch.manual_seed(run.config.seed)
     learner = make_learner(
         run.model,
         run.config,
-        device=device,
+        device=opened.device,
         amp_dtype=run.amp_dtype,
-        total_steps=run.config.epochs * train.steps_per_epoch,
+        total_steps=run.config.epochs * opened.train.steps_per_epoch,
         ranks=ranks,
     )
     # The first weights are the same everywhere; what is drawn from here on need not be.
     torch.manual_seed(run.config.seed + ranks.rank)
-    return Session(run=run, ranks=ranks, learner=learner, train=train, held_out=held_out)
+    return Session(
+        run=run, ranks=ranks, learner=learner, train=opened.train, held_out=opened.held_out
+    )
+
+
+class _Opened(NamedTuple):
+    device: torch.device
+    train: Loader
+    held_out: Loader
+
+
+def _open_data(stack: ExitStack, ranks: Ranks, run: Run, data: Location) -> _Opened:
+    """Do what may fail in one process alone; nothing here waits for the others."""
+    dataset = open_dataset(data)
+    check_dataset(run, dataset)
+    device = find_device(run)
+    check_speed_options(run.config, device, ranks.world_size)
+    return _Opened(
+        device=device,
+        train=_open_loader(stack, ranks, run, dataset, device, split="train"),
+        held_out=_open_loader(stack, ranks, run, dataset, device, split=run.held_out_split),
+    )
 
 
 def _load_initial(session: Session) -> None:

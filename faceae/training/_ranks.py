@@ -5,6 +5,7 @@ What concerns NCCL is written from torch's documentation; only gloo, on the CPU,
 
 import os
 import signal
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import timedelta
@@ -26,6 +27,10 @@ T = TypeVar("T")
 _TIMEOUT = timedelta(minutes=10)
 """Longest wait for another process: one that vanished without closing its connections is noticed
 then. Compiling and writing a checkpoint, for which others wait, must fit into it."""
+
+_LEAVE_S = 0.5
+"""Pause before the end: torch ends gloo's threads with Python's lock held, and one that is about to
+free a tensor of Python's then waits for that lock for ever."""
 
 
 class Joined(NamedTuple):
@@ -174,6 +179,7 @@ def open_ranks() -> Iterator[Ranks]:
             "start all of them again with --resume (fewer or more: also --restart-epoch)"
         ) from error
     finally:
+        time.sleep(_LEAVE_S)
         dist.destroy_process_group()
 
 

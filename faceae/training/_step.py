@@ -18,7 +18,7 @@ from ._batchnorm import synchronise_batchnorm
 from ._config import TrainConfig
 from ._objective import Losses, make_objective
 from ._ranks import Ranks
-from ._speed import capture_graph, check_speed_options
+from ._speed import capture_graph
 
 _WARMUP_SHARE = 0.1
 """Part of all steps in which the learning rate rises."""
@@ -64,10 +64,8 @@ def make_learner(
 ) -> Learner:
     """Return a learner at step 0; its weights come from torch's global random state.
 
-    Raises:
-        FaceaeError: the device or this machine cannot do what `config` asks for.
+    What `check_speed_options` refuses must have been refused. All processes must call it.
     """
-    check_speed_options(config, device, ranks.world_size)
     model = FaceAutoEncoder(model_config)
     if config.sync_batchnorm and ranks.world_size > 1:
         synchronise_batchnorm(model, device)

@@ -19,7 +19,7 @@ from faceae.errors import FaceaeError
 from faceae.model import ModelConfig, load_model
 from faceae.training import TrainConfig, evaluate, resume
 from faceae.training._ranks import Ranks, open_ranks
-from faceae.training._step import make_learner, train_step
+from faceae.training._step import Learner, make_learner, train_step
 
 CPU = torch.device("cpu")
 FINAL = Path("checkpoints", "epoch-0004", "model.safetensors")
@@ -28,7 +28,8 @@ WORKER = """
 import json, os, signal, sys
 from pathlib import Path
 import torch
-from faceae.training import TrainConfig, _job, resume, train
+from faceae.errors import FaceaeError
+from faceae.training import TrainConfig, _job, _loop, resume, train
 
 torch.set_num_threads(1)
 fields, at_step, number = json.loads(sys.argv[1])
@@ -41,9 +42,18 @@ def train_step(learner, step, images):
     return real_step(learner, step, images)
 
 _job.train_step = train_step
+real_open = _loop._open_loader
+
+def open_loader(*args, **options):
+    if at_step < 0 and os.environ["RANK"] == "1":
+        raise FaceaeError("its disk is not there")
+    return real_open(*args, **options)
+
+_loop._open_loader = open_loader
 goes_on = (config.run / "run.json").exists()
 result = resume(config.run, config.data, {}) if goes_on else train(config)
-print("rank", os.environ["RANK"], "step", result.position.step, "by", result.stopped_by)
+line = f"rank {os.environ['RANK']} step {result.position.step} by {result.stopped_by}"
+os.write(1, line.encode() + b"\\n")  # whole, whatever the other process writes
 """
 
 
@@ -115,6 +125,24 @@ def joint_batches(dataset: shards.Dataset) -> Iterator[torch.Tensor]:
                 yield torch.cat([batch.images for batch in batches])
 
 
+def learn_alone(config: TrainConfig, dataset: shards.Dataset) -> tuple[Learner, list[float]]:
+    """Train in this process on the joint batches; return the learner and the loss of each step."""
+    total_steps = 3 * config.epochs
+    torch.manual_seed(config.seed)
+    model_config = ModelConfig(image_size=32, latent_size=16, width=4)
+    learner = make_learner(
+        model_config,
+        config,
+        device=CPU,
+        amp_dtype=None,
+        total_steps=total_steps,
+        ranks=Ranks(),
+    )
+    batches = enumerate(islice(joint_batches(dataset), total_steps))
+    expected = [train_step(learner, step, images).loss.item() for step, images in batches]
+    return learner, expected
+
+
 def test_two_processes_learn_as_one_with_the_joint_batch(
     joint: TrainConfig,
     odd: shards.Dataset,
@@ -129,19 +157,7 @@ def test_two_processes_learn_as_one_with_the_joint_batch(
     lines = read_metrics(joint.run)
     losses = [line["loss"] for line in lines if "loss" in line]
 
-    total_steps = 3 * joint.epochs
-    torch.manual_seed(joint.seed)
-    model_config = ModelConfig(image_size=32, latent_size=16, width=4)
-    learner = make_learner(
-        model_config,
-        joint,
-        device=CPU,
-        amp_dtype=None,
-        total_steps=total_steps,
-        ranks=Ranks(),
-    )
-    batches = enumerate(islice(joint_batches(odd), total_steps))
-    expected = [train_step(learner, step, images).loss.item() for step, images in batches]
+    learner, expected = learn_alone(joint, odd)
     assert losses == pytest.approx(expected, rel=1e-4)
     assert min(losses) < 0.95 * losses[0]
 
@@ -164,6 +180,28 @@ def test_two_processes_learn_as_one_with_the_joint_batch(
     assert process.returncode == 0, process.stderr
     assert names == ["epoch-0000-step-00000003"]
     assert (stopped.run / FINAL).read_bytes() == (joint.run / FINAL).read_bytes()
+
+
+def test_parts_of_two_processes_are_those_of_one(
+    joint: TrainConfig, odd: shards.Dataset, launch_training: Callable[..., Any], read_metrics: Any
+) -> None:
+    """Where each part of two faces has its own BatchNorm statistics, who computes it is all one."""
+    joint = replace(joint, sync_batchnorm=False, accumulate=2, clip_norm=0.05)
+    process = launch_training(joint)
+    assert process.returncode == 0, process.stderr
+    losses = [line["loss"] for line in read_metrics(joint.run) if "loss" in line]
+    _, expected = learn_alone(replace(joint, accumulate=4), odd)
+    assert losses == pytest.approx(expected, rel=1e-4)
+
+
+def test_error_of_one_ends_the_other_before_anything_is_written(
+    config: TrainConfig, launch_training: Callable[..., Any]
+) -> None:
+    process = launch_training(config, at_step=-1)
+    assert process.returncode != 0
+    assert "FaceaeError: its disk is not there" in process.stderr
+    assert process.stderr.count("FaceaeError: ") == 1
+    assert not config.run.exists()
 
 
 def test_killed_process_ends_the_others_and_fewer_go_on_from_the_epochs_end(

@@ -5,7 +5,6 @@ from typing import Any
 import pytest
 import torch
 
-from faceae.errors import FaceaeError
 from faceae.model import ModelConfig, to_float, weights_hash
 from faceae.training import TrainConfig
 from faceae.training._ranks import Ranks
@@ -159,27 +158,6 @@ def test_loss_of_parts_is_their_mean() -> None:
     ]
     mean = train_step(small_learner(accumulate=2), 0, images).loss.item()
     assert mean == pytest.approx(sum(losses) / 2, rel=1e-6)
-
-
-def test_cuda_graph_is_refused_on_the_cpu() -> None:
-    with pytest.raises(FaceaeError, match="--cuda-graph needs a GPU"):
-        small_learner(cuda_graph=True)
-
-
-@pytest.mark.parametrize("others", [{"compile": True}, {"accumulate": 2}])
-def test_cuda_graph_goes_alone(others: dict[str, Any]) -> None:
-    with pytest.raises(FaceaeError, match="--cuda-graph goes with neither --compile nor --acc"):
-        small_learner(cuda_graph=True, **others)
-
-
-@pytest.mark.filterwarnings("ignore:.torch.jit.script_method. is deprecated:DeprecationWarning")
-def test_compiling_without_a_compiler_is_one_clear_line() -> None:
-    from torch._inductor import config
-
-    message = r"--compile: .* install a C\+\+ compiler .*, or leave"
-    no_compiler = config.patch({"cpp.cxx": (None, "no-such-compiler")})
-    with no_compiler, pytest.raises(FaceaeError, match=message):
-        small_learner(compile=True)
 
 
 @pytest.mark.parametrize("total_steps", [1, 2, 9, 10, 11, 1000])
