@@ -2,18 +2,22 @@
 
 All contenders have the same weights, the same latents and the same number of threads. The model has
 the default size and random weights, and BatchNorms that have seen latents, as after training. Peers
-run the decoder as it is: eager PyTorch, frozen TorchScript, `torch.onnx.export` in ONNX Runtime,
-and in OpenVINO where that is installed. Ours is the rewritten decoder in a `Session`; what OpenVINO
-makes of our ONNX file is shown beside it. Each is also told as a share of the measured sgemm rate.
+run the decoder as it is: eager and compiled PyTorch, frozen TorchScript, `torch.onnx.export` in
+ONNX Runtime, and in OpenVINO where that is installed. Ours is the rewritten decoder in a `Session`,
+in float32 and in int8; what OpenVINO makes of our ONNX file is shown beside it. Each is also told as
+a share of the measured sgemm rate, and where the time goes in ONNX Runtime, by its profiler.
 """
 
 import argparse
+import json
 import logging
 import os
 import statistics
 import tempfile
 import warnings
+from collections import Counter
 from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +30,9 @@ from torch import nn
 from benchmarks import runner
 from export import ExportSource, export_model, open_model, open_session
 from export._onnx import OnnxSession
+from export._session import MICRO_BATCH
 from export._torchscript import open_torchscript
-from faceae.latent import latent_noise
+from faceae.latent import LatentMoments, Sampler, latent_noise
 from faceae.model import FaceAutoEncoder, ModelConfig
 
 try:
@@ -100,6 +105,50 @@ def _in_onnxruntime(path: Path) -> Decode:
     return lambda z: session.run(None, {"latents": z})[0]
 
 
+def _side_by_side(path: Path) -> Decode:
+    """As many pieces at once as there are threads, each computed by one."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    num_threads = torch.get_num_threads()
+    pool = ThreadPoolExecutor(num_threads)
+
+    def decode(z: NDArray[np.float32]) -> NDArray[np.float32]:
+        size = min(MICRO_BATCH, -(-len(z) // num_threads))
+        pieces = [z[start : start + size] for start in range(0, len(z), size)]
+        faces = pool.map(lambda piece: session.run(None, {"latents": piece})[0], pieces)
+        return np.concatenate(list(faces))
+
+    return decode
+
+
+def _make_sampler() -> Sampler:
+    """Latents as they are drawn here: standard normal."""
+    size = ModelConfig().latent_size
+    moments = LatentMoments(size)
+    rng = np.random.default_rng(0)
+    for _ in range(8):
+        moments.update(rng.standard_normal((1024, size)))
+    return Sampler(moments.distribution(weights_hash="", dataset_hash=""))
+
+
+def profile(path: Path, z: NDArray[np.float32]) -> dict[str, float]:
+    """Return each kernel's share of the time that ONNX Runtime spends in kernels, on one thread."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.enable_profiling = True
+    options.profile_file_prefix = str(path.with_suffix(""))
+    session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    for _ in range(5):
+        session.run(None, {"latents": z})
+    microseconds: Counter[str] = Counter()
+    for event in json.loads(Path(session.end_profiling()).read_text()):
+        if event["name"].endswith("_kernel_time"):
+            microseconds[event["args"]["op_name"]] += event["dur"]
+    total = microseconds.total()
+    return {kernel: duration / total for kernel, duration in microseconds.most_common()}
+
+
 def _freeze(plain: nn.Module) -> torch.jit.ScriptModule:
     example = torch.zeros(2, ModelConfig().latent_size)
     with torch.inference_mode(), warnings.catch_warnings():
@@ -131,6 +180,7 @@ def make_peers(model: FaceAutoEncoder, folder: Path) -> dict[str, Decode]:
     peers = {
         "PyTorch": _in_torch(plain),
         "PyTorch, channels last": _in_torch(channels_last),
+        "torch.compile": _in_torch(torch.compile(plain, dynamic=False)),
         "frozen TorchScript": _in_torch(_freeze(plain)),
         "ONNX Runtime": _in_onnxruntime(path),
     }
@@ -141,13 +191,19 @@ def make_peers(model: FaceAutoEncoder, folder: Path) -> dict[str, Decode]:
 
 def make_ours(model: FaceAutoEncoder, folder: Path) -> dict[str, Decode]:
     """Return the rewritten decoder in each engine, by name."""
-    source = ExportSource(model=model, dataset_hash="", crop=None, sampler=None)
+    source = ExportSource(model=model, dataset_hash="", crop=None, sampler=_make_sampler())
     onnx = export_model(source, "onnx", "decoder", folder / "ours.onnx", CPU).path
+    int8 = folder / "int8.onnx"
+    report = export_model(source, "onnx", "decoder", int8, CPU, precision="int8")
+    log.info("int8: %.1f dB PSNR against float32", report.parity.psnr_db)
     script = export_model(source, "torchscript", "decoder", folder / "ours.ts", CPU).path
     ours: dict[str, Decode] = {
         "rewritten, PyTorch": open_model(source, "decoder", CPU).run,
         "rewritten, TorchScript": open_session(script, CPU).run,
         "rewritten, ONNX Runtime": open_session(onnx, CPU).run,
+        "rewritten, ONNX Runtime, a thread a piece": _side_by_side(onnx),
+        "rewritten, int8, ONNX Runtime": open_session(int8, CPU).run,
+        "rewritten, int8, ONNX Runtime, a thread a piece": _side_by_side(int8),
     }
     if openvino is not None:
         ours["rewritten, its ONNX file in OpenVINO"] = _in_openvino(onnx)
@@ -279,6 +335,10 @@ def main() -> None:
         ]
         rows = runner.measure(contenders, options.rounds)
         errors = largest_errors(model, peers | ours, z)
+        profiles = {
+            name: profile(Path(folder, f"{name}.onnx"), z[:MICRO_BATCH])
+            for name in ("plain", "ours", "int8")
+        }
     settings = {
         "threads": torch.get_num_threads(),
         "load_average_before": load,
@@ -286,8 +346,13 @@ def main() -> None:
         "flops_a_face": count_flops(model),
         "faces_compared": len(z),
     }
-    findings = {"shares_of_sgemm": shares_of_sgemm(rows), "largest_errors": errors}
+    findings = {
+        "shares_of_sgemm": shares_of_sgemm(rows),
+        "largest_errors": errors,
+        "profiles": profiles,
+    }
     runner.save("generate", rows, settings, findings)
+    runner.plot("generate", [row for row in rows if row.group.startswith("batch ")])
     print(runner.table(rows))
 
 

@@ -55,6 +55,9 @@ def _copying(num_batches: int) -> Callable[[], int]:
     return work
 
 
+COPYING = "copying in memory"
+
+
 def _pack(source: Path, out: Path, **options: Any) -> shards.Dataset:
     shards.pack(shards.PackConfig(source=source, out=out, split=(1.0, 0.0, 0.0), **options))
     return shards.open_dataset(out)
@@ -85,7 +88,7 @@ def contenders(folder: Path, count: int) -> list[runner.Contender]:
         ("faceae DALI loader, npy 64x64", False, _ours("dali", npy)),
         ("faceae webdataset loader, npy 64x64", False, _ours("webdataset", npy)),
         ("faceae cache", False, _ours("dali", npy, "ram")),
-        ("copying in memory", False, _copying(count // BATCH_SIZE)),
+        (COPYING, False, _copying(count // BATCH_SIZE)),
     ]
     return [
         runner.Contender(name=name, peer=peer, rate=runner.timed(work)) for name, peer, work in ways
@@ -103,6 +106,7 @@ def main() -> None:
         rows = runner.measure(contenders(Path(folder), options.count), options.rounds)
     settings = {"count": options.count, "batch_size": BATCH_SIZE, "image_size": IMAGE_SIZE}
     runner.save("load", rows, settings)
+    runner.plot("load", [row for row in rows if row.name != COPYING])
     print(runner.table(rows))
 
 

@@ -60,6 +60,7 @@ def main() -> None:
             findings["scale"] = _measure_scale(folder, images, options.rounds)
     settings = {"count": options.count, "workers": NUM_WORKERS, "crop": CROP, "size": SIZE}
     runner.save("pack", rows, settings, findings)
+    runner.plot("pack", rows)
     print(runner.table(rows))
     for name, finding in findings.items():
         print(f"\n{name}: {finding}")

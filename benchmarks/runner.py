@@ -15,6 +15,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from matplotlib import pyplot
+
 from shards import write_json
 
 log = logging.getLogger(__name__)
@@ -149,6 +151,32 @@ def _group_table(group: str, rows: Sequence[Row]) -> str:
         name = f"{row.name} (peer)" if row.peer else row.name
         lines.append(f"| {name} | {row.ratio:.2f} | {row.ratio_low:.2f} - {row.ratio_high:.2f} |")
     return "\n".join(lines)
+
+
+def plot(name: str, rows: Sequence[Row]) -> Path:
+    """Draw the ratios as bars, a panel a group, to `results/NAME.svg`; peers are grey."""
+    groups = list(dict.fromkeys(row.group for row in rows))
+    most = max(sum(row.group == group for row in rows) for group in groups)
+    figure, panels = pyplot.subplots(
+        len(groups), 1, figsize=(8, 0.6 + len(groups) * (0.5 + 0.22 * most)), squeeze=False
+    )
+    for panel, group in zip(panels[:, 0], groups, strict=True):
+        shown = sorted((row for row in rows if row.group == group), key=lambda row: row.ratio)
+        spread = [
+            [row.ratio - row.ratio_low for row in shown],
+            [row.ratio_high - row.ratio for row in shown],
+        ]
+        colours = ["0.65" if row.peer else "tab:blue" for row in shown]
+        names = [row.name for row in shown]
+        panel.barh(names, [row.ratio for row in shown], xerr=spread, color=colours, ecolor="0.2")
+        panel.axvline(1, color="0.2", linewidth=0.8)
+        panel.set_title(f"{group}: speed against the best peer".lstrip(": "), fontsize=9)
+        panel.tick_params(labelsize=7)
+    figure.tight_layout()
+    path = RESULTS / f"{name}.svg"
+    figure.savefig(path, metadata={"Date": None})
+    pyplot.close(figure)
+    return path
 
 
 def _machine() -> dict[str, Any]:
