@@ -1,6 +1,7 @@
 """Places told by URLs (s3://, gs://, https://), reached through fsspec."""
 
 import errno
+import logging
 import re
 import sys
 import time
@@ -17,6 +18,10 @@ Location = Path | str
 
 MAX_REQUESTS = 32
 """That a process makes at once."""
+
+FIRST_ANSWER_S = 10.0
+"""Waited for what a server tells this process first, tries that the library repeats included. Where
+nobody answers, those of S3 and Google would go on for minutes."""
 
 _RETRY_DELAYS_S = (0.5, 2.0, 5.0)
 """Waited before a request that failed is made again. S3 and Google's libraries try again by
@@ -38,10 +43,21 @@ _REMEDY = "check the address, the keys and the network, then run the same comman
 _CREDENTIALS_REMEDY = (
     "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or FSSPEC_S3_ANON=true for a public bucket"
 )
+_SILENT_REMEDIES = {
+    "s3": "check AWS_ENDPOINT_URL, AWS_REGION and the network",
+    "gs": "set GOOGLE_APPLICATION_CREDENTIALS, or FSSPEC_GS_TOKEN=anon for a public bucket, and "
+    "check the network",
+}
+"""For servers that did not answer, by scheme."""
 _BUSY_STATUS = 429
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 
 T = TypeVar("T")
+
+logging.getLogger("gcsfs").addHandler(logging.NullHandler())  # else it prints what it also raises
+
+_answered: set[str] = set()
+"""Schemes and hosts (or buckets) that have told this process something."""
 
 
 class NotThere(ShardsError):
@@ -97,6 +113,30 @@ def connect(url: str) -> tuple[Any, str]:
         ) from error
     except ValueError as error:
         raise ShardsError(f"{url} cannot be used: {error}") from error
+
+
+def ask(url: str, system: Any, question: Callable[..., T], path: str) -> T:
+    """Return `question(path)`, a method of the file system of `url`.
+
+    Raises:
+        ShardsError: it would be the server's first answer, and does not come in time.
+        Exception: the method's own.
+    """
+    from fsspec.exceptions import FSTimeoutError
+
+    server = "/".join(url.split("/", 3)[:3])
+    if server in _answered or not system.async_impl:
+        return question(path)
+    try:
+        answer = question(path, timeout=FIRST_ANSWER_S)  # fsspec's own, for all its requests
+    except FSTimeoutError as error:
+        remedy = _SILENT_REMEDIES.get(url.partition("://")[0], "check the address and the network")
+        raise ShardsError(
+            f"{url}: no answer within {FIRST_ANSWER_S:g} s; {remedy}, then run the same command "
+            "again"
+        ) from error
+    _answered.add(server)
+    return answer
 
 
 @contextmanager

@@ -19,6 +19,7 @@ from ._remote import (
     MAX_REQUESTS,
     AccessRefused,
     NotThere,
+    ask,
     connect,
     explain_errors,
     is_url,
@@ -215,7 +216,7 @@ class RemoteStore:
         url = self.locate(name)
         try:
             with explain_errors(url):
-                return retry(lambda: _ask(system, path))
+                return retry(lambda: _ask(url, system, path))
         except NotThere:
             return None
 
@@ -297,9 +298,9 @@ def _read(system: Any, path: str, url: str, start: int | None, stop: int | None)
     return data
 
 
-def _ask(system: Any, path: str) -> dict[str, Any]:
+def _ask(url: str, system: Any, path: str) -> dict[str, Any]:
     try:
-        info: dict[str, Any] = system.info(path)
+        info: dict[str, Any] = ask(url, system, system.info, path)
     except FileNotFoundError as error:
         if is_web(path) and isinstance(error.__cause__, Exception):
             raise error.__cause__ from None  # fsspec says so whatever went wrong

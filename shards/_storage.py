@@ -15,7 +15,7 @@ from typing import Any, Protocol
 from ._atomic import PART_SUFFIX, atomic_path, part_of, publish, remove
 from ._errors import ShardsError
 from ._lock import lock_folder
-from ._remote import Location, connect, explain_errors
+from ._remote import Location, ask, connect, explain_errors
 
 _LOCK_NAME = "lock"
 _SCRATCH_PREFIX = "faceae-"
@@ -195,7 +195,7 @@ class RemotePrefix:
         with explain_errors(self.locate(name)):
             file_system, path = self._reach(name)
             try:
-                info = file_system.info(path)
+                info = ask(self.location, file_system, file_system.info, path)
             except FileNotFoundError:
                 return None
         return None if info["type"] == "directory" else int(info["size"])
@@ -205,7 +205,7 @@ class RemotePrefix:
         with explain_errors(self.locate(name)):
             file_system, path = self._reach(name)
             try:
-                content: bytes = file_system.cat_file(path)
+                content: bytes = ask(self.location, file_system, file_system.cat_file, path)
             except FileNotFoundError:
                 return None
         return content

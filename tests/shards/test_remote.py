@@ -1,11 +1,13 @@
 import errno
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from fsspec.exceptions import FSTimeoutError
 
 from shards import ShardsError
-from shards._remote import connect, explain_errors, parse_location
+from shards._remote import FIRST_ANSWER_S, ask, connect, explain_errors, parse_location
 
 
 @pytest.mark.parametrize("text", ["s3://bucket/faces", "https://host/a.zip", "memory://x"])
@@ -35,6 +37,31 @@ def test_file_system_and_path_inside_it() -> None:
     file_system.pipe_file(path, b"x")
     assert file_system.cat_file("/a/b.tar") == b"x"
     file_system.rm(path)
+
+
+def test_first_answer_is_waited_for_and_later_ones_longer() -> None:
+    limits: list[float | None] = []
+
+    def question(path: str, timeout: float | None = None) -> str:
+        limits.append(timeout)
+        return path
+
+    system = SimpleNamespace(async_impl=True)
+    for url in ("s3://first-answer/a", "s3://first-answer/b/c", "s3://another"):
+        assert ask(url, system, question, "x") == "x"
+    assert limits == [FIRST_ANSWER_S, None, FIRST_ANSWER_S]
+
+
+@pytest.mark.parametrize(
+    ("scheme", "remedy"), [("s3", "AWS_ENDPOINT_URL"), ("gs", "FSSPEC_GS_TOKEN"), ("https", "addr")]
+)
+def test_silence_takes_one_line_with_its_remedy(scheme: str, remedy: str) -> None:
+    def question(path: str, timeout: float | None = None) -> str:
+        raise FSTimeoutError
+
+    url = f"{scheme}://silent/a"
+    with pytest.raises(ShardsError, match=f"{url}: no answer within 10 s; .*{remedy}"):
+        ask(url, SimpleNamespace(async_impl=True), question, "x")
 
 
 @pytest.mark.parametrize(

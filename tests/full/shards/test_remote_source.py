@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import socket
 import tarfile
 import zipfile
 from contextlib import closing
@@ -188,3 +189,24 @@ def test_server_that_is_away(web: Any) -> None:
     web.server_close()
     with pytest.raises(ShardsError, match=rf"{web.url}/a\.zip: Cannot connect to host"):
         list_source(f"{web.url}/a.zip")
+
+
+def test_server_that_takes_connections_and_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shards._remote.FIRST_ANSWER_S", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        url = f"http://127.0.0.1:{server.getsockname()[1]}/a.zip"
+        with pytest.raises(ShardsError, match=rf"{url}: no answer within 0\.2 s; check the address"):
+            list_source(url)
+
+
+def test_silent_bucket(s3: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shards._remote.FIRST_ANSWER_S", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{server.getsockname()[1]}")
+        connect("s3://silent")[0].clear_instance_cache()
+        told = r"s3://silent/a: no answer within 0\.2 s; check AWS_ENDPOINT_URL"
+        with pytest.raises(ShardsError, match=told):
+            list_source("s3://silent/a")
+        with pytest.raises(ShardsError, match=told):
+            shards.open_dataset("s3://silent/a")
+    connect("s3://silent")[0].clear_instance_cache()
