@@ -27,9 +27,9 @@ from ._manifest import (
 )
 from ._open import open_dataset
 from ._pool import Tick, run_tasks
+from ._source_files import LocalFiles
 from ._sources import escape
 from ._storage import LocalFolder
-from ._store import LocalStore
 from ._tar import Member, format_index, format_line, group_members
 from ._tar_source import SPLIT_NAMES, read_directory
 
@@ -63,7 +63,7 @@ def adopt(
         member.name.endswith(".jpg")
         for tars in names.values()
         for name in tars
-        for member in read_directory(LocalStore(path), name)
+        for member in read_directory(LocalFiles(path), name)
     )
     checked: list[_CheckedTar] = []
     tasks = [name for tars in names.values() for name in tars]

@@ -23,8 +23,8 @@ from ._decode import ImageRefused, is_html
 from ._errors import ShardsError
 from ._manifest import SPLITS, hash_json
 from ._remote import Location, is_url, name_of
+from ._source_files import open_beside
 from ._sources import Entry, Source
-from ._store import open_beside
 
 PARTITION = "list_eval_partition"
 ATTRIBUTES = "list_attr_celeba"
@@ -155,21 +155,21 @@ def _read_inside(source: Source, entry: Entry) -> bytes:
 
 def _find_beside(location: Location, file_names: list[str]) -> tuple[str, str, bytes] | None:
     """Return name, place and content of the first of these files that is there."""
-    store, own_name = open_beside(location.resolve() if isinstance(location, Path) else location)
-    if isinstance(store.root, str) and not is_url(store.root):
+    files, own_name = open_beside(location.resolve() if isinstance(location, Path) else location)
+    if isinstance(files.root, str) and not is_url(files.root):
         return None  # the source is a whole bucket
     folders = [""]
-    if name_of(store.root) == name_of(own_name):
+    if name_of(files.root) == name_of(own_name):
         folders.append("../")
     names = [
         posixpath.normpath(f"{folder}{place}/{name}")
         for folder, place, name in itertools.product(folders, _PLACES, file_names)
     ]
-    with closing(store):
-        for found in store.stat(names):
+    with closing(files):
+        for found in files.stat(names):
             if found.num_bytes is not None:
-                content = store.read_file(found.name, found.num_bytes)
-                return posixpath.basename(found.name), store.locate(found.name), content
+                content = files.read_file(found.name, found.num_bytes)
+                return posixpath.basename(found.name), files.locate(found.name), content
     return None
 
 

@@ -6,19 +6,19 @@ from typing import Any
 
 from ._decode import ImageRefused
 from ._errors import ShardsError
+from ._source_files import SourceFiles, Span
 from ._sources import Entry
-from ._store import Span, Store
 
 
 @dataclass
 class FolderReader:
     """Reads files by their names."""
 
-    store: Store
+    files: SourceFiles
 
     def prefetch(self, entries: Iterable[Entry]) -> None:
         """Fetch files; see `Reader`."""
-        self.store.fetch(
+        self.files.fetch(
             # One byte more than there was shows what has grown.
             Span(entry.name, 0, entry.num_bytes + 1)
             for entry in entries
@@ -28,13 +28,13 @@ class FolderReader:
     def read(self, entry: Entry) -> bytes:
         """Return a file's bytes; see `Reader`."""
         if entry.num_bytes is None:
-            raise self.store.explain_missing(entry.name)
+            raise self.files.explain_missing(entry.name)
         try:
-            data = self.store.read_file(entry.name, entry.num_bytes)
+            data = self.files.read_file(entry.name, entry.num_bytes)
         except (PermissionError, IsADirectoryError) as error:
             raise ImageRefused("unreadable", error.strerror or str(error)) from error
         if len(data) != entry.num_bytes:
-            where = self.store.locate(entry.name)
+            where = self.files.locate(entry.name)
             raise ShardsError(f"{where} changed while it was packed; pack anew")
         return data
 
@@ -43,5 +43,5 @@ class FolderReader:
         return {}
 
     def close(self) -> None:
-        """Close the store."""
-        self.store.close()
+        """Close the files."""
+        self.files.close()

@@ -11,8 +11,8 @@ from ._folder import FolderReader
 from ._parquet import SUFFIX as PARQUET_SUFFIX
 from ._parquet import list_parquet
 from ._remote import Location, is_url, name_of
+from ._source_files import SourceFiles, open_beside, open_files, tell_kind
 from ._sources import IMAGE_SUFFIXES, Entries, Source, is_image_name, is_other_name
-from ._store import Store, open_beside, open_store, tell_kind
 from ._tar_source import COMPRESSED_STARTS, list_tars
 from ._zip import list_zip
 
@@ -45,36 +45,36 @@ def list_source(location: Location) -> Source:
 
 
 def _list_file(location: Location) -> Source:
-    store, name = open_beside(location)
-    with closing(store):
-        start = store.read_start(name)
+    files, name = open_beside(location)
+    with closing(files):
+        start = files.read_start(name)
         _refuse_html(location, start)
         if name_of(location).endswith(PARQUET_SUFFIX) or start.startswith(_PARQUET_START):
-            return list_parquet(location, store, [name], single=True)
-        if name_of(location).endswith(_TAR_SUFFIX) or _is_tar(store, name, start):
-            return list_tars(location, store, [name], single=True)
-        if _is_zip(store, name, start):
+            return list_parquet(location, files, [name], single=True)
+        if name_of(location).endswith(_TAR_SUFFIX) or _is_tar(files, name, start):
+            return list_tars(location, files, [name], single=True)
+        if _is_zip(files, name, start):
             return list_zip(location)
         return _list_text(location, start)
 
 
 def _list_folder(location: Location) -> Source:
-    store = open_store(location)
-    with closing(store):
-        found = Entries(store.walk()).sorted()
+    files = open_files(location)
+    with closing(files):
+        found = Entries(files.walk()).sorted()
     images, others = found.select(is_image_name), found.select(is_other_name)
     tars = [name for name in others.names if name.endswith(_TAR_SUFFIX)]
     if tars and not images:
-        return list_tars(location, store, tars, single=False)
+        return list_tars(location, files, tars, single=False)
     parquets = [name for name in others.names if name.endswith(PARQUET_SUFFIX)]
     if parquets and not images:
-        return list_parquet(location, store, parquets, single=False)
+        return list_parquet(location, files, parquets, single=False)
     return Source(
         kind="folder",
         path=location,
         entries=images,
         others=others,
-        open_reader=lambda: FolderReader(open_store(location)),
+        open_reader=lambda: FolderReader(open_files(location)),
     )
 
 
@@ -84,14 +84,14 @@ def _list_text(location: Location, start: bytes) -> Source:
     if isinstance(parent, Path) and any(map(is_url, lines)):
         _require_urls(location, lines)
         parent = ""  # which makes them the names of remote files
-    store = open_store(parent)
+    files = open_files(parent)
     if lines and all(name_of(name).endswith(_TAR_SUFFIX) for name in lines):
-        return list_tars(location, store, lines, single=False)
-    with closing(store):
-        entries = Entries(store.stat(lines))
+        return list_tars(location, files, lines, single=False)
+    with closing(files):
+        entries = Entries(files.stat(lines))
     if entries and all(entry.num_bytes is None for entry in entries):
-        with closing(store):
-            reason = store.explain_missing(lines[0]).detail
+        with closing(files):
+            reason = files.explain_missing(lines[0]).detail
         raise ShardsError(
             f"{location}: none of the {len(entries)} files it lists can be read (first: "
             f"{lines[0][:80]}: {reason}); paths are taken relative to {parent}"
@@ -101,7 +101,7 @@ def _list_text(location: Location, start: bytes) -> Source:
         path=location,
         entries=entries,
         others=Entries(),
-        open_reader=lambda: FolderReader(open_store(parent)),
+        open_reader=lambda: FolderReader(open_files(parent)),
     )
 
 
@@ -130,23 +130,23 @@ def _read_text(location: Location, start: bytes) -> str:
         raise ShardsError(f"{location} is a zip cut short; get it again")
     if b"\0" in start or name_of(location).lower().endswith(".zip"):
         raise ShardsError(f"{location} is none of these: {_KINDS}")
-    store, name = open_beside(location)
-    with closing(store):
-        text = store.read_file(name)
+    files, name = open_beside(location)
+    with closing(files):
+        text = files.read_file(name)
     return text.removeprefix(_UTF8_BOM).decode("utf-8", "surrogateescape")
 
 
-def _is_tar(store: Store, name: str, start: bytes) -> bool:
+def _is_tar(files: SourceFiles, name: str, start: bytes) -> bool:
     if b"\0" not in start and not start.startswith(COMPRESSED_STARTS):
         return False
-    with store.open(name) as file:
+    with files.open(name) as file:
         return tarfile.is_tarfile(file)
 
 
-def _is_zip(store: Store, name: str, start: bytes) -> bool:
+def _is_zip(files: SourceFiles, name: str, start: bytes) -> bool:
     if b"\0" not in start:
         return False
-    with store.open(name) as file:
+    with files.open(name) as file:
         return zipfile.is_zipfile(file)
 
 

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 from ._decode import ImageRefused
 from ._errors import ShardsError
 from ._remote import Location
+from ._source_files import SourceFiles, check_unchanged, describe_container, open_files
 from ._sources import Container, Entries, Entry, Source
-from ._store import Store, check_unchanged, describe_container, open_store
 from ._tar_source import guess_splits
 
 if TYPE_CHECKING:
@@ -64,7 +64,9 @@ class _Columns:
         return [self.image, *self.attributes, *people, *self.fields]
 
 
-def list_parquet(location: Location, store: Store, names: Sequence[str], *, single: bool) -> Source:
+def list_parquet(
+    location: Location, files: SourceFiles, names: Sequence[str], *, single: bool
+) -> Source:
     """List the images of Parquet files.
 
     Columns of booleans, and of integers named like CelebA's attributes, become attributes; a column
@@ -73,7 +75,7 @@ def list_parquet(location: Location, store: Store, names: Sequence[str], *, sing
 
     Args:
         location: the source.
-        store: what holds the files.
+        files: what reads them.
         names: the files.
         single: the source is one of these files itself, not a folder.
 
@@ -82,9 +84,9 @@ def list_parquet(location: Location, store: Store, names: Sequence[str], *, sing
     """
     splits = None if single else guess_splits(names)
     people: list[Any] = []
-    with closing(store):
-        containers = tuple(describe_container(store, name) for name in names)
-        columns = _read_columns(store, names)
+    with closing(files):
+        containers = tuple(describe_container(files, name) for name in names)
+        columns = _read_columns(files, names)
         entries = Entries(
             Entry(
                 name if single else f"{names[number]}/{name}",
@@ -92,7 +94,7 @@ def list_parquet(location: Location, store: Store, names: Sequence[str], *, sing
                 place=(total, number, row),
                 split=splits[number] if splits else None,
             )
-            for total, (number, row, name) in enumerate(_list_rows(store, names, columns, people))
+            for total, (number, row, name) in enumerate(_list_rows(files, names, columns, people))
         )
     left_out = ", ".join(columns.left_out)
     described = {"attributes": columns.attributes, "identity": columns.people}
@@ -102,7 +104,7 @@ def list_parquet(location: Location, store: Store, names: Sequence[str], *, sing
         entries=entries,
         others=Entries(),
         open_reader=lambda: ParquetReader(
-            open_store(store.root), tuple(names), containers, columns
+            open_files(files.root), tuple(names), containers, columns
         ),
         containers=containers,
         fields=(*(name for name, found in described.items() if found), *columns.fields),
@@ -117,7 +119,7 @@ def list_parquet(location: Location, store: Store, names: Sequence[str], *, sing
 class ParquetReader:
     """Reads rows; fast in order, a row group anew for each image in any other."""
 
-    store: Store
+    files: SourceFiles
     names: tuple[str, ...]
     listed: tuple[Container, ...]
     """The files, as they were."""
@@ -161,7 +163,7 @@ class ParquetReader:
         if self._batches is not None:
             self._batches.close()
         self._number = self._batch = self._batches = None
-        self.store.close()
+        self.files.close()
 
     def _get(self, entry: Entry, column: str) -> Any:
         _, number, row = entry.place
@@ -175,25 +177,25 @@ class ParquetReader:
     def _open(self, number: int, row: int) -> None:
         self.close()
         name = self.names[number]
-        check_unchanged(self.store, name, self.listed[number])
+        check_unchanged(self.files, name, self.listed[number])
         self._number, self._start = number, row
-        self._batches = _read_batches(self.store, name, self.columns.used, row=row)
+        self._batches = _read_batches(self.files, name, self.columns.used, row=row)
 
 
 @contextmanager
-def _open(store: Store, name: str) -> "Iterator[ParquetFile]":
+def _open(files: SourceFiles, name: str) -> "Iterator[ParquetFile]":
     """Open a file; what goes wrong with it in the block is told in one line.
 
     Raises:
         ShardsError: it is damaged, or pyarrow is not there to read it.
     """
-    where = store.locate(name)
+    where = files.locate(name)
     try:
         from pyarrow.lib import ArrowException
         from pyarrow.parquet import ParquetFile
     except ImportError as error:
         raise ShardsError(f"{where} is Parquet: pip install 'faceae[parquet]'") from error
-    with store.open(name) as stream:
+    with files.open(name) as stream:
         try:
             yield ParquetFile(
                 stream,
@@ -208,10 +210,10 @@ def _open(store: Store, name: str) -> "Iterator[ParquetFile]":
 
 
 def _read_batches(
-    store: Store, name: str, columns: list[str], *, row: int = 0, num_rows: int = _ROWS
+    files: SourceFiles, name: str, columns: list[str], *, row: int = 0, num_rows: int = _ROWS
 ) -> "Generator[tuple[int, pyarrow.RecordBatch]]":
     """Yield batches of rows and the row each begins with, from the row group that holds `row`."""
-    with _open(store, name) as file:
+    with _open(files, name) as file:
         sizes = [file.metadata.row_group(n).num_rows for n in range(file.num_row_groups)]
         starts = list(itertools.accumulate(sizes, initial=0))
         group = bisect.bisect_right(starts, row) - 1
@@ -221,16 +223,16 @@ def _read_batches(
             start += batch.num_rows
 
 
-def _read_columns(store: Store, names: Sequence[str]) -> _Columns:
+def _read_columns(files: SourceFiles, names: Sequence[str]) -> _Columns:
     """Return what the columns hold, of all files the same."""
     found = []
     for name in names:
-        with _open(store, name) as file:
-            found.append(_tell_columns(store.locate(name), file.schema_arrow))
+        with _open(files, name) as file:
+            found.append(_tell_columns(files.locate(name), file.schema_arrow))
     for name, columns in zip(names, found, strict=True):
         if columns != found[0]:
             raise ShardsError(
-                f"{store.locate(name)} has other columns than {store.locate(names[0])}; "
+                f"{files.locate(name)} has other columns than {files.locate(names[0])}; "
                 "pack them on their own"
             )
     return found[0]
@@ -285,18 +287,18 @@ def _tell_columns(where: str, schema: "pyarrow.Schema") -> _Columns:
 
 
 def _list_rows(
-    store: Store, names: Sequence[str], columns: _Columns, people: list[Any]
+    files: SourceFiles, names: Sequence[str], columns: _Columns, people: list[Any]
 ) -> Iterator[tuple[int, int, str]]:
     """Yield file, row and name of each image, and note who it shows. No image's bytes are read."""
     path = [f"{columns.image}.path"] if columns.has_path else []
     who = [] if columns.people is None else [columns.people]
     for number, name in enumerate(names):
         if not path and not who:
-            with _open(store, name) as file:
+            with _open(files, name) as file:
                 num_rows = file.metadata.num_rows
             yield from ((number, row, f"{row:09}") for row in range(num_rows))
             continue
-        for start, batch in _read_batches(store, name, path + who, num_rows=_LISTED_ROWS):
+        for start, batch in _read_batches(files, name, path + who, num_rows=_LISTED_ROWS):
             people.extend(batch.column(who[0]).to_pylist() if who else ())
             images = batch.column(columns.image).to_pylist() if path else [None] * batch.num_rows
             for row, image in enumerate(images, start=start):

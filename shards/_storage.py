@@ -1,8 +1,8 @@
 """Where a dataset lies: a folder of this machine, or a prefix of an object store.
 
 Both write a file whole or not at all: a folder by a part that is synced and renamed, an object
-store by what a PUT, or the end of an upload in pieces, is. (`_store` is another thing: it reads
-parts of the files of a source.)
+store by what a PUT, or the end of an upload in pieces, is. (A source is read through
+`_source_files`.)
 """
 
 import tempfile

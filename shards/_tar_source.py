@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 from ._decode import ImageRefused
 from ._errors import ShardsError
 from ._remote import Location
+from ._source_files import SourceFiles, Span, check_unchanged, describe_container, open_files
 from ._sources import Container, Entries, Entry, Source, is_hidden, is_image_name, is_other_name
-from ._store import Span, Store, check_unchanged, describe_container, open_store
 
 COMPRESSED_STARTS = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ\0")
 """First bytes of gzip, bzip2 and xz."""
@@ -36,7 +36,9 @@ class _Member(NamedTuple):
     num_bytes: int
 
 
-def list_tars(location: Location, store: Store, names: Sequence[str], *, single: bool) -> Source:
+def list_tars(
+    location: Location, files: SourceFiles, names: Sequence[str], *, single: bool
+) -> Source:
     """List the images of tars.
 
     A json of the same name as an image, but for the suffix, describes it: its fields go into the
@@ -44,7 +46,7 @@ def list_tars(location: Location, store: Store, names: Sequence[str], *, single:
 
     Args:
         location: the source.
-        store: what holds the tars.
+        files: what holds the tars.
         names: the tars.
         single: the source is a tar itself, not one or several of a folder or list.
 
@@ -52,13 +54,13 @@ def list_tars(location: Location, store: Store, names: Sequence[str], *, single:
         ShardsError: a tar is compressed, damaged or cut short.
     """
     splits = None if single else guess_splits(names)
-    with closing(store):
-        containers = tuple(describe_container(store, name) for name in names)
+    with closing(files):
+        containers = tuple(describe_container(files, name) for name in names)
         found = Entries(
             entry
             for number, name in enumerate(names)
             for entry in _list_tar(
-                store,
+                files,
                 name,
                 number,
                 "" if single else f"{name}/",
@@ -67,7 +69,7 @@ def list_tars(location: Location, store: Store, names: Sequence[str], *, single:
         )
 
     def open_reader() -> TarReader:
-        return TarReader(open_store(store.root), tuple(names), containers)
+        return TarReader(open_files(files.root), tuple(names), containers)
 
     entries = found.select(is_image_name)
     fields = _peek(open_reader(), entries)
@@ -88,7 +90,7 @@ def list_tars(location: Location, store: Store, names: Sequence[str], *, single:
 class TarReader:
     """Reads members of tars by the offsets that were listed."""
 
-    store: Store
+    files: SourceFiles
     names: tuple[str, ...]
     listed: tuple[Container, ...]
     """The tars, as they were."""
@@ -97,7 +99,7 @@ class TarReader:
 
     def prefetch(self, entries: Sequence[Entry]) -> None:
         """Fetch members; see `Reader`."""
-        self.store.fetch(span for entry in entries for span in self._locate(entry))
+        self.files.fetch(span for entry in entries for span in self._locate(entry))
 
     def read(self, entry: Entry) -> bytes:
         """Return a member's bytes; see `Reader`."""
@@ -123,7 +125,7 @@ class TarReader:
 
     def close(self) -> None:
         """Close the tars."""
-        self.store.close()
+        self.files.close()
 
     def _locate(self, entry: Entry) -> Iterator[Span]:
         """Yield where an image lies, and its json."""
@@ -136,19 +138,19 @@ class TarReader:
     def _read(self, number: int, offset: int, num_bytes: int) -> bytes:
         name = self.names[number]
         if number not in self._checked:
-            check_unchanged(self.store, name, self.listed[number])
+            check_unchanged(self.files, name, self.listed[number])
             self._checked.add(number)
-        data = self.store.read(Span(name, offset, offset + num_bytes))
+        data = self.files.read(Span(name, offset, offset + num_bytes))
         if len(data) != num_bytes:
-            raise ShardsError(f"{self.store.locate(name)} changed while it was packed; pack anew")
+            raise ShardsError(f"{self.files.locate(name)} changed while it was packed; pack anew")
         return data
 
 
 def _list_tar(
-    store: Store, name: str, number: int, prefix: str, split: str | None
+    files: SourceFiles, name: str, number: int, prefix: str, split: str | None
 ) -> Iterator[Entry]:
     """Yield each file of a tar but the images' jsons."""
-    members = list(read_directory(store, name))
+    members = list(read_directory(files, name))
     texts = {m.name.removesuffix(".json"): m for m in members if m.name.endswith(".json")}
     described = set()
     for member in members:
@@ -165,14 +167,14 @@ def _list_tar(
             yield Entry(prefix + member.name, member.num_bytes, place=place)
 
 
-def read_directory(store: Store, name: str) -> Iterator[_Member]:
+def read_directory(files: SourceFiles, name: str) -> Iterator[_Member]:
     """Yield the visible files of an uncompressed tar, in order.
 
     Raises:
         ShardsError: it is compressed, damaged or cut short.
     """
-    where = store.locate(name)
-    with store.open(name) as file:
+    where = files.locate(name)
+    with files.open(name) as file:
         try:
             with tarfile.open(fileobj=file, mode="r:") as tar:
                 while (info := tar.next()) is not None:

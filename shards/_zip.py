@@ -15,8 +15,8 @@ from typing import Any
 from ._decode import ImageRefused
 from ._errors import ShardsError
 from ._remote import Location
+from ._source_files import SourceFiles, Span, check_unchanged, describe_container, open_beside
 from ._sources import Container, Entries, Entry, Source, is_hidden, is_image_name, is_other_name
-from ._store import Span, Store, check_unchanged, describe_container, open_beside
 
 _LOCAL_HEADER = struct.Struct("<4s22xHH")
 """Signature, then lengths of name and extra field (PKWARE's APPNOTE, 4.3.7)."""
@@ -32,11 +32,11 @@ def list_zip(location: Location) -> Source:
     Raises:
         ShardsError: it is damaged.
     """
-    store, name = open_beside(location)
-    with closing(store):
-        listed = describe_container(store, name)
+    files, name = open_beside(location)
+    with closing(files):
+        listed = describe_container(files, name)
         try:
-            with store.open(name) as file, zipfile.ZipFile(file) as archive:
+            with files.open(name) as file, zipfile.ZipFile(file) as archive:
                 members = archive.infolist()
         except zipfile.BadZipFile as error:
             raise ShardsError(f"{location} is a damaged zip ({error}); get it again") from error
@@ -64,7 +64,7 @@ def _make_entry(info: zipfile.ZipInfo) -> Entry:
 class ZipReader:
     """Reads members of a zip."""
 
-    store: Store
+    files: SourceFiles
     name: str
     listed: Container
     """As it was."""
@@ -72,7 +72,7 @@ class ZipReader:
 
     def prefetch(self, entries: Sequence[Entry]) -> None:
         """Fetch members; see `Reader`."""
-        self.store.fetch(map(self._locate, entries))
+        self.files.fetch(map(self._locate, entries))
 
     def read(self, entry: Entry) -> bytes:
         """Return a member's bytes, its CRC checked; see `Reader`."""
@@ -95,7 +95,7 @@ class ZipReader:
 
     def close(self) -> None:
         """Close the zip."""
-        self.store.close()
+        self.files.close()
 
     def _locate(self, entry: Entry) -> Span:
         """Return where a member lies, its header included, whose length only it tells."""
@@ -106,17 +106,17 @@ class ZipReader:
 
     def _read_stored(self, entry: Entry, num_bytes: int) -> bytes:
         if not self._checked:
-            check_unchanged(self.store, self.name, self.listed)
+            check_unchanged(self.files, self.name, self.listed)
             self._checked = True
         span = self._locate(entry)
-        data = self.store.read(span)
+        data = self.files.read(span)
         if len(data) < _LOCAL_HEADER.size or not data.startswith(_SIGNATURE):
             raise ImageRefused("unreadable", "in the zip: its header is damaged")
         _, num_name, num_extra = _LOCAL_HEADER.unpack_from(data)
         start = _LOCAL_HEADER.size + num_name + num_extra
         stop = start + num_bytes
         if span.start + stop > span.stop:
-            return self.store.read(Span(self.name, span.start + start, span.start + stop))
+            return self.files.read(Span(self.name, span.start + start, span.start + stop))
         return data[start:stop]
 
 

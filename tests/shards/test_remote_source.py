@@ -14,8 +14,8 @@ import pytest
 from shards import ImageRefused, PackConfig, ShardsError, pack
 from shards._listing import list_source
 from shards._remote import parse_location
-from shards._remote_store import RemoteStore, parent_of
-from shards._store import Span
+from shards._remote_files import RemoteFiles, parent_of
+from shards._source_files import Span
 
 Configure = Callable[..., PackConfig]
 HashTree = Callable[[Path], dict[str, str]]
@@ -147,15 +147,15 @@ def test_neighbours_are_fetched_by_one_request(
 
     monkeypatch.setattr(type(system), "cat_file", count)
     spans = [Span("a", 0, 10), Span("a", 150_000, 150_010), Span("a", 20, 30)]
-    with closing(RemoteStore(memory)) as store:
-        store.fetch(spans)
-        assert [store.read(span)[0] for span in spans] == [0, 0, 20]
+    with closing(RemoteFiles(memory)) as files:
+        files.fetch(spans)
+        assert [files.read(span)[0] for span in spans] == [0, 0, 20]
         assert sorted(asked) == [(0, 30), (150_000, 150_010)]
-        store.fetch([])
-        assert store.read(spans[2])[0] == 20
+        files.fetch([])
+        assert files.read(spans[2])[0] == 20
         assert len(asked) == 2
-        store.fetch([])
-        assert store.read(spans[2])[0] == 20
+        files.fetch([])
+        assert files.read(spans[2])[0] == 20
         assert len(asked) == 3
 
 

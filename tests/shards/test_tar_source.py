@@ -12,7 +12,7 @@ import pytest
 
 from shards import ImageRefused, PackConfig, ShardsError, open_dataset, pack, verify
 from shards._listing import list_source
-from shards._store import _MAX_OPEN
+from shards._source_files import _MAX_OPEN
 from shards._tar import read_members
 
 Configure = Callable[..., PackConfig]
@@ -127,7 +127,7 @@ def test_more_tars_than_files_may_be_open(photos: Path, tmp_path: Path) -> None:
     reader = source.open_reader()
     with closing(reader):
         assert all(reader.read(entry) == data for entry in source.entries)
-        assert len(reader.store._files) <= _MAX_OPEN
+        assert len(reader.files._files) <= _MAX_OPEN
 
 
 @pytest.mark.parametrize("text", [b"{", b"[1]"])

@@ -17,7 +17,7 @@ START_BYTES = 4096
 """What is read of a file to tell what it is."""
 
 _MAX_OPEN = 64
-"""Files that a store holds open."""
+"""Files that are held open at once."""
 _SPECIAL = {
     stat.S_IFIFO: "a pipe",
     stat.S_IFSOCK: "a socket",
@@ -36,10 +36,10 @@ class Span(NamedTuple):
     """In bytes; where the file ends earlier, so does what is read."""
 
 
-class Store(Protocol):
+class SourceFiles(Protocol):
     """Reads files by name; what is not ours to mend is a ShardsError or an OSError.
 
-    Of a store that has read nothing yet copies may go to other processes.
+    Copies of one that has read nothing yet may go to other processes.
     """
 
     @property
@@ -78,8 +78,8 @@ class Store(Protocol):
 
 
 @dataclass
-class LocalStore:
-    """Files below a folder; see `Store`."""
+class LocalFiles:
+    """Files below a folder; see `SourceFiles`."""
 
     root: Path
     _files: dict[str, BinaryIO] = field(default_factory=dict)
@@ -139,22 +139,22 @@ class LocalStore:
         self._files.clear()
 
 
-def open_store(folder: Location) -> Store:
-    """Return the store of the files below a folder or a URL."""
+def open_files(folder: Location) -> SourceFiles:
+    """Return what reads the files below a folder or a URL."""
     if isinstance(folder, Path):
-        return LocalStore(folder)
-    from ._remote_store import RemoteStore
+        return LocalFiles(folder)
+    from ._remote_files import RemoteFiles
 
-    return RemoteStore(folder.rstrip("/"))
+    return RemoteFiles(folder.rstrip("/"))
 
 
-def open_beside(location: Location) -> tuple[Store, str]:
-    """Return the store of a file's neighbours, and the file's name in it."""
+def open_beside(location: Location) -> tuple[SourceFiles, str]:
+    """Return what reads a file and its neighbours, and the file's name in there."""
     if isinstance(location, Path):
-        return LocalStore(location.parent), location.name
-    from ._remote_store import RemoteStore, parent_of
+        return LocalFiles(location.parent), location.name
+    from ._remote_files import RemoteFiles, parent_of
 
-    return RemoteStore(parent_of(location)), location  # whose query is no part of a name
+    return RemoteFiles(parent_of(location)), location  # whose query is no part of a name
 
 
 def tell_kind(location: Location) -> str | None:
@@ -165,28 +165,28 @@ def tell_kind(location: Location) -> str | None:
     """
     if isinstance(location, Path):
         return "folder" if location.is_dir() else "file" if location.is_file() else None
-    from ._remote_store import RemoteStore
+    from ._remote_files import RemoteFiles
 
-    return RemoteStore("").tell_kind(location)
+    return RemoteFiles("").tell_kind(location)
 
 
-def describe_container(store: Store, name: str) -> Container:
+def describe_container(files: SourceFiles, name: str) -> Container:
     """Return what changes with a file that holds many images."""
-    entry = next(iter(store.stat([name])))
+    entry = next(iter(files.stat([name])))
     if entry.num_bytes is None:
-        raise ShardsError(f"{store.locate(name)} cannot be read: {store.explain_missing(name)}")
+        raise ShardsError(f"{files.locate(name)} cannot be read: {files.explain_missing(name)}")
     base = name_of(name) if is_url(name) else name.rpartition("/")[2]
     return Container(base, entry.num_bytes, entry.mtime_ns)
 
 
-def check_unchanged(store: Store, name: str, listed: Container) -> None:
+def check_unchanged(files: SourceFiles, name: str, listed: Container) -> None:
     """Compare a file that holds many images with what it was.
 
     Raises:
         ShardsError: it is another now.
     """
-    if describe_container(store, name) != listed:
-        raise ShardsError(f"{store.locate(name)} changed while it was packed; pack anew")
+    if describe_container(files, name) != listed:
+        raise ShardsError(f"{files.locate(name)} changed while it was packed; pack anew")
 
 
 def _walk(folder: Path, prefix: str, above: frozenset[tuple[int, int]]) -> Iterator[Entry]:

@@ -26,8 +26,8 @@ from ._remote import (
     is_web,
     retry,
 )
+from ._source_files import START_BYTES, Span
 from ._sources import Entry, is_hidden
-from ._store import START_BYTES, Span
 
 _BUFFER_BYTES = 4 << 20
 """Read at once of a file that is listed."""
@@ -56,8 +56,8 @@ def parent_of(url: str) -> str:
 
 
 @dataclass
-class RemoteStore:
-    """Files below a URL; a name may also be a URL of its own. See `Store`."""
+class RemoteFiles:
+    """Files below a URL; a name may also be a URL of its own. See `SourceFiles`."""
 
     root: str
     """Without a slash at its end."""
@@ -78,7 +78,7 @@ class RemoteStore:
         return f"{root}/{quote(name) if is_web(root) else name}"
 
     def tell_kind(self, url: str) -> str | None:
-        """See `shards._store.tell_kind`."""
+        """See `shards._source_files.tell_kind`."""
         if is_web(url):
             if urlsplit(url).path.endswith("/"):
                 raise ShardsError(
@@ -262,11 +262,11 @@ class RemoteStore:
 
 
 class _RangeFile(io.RawIOBase):
-    """A file of a store as the standard library reads files."""
+    """A file behind a URL as the standard library reads files."""
 
-    def __init__(self, store: RemoteStore, name: str, num_bytes: int) -> None:
+    def __init__(self, files: RemoteFiles, name: str, num_bytes: int) -> None:
         super().__init__()
-        self._store, self._name, self._num_bytes = store, name, num_bytes
+        self._files, self._name, self._num_bytes = files, name, num_bytes
         self._position = 0
 
     def readable(self) -> bool:
@@ -284,7 +284,7 @@ class _RangeFile(io.RawIOBase):
         stop = min(self._position + len(buffer), self._num_bytes)
         if stop <= self._position:
             return 0
-        data = self._store.read(Span(self._name, self._position, stop))
+        data = self._files.read(Span(self._name, self._position, stop))
         buffer[: len(data)] = data
         self._position += len(data)
         return len(data)
