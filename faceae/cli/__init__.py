@@ -2,8 +2,10 @@
 
 import errno
 import importlib
+import signal
 import sys
 from collections.abc import Sequence
+from types import FrameType
 
 import click
 
@@ -56,7 +58,8 @@ def _cli() -> None:
 def run(argv: Sequence[str]) -> int:
     """Run one command line and return its exit code.
 
-    0 done; 1 a request that cannot be met, told in one line on stderr; 2 wrong usage; 130 Ctrl-C.
+    0 done; 1 a request that cannot be met, told in one line on stderr; 2 wrong usage; 130 Ctrl-C;
+    143 SIGTERM.
     """
     try:
         status = _cli.main(list(argv), prog_name="faceae", standalone_mode=False)
@@ -65,6 +68,8 @@ def run(argv: Sequence[str]) -> int:
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
         return _fail("interrupted", 130)
+    except _Terminated:
+        return _fail("terminated", 143)
     except (FaceaeError, ShardsError) as error:
         return _fail(str(error), 1)
     except BrokenPipeError:
@@ -76,7 +81,16 @@ def run(argv: Sequence[str]) -> int:
 
 def main() -> None:
     """Entry point of the `faceae` script."""
+    signal.signal(signal.SIGTERM, _terminate)
     sys.exit(run(sys.argv[1:]))
+
+
+class _Terminated(BaseException):
+    """SIGTERM came: what was begun is tidied up as on Ctrl-C."""
+
+
+def _terminate(number: int, frame: FrameType | None) -> None:
+    raise _Terminated
 
 
 def _fail(message: str, code: int) -> int:

@@ -1,8 +1,11 @@
 """The command line itself: exit codes, one-line errors, and what help may import."""
 
 import errno
+import os
+import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import click
 import pytest
@@ -71,3 +74,21 @@ def test_a_bug_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(faceae.cli._LazyGroup, "get_command", lambda self, ctx, name: fail)
     with pytest.raises(ZeroDivisionError):
         run(["doctor"])
+
+
+def test_sigterm_tidies_up_and_takes_one_line(tmp_path: Path) -> None:
+    code = (
+        "import os, signal, tempfile, click, faceae.cli as cli\n"
+        "@click.command()\n"
+        "def wait():\n"
+        "    with tempfile.TemporaryDirectory(prefix='faceae-'):\n"
+        "        os.kill(os.getpid(), signal.SIGTERM)\n"
+        "        signal.pause()\n"
+        "cli._LazyGroup.get_command = lambda self, ctx, name: wait\n"
+        "cli.main()"
+    )
+    command = [sys.executable, "-c", code, "shard"]
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=60)
+    assert (done.returncode, done.stderr) == (128 + signal.SIGTERM, "faceae: error: terminated\n")
+    assert list(tmp_path.iterdir()) == []

@@ -117,7 +117,7 @@ def test_server_that_fails_in_the_middle(
     assert hash_objects(client, bucket) == local
 
 
-@pytest.mark.parametrize("sent", [signal.SIGKILL, signal.SIGINT])
+@pytest.mark.parametrize("sent", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
 def test_stopped_then_the_same_command_elsewhere(
     face_folder: Path,
     bucket: str,
@@ -135,8 +135,9 @@ def test_stopped_then_the_same_command_elsewhere(
         time.sleep(0.01)
     process.send_signal(sent)
     code, line = finish(process)
-    if sent == signal.SIGINT:
-        assert (code, line) == (130, "faceae: error: interrupted")
+    if sent != signal.SIGKILL:
+        word = "interrupted" if sent == signal.SIGINT else "terminated"
+        assert (code, line) == (128 + sent, f"faceae: error: {word}")
         assert not list(scratch.glob("faceae-*"))
     assert "dataset.json" not in list_keys(client, bucket)
     code, line = finish(start(*command, TMPDIR=str(tmp_path)))
