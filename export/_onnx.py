@@ -96,11 +96,16 @@ def _name_free_axes(graph: onnx.GraphProto, info: ExportInfo) -> None:
 class OnnxSession:
     """An exported ONNX file in ONNX Runtime."""
 
-    def __init__(self, path: Path, device: torch.device) -> None:
-        """Open `path` on `device`; see `open_session`."""
+    def __init__(self, path: Path, device: torch.device, num_threads: int | None = None) -> None:
+        """Open `path` on `device`; see `open_session`.
+
+        Args:
+            num_threads: that compute one run on a CPU, by default torch's number. `run` may be
+                called from several threads; with 1 each computes its own.
+        """
         options = onnxruntime.SessionOptions()
         options.log_severity_level = _ERRORS_ONLY
-        options.intra_op_num_threads = torch.get_num_threads()
+        options.intra_op_num_threads = num_threads or torch.get_num_threads()
         providers = choose_providers(device, onnxruntime.get_available_providers())
         try:
             self._session = onnxruntime.InferenceSession(
@@ -124,6 +129,11 @@ class OnnxSession:
         result: NDArray[Any]
         (result,) = self._session.run([self.info.output.name], self.info.feed(inputs))
         return result
+
+
+def open_serial_onnx(path: Path) -> OnnxSession:
+    """Open `path` to compute in the threads that call `run`, each its own."""
+    return OnnxSession(path, torch.device("cpu"), num_threads=1)
 
 
 _UNREADABLE = (

@@ -1,5 +1,6 @@
 """Opening exported files, and models as they are."""
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -41,7 +42,7 @@ def open_session(path: Path, device: torch.device) -> Session:
         if path.suffix in form.suffixes:
             session = form.open(path, device)
             _check_architecture(path, session)
-            return in_pieces(session, device)
+            return in_pieces(session, device, form.open_serial and partial(form.open_serial, path))
     suffixes = ", ".join(suffix for form in graphs for suffix in form.suffixes)
     raise FaceaeError(f"{path}: an exported file ends in one of {suffixes}")
 

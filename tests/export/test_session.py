@@ -1,3 +1,4 @@
+import threading
 import warnings
 import zipfile
 from collections.abc import Callable
@@ -75,6 +76,32 @@ def _recording(run: Callable[..., np.ndarray], sizes: list[int]) -> Callable[...
         return run(session, *inputs)
 
     return run_and_record
+
+
+@pytest.mark.parametrize("num_pieces", [2, 3, 5])
+def test_pieces_are_computed_side_by_side_to_the_same_bytes(
+    exported: Path,
+    example: Callable[..., Any],
+    monkeypatch: pytest.MonkeyPatch,
+    num_pieces: int,
+) -> None:
+    """Each on one thread while there are as many as threads, the rest on all of them."""
+    monkeypatch.setattr("torch.get_num_threads", lambda: 2)
+    inputs = example("decoder", num_pieces * MICRO_BATCH - 1)[0]["latents"]
+    session = open_session(exported / "decoder.onnx", CPU)
+    threads: list[str] = []
+    run = OnnxSession.run
+
+    def run_and_record(session: OnnxSession, *inputs: np.ndarray) -> np.ndarray:
+        threads.append(threading.current_thread().name)
+        return run(session, *inputs)
+
+    monkeypatch.setattr(OnnxSession, "run", run_and_record)
+    found = session.run(inputs)
+    assert len(threads) == num_pieces
+    assert threads.count("MainThread") == num_pieces % 2
+    monkeypatch.setattr("export._session.SIDE_BY_SIDE", False)
+    np.testing.assert_array_equal(open_session(exported / "decoder.onnx", CPU).run(inputs), found)
 
 
 def test_open_model_leaves_the_model_as_it_was(source: ExportSource) -> None:
