@@ -4,8 +4,8 @@ All contenders have the same weights, the same latents and the same number of th
 the default size and random weights, and BatchNorms that have seen latents, as after training. Peers
 run the decoder as it is: eager and compiled PyTorch, frozen TorchScript, `torch.onnx.export` in
 ONNX Runtime, and in OpenVINO where that is installed. Ours is the rewritten decoder in a `Session`,
-in float32 and in int8; what OpenVINO makes of our ONNX file is shown beside it. Each is also told as
-a share of the measured sgemm rate, and where the time goes in ONNX Runtime, by its profiler.
+in float32 and in int8; what OpenVINO makes of our ONNX file is shown beside it. Each is also told
+as a share of the measured sgemm rate, and where the time goes in ONNX Runtime, by its profiler.
 """
 
 import argparse
