@@ -16,6 +16,11 @@ from ._storage import Storage
 from ._worker import PackedShard
 
 _NUM_EXAMPLES = 3
+_LIMITS = {
+    "stop": ("--on-error stop", "--on-error reject"),
+    "reject": ("--max-rejected", "a larger --max-rejected"),
+}
+"""Which option stopped a pack, and which lets it go on."""
 
 
 def finish(plan: Plan, progress: Progress) -> None:
@@ -72,7 +77,7 @@ def stop(plan: Plan, progress: Progress, packed: PackedShard | None) -> NoReturn
         lines.extend(packed.record.rejected)
     _write_rejected(progress.storage, lines)
     lines = [line for line in lines if line["reason"] != DUPLICATE]
-    asked = "--on-error stop" if config.on_error == "stop" else "--max-rejected"
+    asked, other = _LIMITS[config.on_error]
     counts = Counter(line["reason"] for line in lines)
     examples = "; ".join(
         f"{line['name']}: {line['reason']}, {line['detail']}" for line in lines[:_NUM_EXAMPLES]
@@ -81,8 +86,7 @@ def stop(plan: Plan, progress: Progress, packed: PackedShard | None) -> NoReturn
         f"{config.source}: stopped at {len(lines)} refused of {plan.num_images} images, {asked} "
         f"allows {config.count_refusable(plan.num_images)}: {_format_counts(counts)} (first: "
         f"{examples}); all so far are listed in {progress.storage.locate(REJECTED_NAME)}; "
-        f"mend the source and delete {config.out}, or run again with a larger --max-rejected "
-        "to do without them"
+        f"mend the source and delete {config.out}, or run again with {other} to do without them"
     )
 
 

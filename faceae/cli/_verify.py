@@ -32,8 +32,8 @@ def command(dataset: Location, reindex: bool, workers: int | None) -> None:
         click.echo(problem)
     if report.problems:
         raise ShardsError(
-            f"{dataset} has {len(report.problems)} problems; --reindex mends indices; else "
-            f"{report.remedy}"
+            f"{dataset} is not sound (problems: {len(report.problems)}); "
+            f"--reindex mends indices; else {report.remedy}"
         )
     click.echo(
         f"{dataset} is sound: {report.num_samples:,} images in {report.num_shards} shards, "

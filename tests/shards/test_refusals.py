@@ -66,10 +66,15 @@ def test_larger_fraction_goes_on_to_the_same_bytes(
     assert hash_tree(pack(configure(max_rejected=0.6)).out) == hash_tree(expected)
 
 
-@pytest.mark.parametrize("options", [{"on_error": "stop"}, {"max_rejected": 0.0}])
+@pytest.mark.parametrize(
+    ("options", "remedy"),
+    [({"on_error": "stop"}, "--on-error reject"), ({"max_rejected": 0.0}, "a larger --max-rej")],
+)
 def test_first_bad_image_stops_the_pack(
-    configure: Configure, photos: Path, options: dict[str, object]
+    configure: Configure, photos: Path, options: dict[str, object], remedy: str
 ) -> None:
     spoil(photos, 1)
-    with pytest.raises(ShardsError, match=r"at 1 refused of 20 images, .* allows 0: .*00\.jpg"):
+    expected = rf"at 1 refused of 20 images, .* allows 0: .*00\.jpg.* run again with {remedy}"
+    with pytest.raises(ShardsError, match=expected):
         pack(configure(**options))
+    assert pack(configure()).num_rejected == {"not an image": 1}

@@ -66,7 +66,7 @@ def test_verify_names_each_damaged_file(source: Path, tmp_path: Path, capsys: Ca
     assert run(["verify", str(tmp_path / "out"), "--workers", "1"]) == 1
     told = capsys.readouterr()
     assert told.out == "rejected.jsonl is missing\ntrain/train-000000.idx is missing\n"
-    assert "has 2 problems; --reindex mends indices; else delete the dataset and" in told.err
+    assert "is not sound (problems: 2); --reindex mends indices; else delete" in told.err
 
 
 def test_adopt(source: Path, tmp_path: Path, capsys: Capture) -> None:
