@@ -24,13 +24,12 @@ NUM_WORKERS = os.cpu_count() or 1
 Work = Callable[[], int]
 
 
-def prepare_faceae(listed: str, out: str, mode: str) -> Work:
+def prepare_faceae(listed: str, out: str, mode: str, **options: Any) -> Work:
     """`faceae shard` as the command runs it."""
     import shards
 
-    options: dict[str, Any] = {}
     if mode != MODES[0]:
-        options = {"crop": CROP, "size": SIZE, "encoding": mode.split()[0]}
+        options |= {"crop": CROP, "size": SIZE, "encoding": mode.split()[0]}
     config = shards.PackConfig(source=Path(listed), out=Path(out), workers=NUM_WORKERS, **options)
     pack = shards.pack
 

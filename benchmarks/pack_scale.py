@@ -1,0 +1,83 @@
+"""What an image costs in packs of 2,000, 20,000 and 200,000 images, and what memory they take.
+
+The images are drawn 178x218 JPEGs, packed as they are. Shards are small, so that the smallest pack
+has work for all cores; where there is a file system in memory they are written there, so that the
+disk, which takes short packs into its buffers and long ones not, is left out. The time of a pack of
+16 images, the start of processes, is subtracted.
+"""
+
+import argparse
+import logging
+import shutil
+import statistics
+import tempfile
+from collections import defaultdict
+from pathlib import Path
+
+from benchmarks import isolated, packers, runner
+from benchmarks.pack import draw, list_images
+
+log = logging.getLogger(__name__)
+
+COUNTS = (2_000, 20_000, 200_000)
+FEW = 16
+SAMPLES_PER_SHARD = 200
+MEMORY = Path("/dev/shm")
+
+
+def main() -> None:
+    """Measure, write results/pack_scale.json and print what was found."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--faces", type=Path, help="folder of `faceae synth`; else drawn for this")
+    parser.add_argument("--rounds", type=int, default=3)
+    options = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    in_memory = str(MEMORY) if MEMORY.is_dir() else None
+    seconds: dict[int, list[float]] = defaultdict(list)
+    peaks: dict[int, list[float]] = defaultdict(list)
+    with (
+        tempfile.TemporaryDirectory() as scratch,
+        tempfile.TemporaryDirectory(dir=in_memory) as target,
+    ):
+        folder, out = Path(scratch), Path(target, "out")
+        faces = options.faces or draw(folder / "faces", COUNTS[-1])
+        images = sorted((faces / "img_align_celeba").iterdir())
+        lists = {count: list_images(folder, images, count) for count in (FEW, *COUNTS)}
+        for number in range(options.rounds):
+            log.info("round %d of %d", number + 1, options.rounds)
+            for count, listed in lists.items():
+                run = isolated.run(
+                    packers.prepare_faceae,
+                    listed=str(listed),
+                    out=str(out),
+                    mode=packers.MODES[0],
+                    samples_per_shard=SAMPLES_PER_SHARD,
+                )
+                shutil.rmtree(out)
+                seconds[count].append(run.seconds)
+                peaks[count].append(run.peak_mib)
+    findings = {
+        "seconds": {str(count): seconds[count] for count in lists},
+        "cost_against_20000": {
+            str(count): _median_ratio(seconds, count, COUNTS[1]) for count in COUNTS
+        },
+        "peak_mib": {str(count): max(peaks[count]) for count in lists},
+    }
+    settings = {"samples_per_shard": SAMPLES_PER_SHARD, "in_memory": in_memory is not None}
+    runner.save("pack_scale", [], settings, findings)
+    for name, finding in findings.items():
+        print(f"{name}: {finding}")
+
+
+def _median_ratio(seconds: dict[int, list[float]], count: int, other: int) -> float:
+    """Return the cost an image of packs of `count` over that of packs of `other`."""
+    return statistics.median(
+        ((total - start) / (count - FEW)) / ((total_of_other - start) / (other - FEW))
+        for start, total, total_of_other in zip(
+            seconds[FEW], seconds[count], seconds[other], strict=True
+        )
+    )
+
+
+if __name__ == "__main__":
+    main()
