@@ -52,18 +52,25 @@ def read_torchvision(path: Path) -> torch.Tensor:
     return _fit(decode_jpeg(read_file(str(path)), mode=ImageReadMode.RGB))
 
 
-def open_loose(
-    folder: Path, read: Callable[[Path], torch.Tensor], workers: int
-) -> Callable[[], int]:
-    """The slow script."""
-    loader = DataLoader(
+def make_loose(
+    folder: Path, read: Callable[[Path], torch.Tensor], workers: int, batch_size: int
+) -> DataLoader[torch.Tensor]:
+    """The slow script's loader."""
+    return DataLoader(
         _LooseFaces(folder, read),
-        batch_size=BATCH_SIZE,
+        batch_size=batch_size,
         shuffle=True,
         num_workers=workers,
         persistent_workers=workers > 0,
         drop_last=True,
     )
+
+
+def open_loose(
+    folder: Path, read: Callable[[Path], torch.Tensor], workers: int
+) -> Callable[[], int]:
+    """The slow script."""
+    loader = make_loose(folder, read, workers, BATCH_SIZE)
     return lambda: sum(len(batch) for batch in loader)
 
 

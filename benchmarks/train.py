@@ -1,0 +1,160 @@
+"""Faces a second of training, against one resident batch and against the slow script.
+
+The default model on drawn faces of 64x64. "Resident batch" repeats steps on one batch that is in
+memory: what training could do if loading took nothing; ours are told as a share of it. The peer is
+the script people start from: torch's DataLoader over loose JPEGs with Pillow and two workers, a
+float32 loop in torch's default layout, Adam, and a loss read at every step.
+"""
+
+import argparse
+import logging
+import statistics
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+import shards
+from benchmarks import runner
+from benchmarks.packers import NUM_WORKERS
+from benchmarks.peer_loaders import IMAGE_SIZE, make_loose, read_pillow
+from faceae.data import LoaderConfig, make_loader
+from faceae.device import choose_amp
+from faceae.model import FaceAutoEncoder, ModelConfig
+from faceae.synthetic import SynthConfig, write_dataset
+from faceae.training import TrainConfig
+from faceae.training._ranks import Ranks
+from faceae.training._step import Learner, make_learner, train_step
+
+log = logging.getLogger(__name__)
+
+CPU = torch.device("cpu")
+BATCH_SIZE = 64
+STEPS_A_TURN = 8
+RESIDENT = "resident batch"
+
+
+def endless(open_epoch: Callable[[], Iterator[torch.Tensor]]) -> Iterator[torch.Tensor]:
+    """Batches of epoch after epoch."""
+    while True:
+        yield from open_epoch()
+
+
+def prepare_learner(folder: Path, amp: bool) -> Learner:
+    """A learner as `faceae train` makes it."""
+    torch.manual_seed(0)
+    choice = choose_amp(CPU, amp)
+    log.info("number type: %s", choice.reason)
+    return make_learner(
+        ModelConfig(),
+        TrainConfig(data=folder, run=folder / "run", batch_size=BATCH_SIZE),
+        device=CPU,
+        amp_dtype=choice.dtype,
+        total_steps=10_000,
+        ranks=Ranks(),
+    )
+
+
+def ours(learner: Learner, batches: Iterator[torch.Tensor]) -> Callable[[], int]:
+    """Steps of our loop; the loss is read once a turn, as on log steps."""
+
+    def work() -> int:
+        for step in range(STEPS_A_TURN):
+            losses = train_step(learner, step, next(batches))
+        losses.loss.item()
+        return STEPS_A_TURN * BATCH_SIZE
+
+    return work
+
+
+def slow_script(batches: Iterator[torch.Tensor]) -> Callable[[], int]:
+    """The loop people start from."""
+    torch.manual_seed(0)
+    model = FaceAutoEncoder(ModelConfig()).train()
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
+
+    def work() -> int:
+        for _ in range(STEPS_A_TURN):
+            images = next(batches).float() / 127.5 - 1
+            loss = nn.functional.mse_loss(model(images), images)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            loss.item()
+        return STEPS_A_TURN * BATCH_SIZE
+
+    return work
+
+
+def contenders(folder: Path, count: int) -> list[runner.Contender]:
+    """Draw and pack the faces, and return the ways to train on them."""
+    write_dataset(SynthConfig(out=folder / "faces", count=count, seed=0))
+    loose = folder / "faces" / "img_align_celeba"
+    whole = _pack(loose, folder / "whole")
+    npy = _pack(loose, folder / "npy", size=IMAGE_SIZE, encoding="npy")
+    learner = prepare_learner(folder, amp=True)
+
+    def batches(dataset: shards.Dataset, cache: Any) -> Iterator[torch.Tensor]:
+        config = LoaderConfig(
+            split="train", batch_size=BATCH_SIZE, image_size=IMAGE_SIZE, training=True
+        )
+        loader = make_loader("dali", dataset, config, CPU, cache)
+        return endless(lambda: (batch.images for batch in loader))
+
+    resident = next(batches(npy, "none"))
+    loose_loader = make_loose(loose, read_pillow, NUM_WORKERS, BATCH_SIZE)
+    ways = [
+        ("slow script", True, slow_script(endless(lambda: iter(loose_loader)))),
+        (RESIDENT, False, ours(learner, endless(lambda: iter([resident])))),
+        ("faceae, cache", False, ours(learner, batches(npy, "ram"))),
+        ("faceae, npy 64x64", False, ours(learner, batches(npy, "none"))),
+        ("faceae, jpg 178x218", False, ours(learner, batches(whole, "none"))),
+        (
+            "faceae, npy 64x64, float32",
+            False,
+            ours(prepare_learner(folder, amp=False), batches(npy, "none")),
+        ),
+    ]
+    return [
+        runner.Contender(name=name, peer=peer, rate=runner.timed(work)) for name, peer, work in ways
+    ]
+
+
+def shares_of_resident(rows: list[runner.Row]) -> dict[str, float]:
+    """Return each rate over the resident batch's in the same round, median over the rounds."""
+    (resident,) = (row.items_per_s for row in rows if row.name == RESIDENT)
+    return {
+        row.name: statistics.median(
+            rate / best for rate, best in zip(row.items_per_s, resident, strict=True)
+        )
+        for row in rows
+    }
+
+
+def _pack(source: Path, out: Path, **options: Any) -> shards.Dataset:
+    shards.pack(shards.PackConfig(source=source, out=out, split=(1.0, 0.0, 0.0), **options))
+    return shards.open_dataset(out)
+
+
+def main() -> None:
+    """Measure, write results/train.json and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--count", type=int, default=4096, help="faces to draw")
+    parser.add_argument("--rounds", type=int, default=5)
+    options = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    with tempfile.TemporaryDirectory() as folder:
+        rows = runner.measure(contenders(Path(folder), options.count), options.rounds)
+    settings = {"count": options.count, "batch_size": BATCH_SIZE, "steps_a_turn": STEPS_A_TURN}
+    findings = {"shares_of_resident_batch": shares_of_resident(rows)}
+    runner.save("train", rows, settings, findings)
+    runner.plot("train", rows)
+    print(runner.table(rows))
+    print(findings)
+
+
+if __name__ == "__main__":
+    main()
