@@ -168,7 +168,7 @@ def test_record_of_another_version(saved: Path) -> None:
 
 
 def test_another_architecture(saved: Path) -> None:
-    with pytest.raises(FaceaeError, match=r"width=4\) is not the run's .*width=8\)"):
+    with pytest.raises(FaceaeError, match=r"width=4, .* is not the run's .*width=8, "):
         load_checkpoint(saved, small_learner(replace(SMALL, width=8)))
 
 
