@@ -1,8 +1,11 @@
 """Trained model -> files for other software, checked, and a session to run it in."""
 
+from ._auto import EngineChoice, open_fastest
+from ._dataset import FaceMaker, describe_faces
+from ._engines import EngineName
 from ._export import ExportedFile, ExportReport, export_model
 from ._formats import FormatName
-from ._generate import generate_faces
+from ._generate import encode_faces, generate_faces
 from ._info import ExportInfo, Kind, Port, Precision
 from ._modules import ExportSource
 from ._open import open_model, open_session
@@ -10,18 +13,24 @@ from ._parity import Parity
 from ._session import Session
 
 __all__ = [
+    "EngineChoice",
+    "EngineName",
     "ExportInfo",
     "ExportReport",
     "ExportSource",
     "ExportedFile",
+    "FaceMaker",
     "FormatName",
     "Kind",
     "Parity",
     "Port",
     "Precision",
     "Session",
+    "describe_faces",
+    "encode_faces",
     "export_model",
     "generate_faces",
+    "open_fastest",
     "open_model",
     "open_session",
 ]

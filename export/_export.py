@@ -191,7 +191,7 @@ def _check_request(
     source: ExportSource, format_name: FormatName, kind: Kind, path: Path, precision: Precision
 ) -> None:
     form = FORMATS[format_name]
-    if form.suffixes and path.suffix not in form.suffixes:
+    if form.suffixes and path.suffix.lower() not in form.suffixes:
         raise FaceaeError(f"-o {path}: the file must end in {' or '.join(form.suffixes)}")
     if not form.suffixes and path.exists():
         raise FaceaeError(f"-o {path}: already there; name a new folder, or remove it first")

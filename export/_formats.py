@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from ._info import ExportInfo, Kind, Precision
-from ._onnx import OnnxSession, open_serial_onnx, write_onnx
+from ._onnx import OnnxSession, write_onnx
 from ._openvino import OpenVinoSession, write_openvino
 from ._pt2 import open_pt2, write_pt2
 from ._quantize import Inputs, quantize_onnx
@@ -33,8 +33,6 @@ class Format:
     """Write a module of `ExportSource.build`, with its metadata inside."""
     open: Callable[[Path, torch.device], Session]
     """Open what `write` wrote, on a device and nowhere else; each batch is run as a whole."""
-    open_serial: Callable[[Path], Session] | None = None
-    """Open it on the CPU, to compute in the thread that calls `run` alone, several at once."""
     kinds: tuple[Kind, ...] = get_args(Kind)
     """What can be written in it."""
     precisions: tuple[Precision, ...] = ("fp32",)
@@ -50,7 +48,6 @@ FORMATS: dict[FormatName, Format] = {
         suffixes=(".onnx",),
         write=write_onnx,
         open=OnnxSession,
-        open_serial=open_serial_onnx,
         precisions=("fp32", "fp16", "int8"),  # no kernel of ONNX Runtime on a CPU has bfloat16
         quantize=quantize_onnx,
     ),

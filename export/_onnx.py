@@ -16,8 +16,10 @@ from torch import nn
 
 from faceae.errors import FaceaeError
 
+from ._bound import BoundRuns
 from ._examples import example_inputs, free_axes
 from ._info import STEPS, ExportInfo
+from ._providers import CPU, choose_providers, explain_not_loaded
 
 OPSET = 20
 """ONNX operator set of the files; torch 2.10's own choice, read by ONNX Runtime 1.17 and later."""
@@ -96,17 +98,35 @@ def _name_free_axes(graph: onnx.GraphProto, info: ExportInfo) -> None:
 class OnnxSession:
     """An exported ONNX file in ONNX Runtime."""
 
-    def __init__(self, path: Path, device: torch.device, num_threads: int | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        device: torch.device,
+        *,
+        num_threads: int | None = None,
+        with_tensorrt: bool = False,
+    ) -> None:
         """Open `path` on `device`; see `open_session`.
 
         Args:
             num_threads: that compute one run on a CPU, by default torch's number. `run` may be
                 called from several threads; with 1 each computes its own.
+            with_tensorrt: let TensorRT compute, on a GPU. It builds a plan for each size of batch
+                when it first comes, which takes its time, and rounds what it multiplies to TF32
+                unless the environment says NVIDIA_TF32_OVERRIDE=0.
         """
         options = onnxruntime.SessionOptions()
         options.log_severity_level = _ERRORS_ONLY
         options.intra_op_num_threads = num_threads or torch.get_num_threads()
-        providers = choose_providers(device, onnxruntime.get_available_providers())
+        on_gpu = device.type == "cuda" and torch.cuda.is_available()
+        stream = torch.cuda.Stream(device) if on_gpu else None  # type: ignore[no-untyped-call]
+        providers = choose_providers(
+            device,
+            onnxruntime.get_available_providers(),
+            with_tensorrt=with_tensorrt,
+            stream=stream.cuda_stream if stream else None,
+        )
+        first = providers[0][0]
         try:
             self._session = onnxruntime.InferenceSession(
                 path, sess_options=options, providers=providers, enable_fallback=0
@@ -116,16 +136,21 @@ class OnnxSession:
                 f"{path}: cut short or not an ONNX file; export the run again"
             ) from error
         except RuntimeError as error:
-            raise _not_loaded(providers) from error
-        if providers[0][0] not in self._session.get_providers():
+            if first == CPU:
+                raise
+            raise explain_not_loaded(first) from error
+        if first not in self._session.get_providers():
             # A library that cannot be loaded is only logged by ONNX Runtime, and the CPU taken.
-            raise _not_loaded(providers)
+            raise explain_not_loaded(first)
         metadata = self._session.get_modelmeta().custom_metadata_map
         self.info = ExportInfo.from_metadata(path, metadata)
-        self.engine = f"ONNX Runtime {onnxruntime.__version__}, {providers[0][0]}"
+        self.engine = f"ONNX Runtime {onnxruntime.__version__}, {first}"
+        self._bound = BoundRuns(self._session, self.info, device, stream) if stream else None
 
     def run(self, *inputs: NDArray[Any]) -> NDArray[Any]:
         """Return the results of `inputs`; see `Session`."""
+        if self._bound is not None:
+            return self._bound.run(*inputs)
         result: NDArray[Any]
         (result,) = self._session.run([self.info.output.name], self.info.feed(inputs))
         return result
@@ -145,31 +170,3 @@ _UNREADABLE = (
 
 RUN_ERRORS = (ort_errors.InvalidArgument, ort_errors.Fail, ort_errors.RuntimeException)
 """What ONNX Runtime raises of inputs that the graph was not made for."""
-
-Providers = list[tuple[str, dict[str, str]]]
-
-
-def choose_providers(device: torch.device, available: list[str]) -> Providers:
-    """Return the providers to ask ONNX Runtime for, the one that must load first, with options.
-
-    Raises:
-        FaceaeError: this build of ONNX Runtime has none for `device`.
-    """
-    cpu: tuple[str, dict[str, str]] = ("CPUExecutionProvider", {})
-    if device.type == "cpu":
-        return [cpu]
-    if device.type != "cuda" or "CUDAExecutionProvider" not in available:
-        raise FaceaeError(
-            f"--device {device.type}: the installed ONNX Runtime has no provider for it; "
-            "install onnxruntime-gpu 1.26 in place of onnxruntime, or use --device cpu"
-        )
-    # float32 is to mean float32, as on the CPU.
-    options = {"device_id": str(device.index or 0), "use_tf32": "0"}
-    return [("CUDAExecutionProvider", options), cpu]
-
-
-def _not_loaded(asked: Providers) -> FaceaeError:
-    return FaceaeError(
-        f"ONNX Runtime could not load {asked[0][0]}: a library of CUDA 12 or cuDNN 9 is missing, "
-        f"or the GPU is; `faceae doctor` says more, or use --device cpu"
-    )

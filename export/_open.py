@@ -1,20 +1,23 @@
 """Opening exported files, and models as they are."""
 
-from functools import partial
+import tempfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from faceae.errors import FaceaeError
 
-from ._formats import FORMATS
-from ._info import Kind
+from ._engines import ENGINES, EngineName, check_device, find_engine
+from ._export import export_model
+from ._info import ExportInfo, Kind
 from ._modules import ExportSource
 from ._network import Network
 from ._onnx import RUN_ERRORS
 from ._rewrite import rewrite_network
-from ._session import Session, in_pieces
+from ._session import InPieces, Session, in_pieces
 from ._torch import TorchSession
 
 _RUN_ERRORS = (AssertionError, RuntimeError, ValueError, *RUN_ERRORS)
@@ -22,49 +25,76 @@ _RUN_ERRORS = (AssertionError, RuntimeError, ValueError, *RUN_ERRORS)
 ONNX Runtime."""
 
 
-def open_session(path: Path, device: torch.device) -> Session:
+def open_session(path: Path, device: torch.device, engine: EngineName | None = None) -> Session:
     """Open a file written by `faceae export`, to run on `device` and nowhere else.
 
     TorchScript and torch.export archives can hold code, which torch runs: open only those that come
     from someone you trust. The other formats hold none. What the file is follows from its suffix.
     It is run once, on one face.
 
+    Args:
+        engine: to run it in; by default the usual one for the format.
+
     Raises:
         FaceaeError: a missing, truncated or foreign file, one whose graph is not of the
-            architecture it names, another suffix, or a device that its runtime cannot use.
+            architecture it names, another suffix, an engine that does not read it, or a device
+            that its runtime cannot use, with the library that is missing for it.
     """
     if path.is_dir():
         raise FaceaeError(f"{path}: is a folder; of a model repository, name the model.onnx in it")
     if not path.is_file():
         raise FaceaeError(f"{path}: no such file; `faceae export` writes one")
-    graphs = [form for form in FORMATS.values() if form.is_graph]
-    for form in graphs:
-        if path.suffix in form.suffixes:
-            session = form.open(path, device)
-            _check_architecture(path, session)
-            return in_pieces(session, device, form.open_serial and partial(form.open_serial, path))
-    suffixes = ", ".join(suffix for form in graphs for suffix in form.suffixes)
-    raise FaceaeError(f"{path}: an exported file ends in one of {suffixes}")
+    found = find_engine(path, device, engine)
+    session = found.open(path, device)
+    _check_architecture(path, session)
+    open_serial = found.open_serial
+    return in_pieces(session, device, None if open_serial is None else lambda: open_serial(path))
 
 
-def open_model(source: ExportSource, kind: Kind, device: torch.device) -> Session:
+def open_model(
+    source: ExportSource, kind: Kind, device: torch.device, engine: EngineName = "torch"
+) -> Session:
     """Run a model that was not exported, on `device`, as fast as its exports.
 
+    Args:
+        engine: any but torch means to export it, as `export_model` does, to a temporary folder.
+
     Raises:
-        FaceaeError: a generator of latents that were not fitted.
+        FaceaeError: a generator of latents that were not fitted, or an engine that is not
+            installed or cannot use the device.
     """
+    if engine != "torch":
+        return _open_exported(source, kind, device, engine)
     module = source.build(kind, rewrite_network(Network.of(source.model)))
     module.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     return in_pieces(TorchSession(module, source.describe(kind), device, "the model"), device)
 
 
-def _check_architecture(path: Path, session: Session) -> None:
-    inputs = [
-        np.ones([1 if isinstance(size, str) else size for size in port.shape], port.dtype)
-        for port in session.info.inputs
+def make_example(info: ExportInfo, count: int) -> list[NDArray[Any]]:
+    """Return inputs for `count` faces, all alike; of a morph, which takes two, for one frame."""
+    return [
+        np.ones([count if isinstance(size, str) else size for size in port.shape], port.dtype)
+        for port in info.inputs
     ]
+
+
+def _open_exported(
+    source: ExportSource, kind: Kind, device: torch.device, engine: EngineName
+) -> Session:
+    check_device(engine, device)
+    form = ENGINES[engine].format
+    with tempfile.TemporaryDirectory(prefix="faceae-") as folder:
+        path = Path(folder, f"{kind}{ENGINES[engine].suffixes[0]}")
+        export_model(source, form, kind, path, device)
+        session = open_session(path, device, engine)
+        if isinstance(session, InPieces):
+            session.prepare()  # while the file is there
+    return session
+
+
+def _check_architecture(path: Path, session: Session) -> None:
     try:
-        result = session.run(*inputs)
+        result = session.run(*make_example(session.info, 1))
     except _RUN_ERRORS as error:
         problem, cause = str(error), error
     else:

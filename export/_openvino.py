@@ -27,7 +27,9 @@ def write_openvino(module: nn.Module, info: ExportInfo, path: Path) -> None:
     openvino = _import_openvino()
     model = openvino.Core().read_model(make_onnx(module, info).SerializeToString())
     model.set_rt_info(info.to_metadata(), _METADATA)
-    openvino.save_model(model, path, compress_to_fp16=False)
+    lower = path.with_suffix(".xml")  # OpenVINO writes under no other suffix
+    openvino.save_model(model, lower, compress_to_fp16=False)
+    lower.rename(path)
 
 
 class OpenVinoSession:
@@ -42,7 +44,7 @@ class OpenVinoSession:
         if not weights.is_file():
             raise FaceaeError(f"{weights}: no such file; it holds the weights of {path.name}")
         core = openvino.Core()
-        model = _read(core, path)
+        model = _read(core, path, weights)
         metadata = model.get_rt_info(_METADATA).value if model.has_rt_info(_METADATA) else {}
         self.info = ExportInfo.from_metadata(path, metadata)
         # float32 is to mean float32: by default it computes in bfloat16 where a CPU has it.
@@ -59,11 +61,11 @@ class OpenVinoSession:
         return result
 
 
-def _read(core: Any, path: Path) -> Any:
+def _read(core: Any, path: Path, weights: Path) -> Any:
     try:
         # Of another file every frontend of OpenVINO would say on stderr that it is not its own.
         if path.read_bytes().startswith(_START):
-            return core.read_model(path)
+            return core.read_model(path, weights)
         raise RuntimeError("no XML")
     except RuntimeError as error:
         raise FaceaeError(

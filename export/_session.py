@@ -14,8 +14,9 @@ from ._info import ExportInfo
 
 MICRO_BATCH = 32
 """Faces a CPU computes at once: enough to share the reading of the weights, few enough for what the
-layers hand on to stay in its cache. Measured by `benchmarks/generate.py`; a GPU takes batches as
-they come."""
+layers hand on to stay in its cache. Measured by `benchmarks/generate.py`."""
+GPU_BATCH = 256
+"""Faces a GPU computes at once."""
 
 SIDE_BY_SIDE = True
 """Whether a CPU computes as many pieces at once as there are threads, each on one, where the engine
@@ -48,29 +49,44 @@ def in_pieces(
         open_serial: opens the same again, computing in the thread that calls `run` alone, and for
             several of them at once.
     """
-    batches_gain = device.type == "cpu" and session.info.is_batched
-    if not batches_gain:
+    if not session.info.is_batched:
         return session
-    gains = SIDE_BY_SIDE and torch.get_num_threads() > 1
-    return _MicroBatches(session, open_serial if gains else None, torch.get_num_threads())
+    if device.type != "cpu":
+        return InPieces(session, GPU_BATCH)
+    num_threads = torch.get_num_threads()
+    if not SIDE_BY_SIDE or num_threads == 1:
+        open_serial = None
+    return InPieces(session, MICRO_BATCH, num_threads, open_serial)
 
 
-class _MicroBatches:
-    """A session that computes `MICRO_BATCH` faces at a time, on each thread or on all of them."""
+class InPieces:
+    """A session that computes so many faces at a time, on each thread or on all of them.
+
+    What a face comes to, to the last bit, may depend on how many others it is computed with. It
+    depends neither on the number of threads nor on which of them computes it.
+    """
 
     def __init__(
-        self, session: Session, open_serial: Callable[[], Session] | None, num_threads: int
+        self,
+        session: Session,
+        piece: int,
+        num_threads: int = 1,
+        open_serial: Callable[[], Session] | None = None,
     ) -> None:
         self._session = session
-        self._open_serial = open_serial
         self._num_threads = num_threads
+        self._open_serial = open_serial
+        self.piece = piece
+        """Faces computed at once, but for the last of a batch."""
+        self.full_batch = piece * num_threads
+        """The least number of faces that keeps all threads busy."""
         self.info = session.info
         self.engine = session.engine
 
     def run(self, *inputs: NDArray[Any]) -> NDArray[Any]:
         """Return the results of `inputs`; see `Session`."""
         rows, *numbers = inputs
-        pieces = [slice(start, start + MICRO_BATCH) for start in range(0, len(rows), MICRO_BATCH)]
+        pieces = [slice(start, start + self.piece) for start in range(0, len(rows), self.piece)]
         if len(pieces) <= 1:
             return self._session.run(*inputs)
         output = self.info.output
@@ -87,6 +103,11 @@ class _MicroBatches:
         for piece in pieces[num_beside:]:
             compute(self._session, piece)
         return results
+
+    def prepare(self) -> None:
+        """Open now what else would be opened with the first large batch."""
+        if self._open_serial is not None:
+            _ = self._serial
 
     @cached_property
     def _serial(self) -> Session:

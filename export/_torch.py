@@ -13,6 +13,7 @@ from torch import Tensor
 from faceae.errors import FaceaeError
 
 from ._info import ExportInfo
+from ._transfer import to_device, to_host
 
 METADATA_NAME = "faceae.json"
 
@@ -37,11 +38,11 @@ class TorchSession:
     def run(self, *inputs: NDArray[Any]) -> NDArray[Any]:
         """Return the results of `inputs`; see `Session`."""
         named = self.info.feed(inputs)
-        tensors = [torch.from_numpy(array).to(self._device) for array in named.values()]
+        tensors = [to_device(array, self._device) for array in named.values()]
         # float32 is to mean float32 on a GPU too, as on the CPU.
         with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
             result = self._module(*tensors)
-        return result.cpu().contiguous().numpy()
+        return to_host(result)
 
 
 def encode_metadata(info: ExportInfo) -> bytes:

@@ -32,7 +32,7 @@ def write_weights(module: nn.Module, info: ExportInfo, path: Path) -> None:
     assert isinstance(module, Decoder)
     decoder = nn.Sequential(*(part for layer in module.decoder for part in layer.children()))
     tensors = {name: tensor.contiguous() for name, tensor in decoder.state_dict().items()}
-    if path.suffix == SAFETENSORS_SUFFIX:
+    if path.suffix.lower() == SAFETENSORS_SUFFIX:
         metadata = {_METADATA_KEY: json.dumps(info.to_metadata())}
         path.write_bytes(safetensors.torch.save(tensors, metadata))
         return
@@ -55,7 +55,7 @@ def open_weights(path: Path, device: torch.device) -> TorchSession:
 
 
 def _read(path: Path) -> tuple[ExportInfo, dict[str, Tensor]]:
-    if path.suffix != SAFETENSORS_SUFFIX:
+    if path.suffix.lower() != SAFETENSORS_SUFFIX:
         tensors = torch.load(path, weights_only=True)
         return read_info(path, "data.pkl", "a file of weights"), tensors
     with safetensors.safe_open(path, framework="pt") as file:

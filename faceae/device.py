@@ -121,6 +121,13 @@ def count_decode_threads() -> int:
     return max(1, min(cores, _MAX_DECODE_THREADS))
 
 
+def use_threads(count: int | None) -> None:
+    """Let torch, and every engine an exported file is run in, compute with so many threads on the
+    CPU; None leaves it at one a core, or at what OMP_NUM_THREADS says."""
+    if count is not None:
+        torch.set_num_threads(count)
+
+
 def why_no_cuda() -> tuple[str, str]:
     """Say why torch sees no GPU, and what to do about it."""
     if torch.version.cuda is None:

@@ -16,6 +16,8 @@ __all__ = [
     "Dataset",
     "ImageRefused",
     "Location",
+    "MadeConfig",
+    "Maker",
     "PackConfig",
     "PackSummary",
     "ShardInfo",
@@ -24,10 +26,12 @@ __all__ = [
     "adopt",
     "atomic_path",
     "decode_image",
+    "encode_jpeg",
     "fit_image",
     "inspect_dataset",
     "open_dataset",
     "pack",
+    "pack_made",
     "parse_location",
     "reindex",
     "remove",
@@ -38,7 +42,8 @@ __all__ = [
 if TYPE_CHECKING:
     from ._adopt import adopt
     from ._decode import ImageRefused, decode_image
-    from ._images import fit_image
+    from ._images import encode_jpeg, fit_image
+    from ._made import MadeConfig, Maker, pack_made
     from ._pack import pack
     from ._reindex import reindex
     from ._verify import VerifyReport, verify
@@ -48,7 +53,11 @@ else:
         "adopt": "_adopt",
         "ImageRefused": "_decode",
         "decode_image": "_decode",
+        "encode_jpeg": "_images",
         "fit_image": "_images",
+        "MadeConfig": "_made",
+        "Maker": "_made",
+        "pack_made": "_made",
         "pack": "_pack",
         "reindex": "_reindex",
         "VerifyReport": "_verify",

@@ -1,5 +1,6 @@
 """Files and folders that appear whole or not at all."""
 
+import errno
 import json
 import os
 import shutil
@@ -11,6 +12,9 @@ from typing import Any
 PART_SUFFIX = ".faceae-part"
 """What a file or folder still being written is called, after its final name. Whatever bears it is
 ours to delete."""
+
+_OF_A_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""Errors of writing, of which the system does not say in which file."""
 
 
 @contextmanager
@@ -41,8 +45,10 @@ def discard_on_error(path: Path) -> Iterator[Path]:
     remove(part)
     try:
         yield part
-    except BaseException:
+    except BaseException as error:
         remove(part)
+        if isinstance(error, OSError) and error.filename is None and error.errno in _OF_A_DISK:
+            error.filename = str(path)
         raise
 
 

@@ -41,7 +41,7 @@ def finish(plan: Plan, progress: Progress) -> None:
             shards.setdefault(slot.split, []).append(record.shard)
     if SPLITS[0] not in shards:
         _give_up(plan, progress, reasons)
-    rejected_sha256 = _write_rejected(storage, _read_rejected(plan, progress))
+    rejected_sha256 = write_rejected(storage, _read_rejected(plan, progress))
     identity = plan.identify()
     image_size = plan.config.image_size
     content = {
@@ -75,7 +75,7 @@ def stop(plan: Plan, progress: Progress, packed: PackedShard | None) -> NoReturn
     lines = list(_read_rejected(plan, progress))
     if packed is not None:
         lines.extend(packed.record.rejected)
-    _write_rejected(progress.storage, lines)
+    write_rejected(progress.storage, lines)
     lines = [line for line in lines if line["reason"] != DUPLICATE]
     asked, other = _LIMITS[config.on_error]
     counts = Counter(line["reason"] for line in lines)
@@ -110,7 +110,8 @@ def _read_digests(plan: Plan, progress: Progress) -> Iterator[bytes]:
         yield from map(bytes.fromhex, record.digests)
 
 
-def _write_rejected(storage: Storage, lines: Iterable[dict[str, Any]]) -> str:
+def write_rejected(storage: Storage, lines: Iterable[dict[str, Any]]) -> str:
+    """Write rejected.jsonl and return its sha256."""
     digest = hashlib.sha256()
     with storage.writing(REJECTED_NAME) as part, part.open("wb") as file:
         for rejected in lines:

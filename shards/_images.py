@@ -79,7 +79,7 @@ def encode_for_shard(
     if plain and encoding == "jpg" and wanted is None:
         return EncodedImage(data=data, height=height, width=width, converted=False)
     image_HWC = fit_image(image_HWC, crop, size)
-    encode = encode_npy if encoding == "npy" else _encode_jpeg
+    encode = encode_npy if encoding == "npy" else encode_jpeg
     height, width, _ = image_HWC.shape
     return EncodedImage(data=encode(image_HWC), height=height, width=width, converted=not plain)
 
@@ -130,6 +130,8 @@ def _scale(length: int, size: int, short: int) -> int:
     return (2 * length * size + short) // (2 * short)
 
 
-def _encode_jpeg(image_HWC: NDArray[np.uint8]) -> bytes:
+def encode_jpeg(image_HWC: NDArray[np.uint8]) -> bytes:
+    """Return an image, H x W x 3 uint8, RGB, C-contiguous, as a JPEG file of quality 95 without
+    chroma subsampling."""
     data: bytes = simplejpeg.encode_jpeg(image_HWC, _JPEG_QUALITY, colorsubsampling="444")
     return data

@@ -7,6 +7,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from ._config import PackConfig, PackSummary
 from ._errors import ShardsError
@@ -67,7 +68,7 @@ def _pack(config: PackConfig, on_progress: OnProgress) -> PackSummary:
     plan = make_plan(config)
     storage = open_storage(config.out)
     if storage.size(MANIFEST_NAME) is not None:
-        return _accept_finished(plan, storage)
+        return accept_finished(config.out, plan.identify(), storage)
     with claim_storage(storage, plan.identify_run()) as progress:
         _pack_missing(plan, progress, on_progress)
         finish(plan, progress)
@@ -105,14 +106,18 @@ def summarize(out: Location, *, already_complete: bool = False) -> PackSummary:
     )
 
 
+def check_out(out: Location) -> None:
+    """Raise ShardsError where no dataset can be written."""
+    if isinstance(out, str) and is_web(out):
+        raise ShardsError(f"{out} cannot be written; give a folder, s3:// or gs://")
+    if isinstance(out, Path) and out.exists() and not out.is_dir():
+        raise ShardsError(f"{out} is a file; choose a new folder for the dataset")
+
+
 def _check_apart(config: PackConfig) -> None:
-    if isinstance(config.out, str) and is_web(config.out):
-        raise ShardsError(f"{config.out} cannot be written; give a folder, s3:// or gs://")
     if _lies_inside(config.out, config.source):
         raise ShardsError(f"{config.out} lies inside the source; choose a folder outside of it")
-    out = config.out
-    if isinstance(out, Path) and out.exists() and not out.is_dir():
-        raise ShardsError(f"{config.out} is a file; choose a new folder for the dataset")
+    check_out(config.out)
 
 
 def _lies_inside(out: Location, source: Location) -> bool:
@@ -123,11 +128,15 @@ def _lies_inside(out: Location, source: Location) -> bool:
     return False
 
 
-def _accept_finished(plan: Plan, storage: Storage) -> PackSummary:
-    out = plan.config.out
+def accept_finished(out: Location, identity: dict[str, Any], storage: Storage) -> PackSummary:
+    """Tell of a dataset that is there already.
+
+    Raises:
+        ShardsError: it is not what `identity` describes, or not whole.
+    """
     dataset = read_dataset(out)
     check_shards(dataset, storage)
-    differences = describe_differences(dataset.manifest["config"], plan.identify())
+    differences = describe_differences(dataset.manifest["config"], identity)
     if differences:
         raise ShardsError(
             f"{out} already holds a dataset with other {differences}; "
@@ -161,7 +170,7 @@ def _run_here(
 ) -> None:
     with (
         progress.storage.scratch() as scratch,
-        _publish_meanwhile(progress, scratch) as publish,
+        publish_meanwhile(progress, scratch) as publish,
     ):
         lasting = plan.config.out if isinstance(plan.config.out, Path) else scratch
         run_tasks(
@@ -255,7 +264,7 @@ def _accept(
 
 
 @contextmanager
-def _publish_meanwhile(
+def publish_meanwhile(
     progress: Progress, scratch: Path
 ) -> Iterator[Callable[[str, ShardRecord], None]]:
     """Yield what publishes a shard, then its record, while workers go on with the next ones.

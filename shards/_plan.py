@@ -83,12 +83,8 @@ class Plan:
 
     def slots(self) -> Iterator[ShardSlot]:
         """Yield every shard, in order."""
-        step = self.config.samples_per_shard
         for split, numbers in self.order.items():
-            for shard, start in enumerate(range(0, len(numbers), step)):
-                stop = min(start + step, len(numbers))
-                name = f"{split}/{split}-{shard:06}.tar"
-                yield ShardSlot(split=split, name=name, start=start, stop=stop)
+            yield from cut_split(split, range(len(numbers)), self.config.samples_per_shard)
 
     def make_task(self, slot: ShardSlot) -> ShardTask:
         """Return all that is needed to pack one shard."""
@@ -134,6 +130,14 @@ class Plan:
             "times": self.source.hash_listing(with_times=True),
             "libraries": {"Pillow": PIL.__version__, "simplejpeg": simplejpeg.__version__},
         }
+
+
+def cut_split(split: str, keys: range, samples_per_shard: int) -> Iterator[ShardSlot]:
+    """Yield the shards of a split, in order."""
+    for shard, start in enumerate(keys[::samples_per_shard]):
+        stop = min(start + samples_per_shard, keys.stop)
+        name = f"{split}/{split}-{shard:06}.tar"
+        yield ShardSlot(split=split, name=name, start=start, stop=stop)
 
 
 def make_plan(config: PackConfig) -> Plan:

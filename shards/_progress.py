@@ -17,6 +17,9 @@ DUPLICATE = "duplicate"
 
 _TITLES = {
     "times": "source files (some changed since)",
+    "model": "MODEL",
+    "n": "-n",
+    "first_face": "latents, or another processor",
     "libraries": "versions of Pillow or simplejpeg",
 }
 

@@ -79,7 +79,7 @@ class PackWorker:
             else:
                 record.num_converted += encoded.converted
                 record.digests.append(digest(data).hex())
-                yield _make_sample(image, carried, encoded, self.encoding)
+                yield _make_image_sample(image, carried, encoded, self.encoding)
             tick()
 
 
@@ -108,7 +108,7 @@ def _get_entry(image: PlannedImage) -> Entry:
     return image.entry
 
 
-def _make_sample(
+def _make_image_sample(
     image: PlannedImage, carried: dict[str, Any], encoded: EncodedImage, encoding: Encoding
 ) -> Sample:
     described = {
@@ -118,8 +118,13 @@ def _make_sample(
         "height": encoded.height,
         **image.annotations,
     }
+    return make_sample(image.key, encoding, encoded.data, described)
+
+
+def make_sample(key: int, encoding: Encoding, data: bytes, described: dict[str, Any]) -> Sample:
+    """Return an image and its json as a shard holds them."""
     text = json.dumps(described, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return Sample(key=image.key, members=((encoding, encoded.data), ("json", text.encode("utf-8"))))
+    return Sample(key=key, members=((encoding, data), ("json", text.encode("utf-8"))))
 
 
 def _describe_refusal(split: str, image: PlannedImage, refusal: ImageRefused) -> dict[str, Any]:

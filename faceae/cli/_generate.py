@@ -1,8 +1,9 @@
 """faceae generate."""
 
 import math
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 import numpy as np
@@ -12,25 +13,29 @@ from faceae.pictures import (
     PICTURE_FORMATS,
     check_grid_size,
     check_new_folder,
+    encode_picture,
     save_array,
     save_folder,
     save_grid,
 )
+from shards import Location, PackConfig, parse_location
 
+from ._generators import open_chosen
 from ._outputs import check_parent
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    import torch
     from numpy.typing import NDArray
 
-    from export import Session
+    from export import EngineName, Session
     from faceae.device import DeviceName
 
-Form = Literal["grid", "array", "folder"]
+Form = Literal["grid", "array", "folder", "shards"]
 
 _ARRAY_SUFFIX = ".npy"
+_LIMIT = 2**63
+"""Of seeds and numbers; what the generator of noise counts up to."""
 
 
 def _check_finite(ctx: click.Context, param: click.Parameter, value: float) -> float:
@@ -39,14 +44,36 @@ def _check_finite(ctx: click.Context, param: click.Parameter, value: float) -> f
     return value
 
 
+def _check_number(ctx: click.Context, param: click.Parameter, value: int) -> int:
+    if value >= _LIMIT:
+        raise click.BadParameter(f"{value} is not below 2^63")
+    return value
+
+
 @click.command()
 @click.argument("model", type=click.Path(path_type=Path))
-@click.argument("out", type=click.Path(path_type=Path))
-@click.option("-n", "count", type=click.IntRange(min=1), metavar="N", default=64, show_default=True)
-@click.option("--seed", type=click.IntRange(min=0), metavar="N", default=0, show_default=True)
+@click.argument("out", type=parse_location)
+@click.option(
+    "-n",
+    "count",
+    type=click.IntRange(min=1),
+    callback=_check_number,
+    metavar="N",
+    default=64,
+    show_default=True,
+)
+@click.option(
+    "--seed",
+    type=click.IntRange(min=0),
+    callback=_check_number,
+    metavar="N",
+    default=0,
+    show_default=True,
+)
 @click.option(
     "--start",
     type=click.IntRange(min=0),
+    callback=_check_number,
     metavar="N",
     default=0,
     show_default=True,
@@ -62,95 +89,166 @@ def _check_finite(ctx: click.Context, param: click.Parameter, value: float) -> f
 )
 @click.option(
     "--format",
-    "picture_format",
-    type=click.Choice(["png", "jpg"]),
+    "out_format",
+    type=click.Choice(["png", "jpg", "shards"]),
     show_default="png",
-    help="Of the pictures in a folder.",
+    help="Of a folder: pictures, or a dataset of JPEG shards.",
 )
 @click.option(
-    "--batch-size", type=click.IntRange(min=1), metavar="N", default=64, show_default=True
+    "--samples-per-shard",
+    type=click.IntRange(min=1),
+    metavar="N",
+    show_default=f"{PackConfig.samples_per_shard}",
+    help="With --format shards.",
+)
+@click.option(
+    "--engine",
+    type=click.Choice(
+        ["auto", "torch", "onnxruntime", "tensorrt", "torchscript", "pt2", "openvino"]
+    ),
+    show_default="torch for a run, else the file's own",
+    help="What computes the faces; auto measures which is the fastest here.",
+)
+@click.option(
+    "--threads",
+    type=click.IntRange(min=1),
+    metavar="N",
+    show_default="one a core",
+    help="That compute, and that encode pictures.",
+)
+@click.option(
+    "--batch-size",
+    type=click.IntRange(min=1),
+    metavar="N",
+    show_default="what keeps all threads busy, 64 at least",
+    help="Faces handed on at a time.",
 )
 @click.option(
     "--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True
 )
+@click.option(
+    "--executor",
+    type=click.Choice(["local", "ray"]),
+    default="local",
+    show_default=True,
+    help="With --format shards: this machine, or tasks on a Ray cluster, one a shard and a core.",
+)
+@click.option("--address", metavar="HOST:PORT", help="Of the Ray cluster; see `faceae shard`.")
 def command(
     model: Path,
-    out: Path,
+    out: Location,
     count: int,
     seed: int,
     start: int,
     truncation: float,
-    picture_format: str | None,
-    batch_size: int,
+    out_format: Literal["png", "jpg", "shards"] | None,
+    batch_size: int | None,
+    engine: "EngineName | Literal['auto'] | None",
+    threads: int | None,
     device: "DeviceName",
+    **shard_options: Any,
 ) -> None:
     """Draw new faces with MODEL: a run, or a generator that `faceae export` wrote.
 
     OUT decides the form: a name ending in .png or .jpg one picture with all faces in a grid, .npy
-    one array (N x H x W x 3, uint8), any other a new folder with one picture a face, named by its
-    number. Face number i of a seed is the same face however many are drawn at a time, in whatever
-    form and from whichever export of the run.
+    one array (N x H x W x 3, uint8), any other, which must hold no dot, a new folder with one
+    picture a face, named by its number; with --format shards a dataset like those `faceae shard`
+    writes, or the URL of one (s3://, gs://). Shards go on when the same command is run again.
+
+    Face number i of a seed is the same face however many are drawn at a time, in whatever form and
+    from whichever export of the run; in one engine it is the same to the last bit.
     """
     from export import generate_faces
-    from faceae.device import resolve_device
+    from faceae.device import use_threads
 
-    from ._progress import show_image_progress
+    if start + count > _LIMIT:
+        raise click.UsageError(f"--start {start} and -n {count} lead beyond number 2^63.")
+    form = _choose_form(out, out_format)
+    _check_shard_options(form, device, shard_options)
+    use_threads(threads)
+    on_ray = shard_options["executor"] == "ray"
+    session, chosen = open_chosen(model, "cpu" if on_ray else device, engine)
+    faces: dict[str, Any] = {"seed": seed, "truncation": truncation, "batch_size": batch_size}
+    if form == "shards":
+        from ._generate_shards import write_shards
 
-    form = _choose_form(out, picture_format)
-    session = _open(model, resolve_device(device))
-    batches = generate_faces(
-        session, seed=seed, start=start, count=count, truncation=truncation, batch_size=batch_size
-    )
+        write_shards(out, range(start, start + count), model, chosen, session, faces, shard_options)
+    else:
+        batches = generate_faces(session, start=start, count=count, **faces)
+        _write(form, Path(out), batches, session, start, count, f".{out_format or 'png'}")
     size = session.info.model.image_size
-    with show_image_progress("generate") as show:
-        shown = _report(batches, count, show)
-        if form == "grid":
-            _write_grid(out, shown, count, size)
-        elif form == "array":
-            save_array(out, shown, (count, size, size, 3))
-        else:
-            save_folder(out, shown, f".{picture_format or 'png'}", start)
     click.echo(
         f"{out}: {count:,} new faces, {size}x{size}, seed {seed}, numbers {start} to "
         f"{start + count - 1}, drawn in {session.engine}"
     )
 
 
-def _choose_form(out: Path, picture_format: str | None) -> Form:
+def _choose_form(out: Location, out_format: str | None) -> Form:
+    if isinstance(out, str):
+        if out_format != "shards":
+            raise FaceaeError(f"{out}: only shards can be written to a URL; add --format shards")
+        return "shards"
     suffix = out.suffix.lower()
-    form: Form = "folder"
-    if not out.is_dir() and suffix:
+    form: Form = "shards" if out_format == "shards" else "folder"
+    is_file = suffix in (_ARRAY_SUFFIX, *PICTURE_FORMATS) and not out.is_dir()
+    if is_file and out_format is not None:
+        raise click.UsageError(f"--format is for what is in a folder, {out} is a file.")
+    if is_file:
         form = "array" if suffix == _ARRAY_SUFFIX else "grid"
-        if suffix not in (_ARRAY_SUFFIX, *PICTURE_FORMATS):
+    elif form == "folder":
+        if suffix and not out.is_dir():
             raise FaceaeError(
                 f"{out}: ends in none of {', '.join(PICTURE_FORMATS)} and .npy; to get a folder, "
                 "give a name without a dot, or an empty folder"
             )
-    if form == "folder":
         check_new_folder(out)
-    elif picture_format is not None:
-        raise click.UsageError(f"--format is for the pictures of a folder, {out} is a file.")
     check_parent(out)
     return form
 
 
-def _open(model: Path, device: "torch.device") -> "Session":
-    from export import open_model, open_session
-    from faceae.training import read_run
-
-    from ._runs import load_source
-
-    if not model.exists():
-        raise FaceaeError(f"{model}: does not exist; give a run's folder or an exported generator")
-    if model.is_dir():
-        return open_model(load_source(read_run(model), with_sampler=True), "generator", device)
-    session = open_session(model, device)
-    if session.info.kind != "generator":
-        raise FaceaeError(
-            f"{model}: is a {session.info.kind}, which cannot draw new faces; export the "
-            "generator: faceae export onnx RUN -o FILE --what generator"
+def _check_shard_options(form: Form, device: "DeviceName", options: dict[str, Any]) -> None:
+    given = [
+        name
+        for name, is_given in (
+            ("--samples-per-shard", options["samples_per_shard"] is not None),
+            ("--executor", options["executor"] != "local"),
+            ("--address", options["address"] is not None),
         )
-    return session
+        if is_given
+    ]
+    if form != "shards" and given:
+        raise click.UsageError(f"{given[0]} is for --format shards.")
+    if options["address"] is not None and options["executor"] != "ray":
+        raise click.UsageError("--address names a Ray cluster; add --executor ray.")
+    if options["executor"] == "ray" and device == "cuda":
+        raise click.UsageError("--executor ray computes on CPUs; take --device cpu.")
+
+
+def _write(
+    form: Form,
+    out: Path,
+    batches: "Iterator[NDArray[np.uint8]]",
+    session: "Session",
+    start: int,
+    count: int,
+    suffix: str,
+) -> None:
+    from export import encode_faces
+
+    from ._progress import show_image_progress
+
+    size = session.info.model.image_size
+    if form == "grid":
+        check_grid_size(out, count, size, size)
+    with show_image_progress("generate") as show:
+        shown = _report(batches, count, show)
+        if form == "grid":
+            save_grid(out, np.concatenate(list(shown)))
+        elif form == "array":
+            save_array(out, shown, (count, size, size, 3))
+        else:
+            pictures = encode_faces(shown, partial(encode_picture, suffix=suffix))
+            save_folder(out, pictures, suffix, start)
 
 
 def _report(
@@ -161,8 +259,3 @@ def _report(
         yield faces
         done += len(faces)
         show(done, count)
-
-
-def _write_grid(out: Path, batches: "Iterator[NDArray[np.uint8]]", count: int, size: int) -> None:
-    check_grid_size(out, count, size, size)
-    save_grid(out, np.concatenate(list(batches)))

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 import export._export
-from export import ExportReport, ExportSource, FormatName, Kind, export_model
+from export import ExportReport, ExportSource, FormatName, Kind, export_model, open_session
 from export._network import Network
 from export._torch import TorchSession
 from faceae.errors import FaceaeError
@@ -187,6 +187,12 @@ def test_report_that_cannot_be_written_keeps_no_file(source: ExportSource, tmp_p
     with pytest.raises(OSError, match=r"file\.ts\.json"):
         export_model(source, "torchscript", "decoder", tmp_path / "file.ts", CPU)
     assert [path.name for path in tmp_path.iterdir()] == ["file.ts.json"]
+
+
+def test_suffix_in_capitals(source: ExportSource, tmp_path: Path) -> None:
+    path = tmp_path / "G.ONNX"
+    assert export_model(source, "onnx", "decoder", path, CPU).path == path
+    assert open_session(path, CPU).info.kind == "decoder"
 
 
 @pytest.mark.parametrize(("format_name", "suffix"), [("onnx", ".onnx"), ("torchscript", ".ts")])

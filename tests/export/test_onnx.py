@@ -16,8 +16,7 @@ import torch
 
 import faceae
 from export import ExportSource, Kind, export_model
-from export._onnx import OPSET, _quiet_exporter, choose_providers
-from faceae.errors import FaceaeError
+from export._onnx import OPSET, _quiet_exporter
 
 CPU = torch.device("cpu")
 
@@ -120,20 +119,3 @@ def test_exporter_is_quiet_about_torch_and_only_while_it_runs(
         logger.error("broken")
     assert [record.message for record in caplog.records] == ["broken"]
     assert logger.isEnabledFor(logging.WARNING)
-
-
-def test_choose_providers_cpu_loads_nothing_else() -> None:
-    available = ["TensorrtExecutionProvider", "CUDAExecutionProvider", "CPUExecutionProvider"]
-    assert choose_providers(CPU, available) == [("CPUExecutionProvider", {})]
-
-
-def test_choose_providers_cuda_comes_first_in_full_float32() -> None:
-    available = ["CUDAExecutionProvider", "CPUExecutionProvider"]
-    first, second = choose_providers(torch.device("cuda", 1), available)
-    assert first == ("CUDAExecutionProvider", {"device_id": "1", "use_tf32": "0"})
-    assert second == ("CPUExecutionProvider", {})
-
-
-def test_choose_providers_cuda_without_the_gpu_build() -> None:
-    with pytest.raises(FaceaeError, match=r"--device cuda: .*install onnxruntime-gpu"):
-        choose_providers(torch.device("cuda"), ["CPUExecutionProvider"])

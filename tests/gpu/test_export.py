@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from export import ExportSource, export_model, open_model, open_session
+from export._session import GPU_BATCH
 from faceae.latent import latent_noise
 from faceae.model import FaceAutoEncoder, ModelConfig
 
@@ -34,3 +35,15 @@ def test_file_runs_on_the_gpu_as_on_the_cpu(
     expected = open_model(source, "decoder", cpu).run(z_NZ)
     np.testing.assert_allclose(session.run(z_NZ), expected, atol=1e-4)
     np.testing.assert_allclose(open_model(source, "decoder", cuda).run(z_NZ), expected, atol=1e-4)
+
+
+def test_large_batch_on_the_gpu_in_pieces(source: ExportSource, tmp_path: Path) -> None:
+    """Through page-locked memory and bound arrays; each result has memory of its own."""
+    cuda = torch.device("cuda", 0)
+    export_model(source, "onnx", "decoder", tmp_path / "d.onnx", cuda)
+    z_NZ = latent_noise(0, 0, 2 * GPU_BATCH + 1, 16)
+    expected = open_model(source, "decoder", torch.device("cpu")).run(z_NZ)
+    for session in (open_session(tmp_path / "d.onnx", cuda), open_model(source, "decoder", cuda)):
+        found = [session.run(z_NZ) for _ in range(2)]
+        np.testing.assert_array_equal(found[0], found[1])
+        np.testing.assert_allclose(found[0], expected, atol=1e-4)

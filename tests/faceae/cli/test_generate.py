@@ -1,4 +1,7 @@
+import resource
 import shutil
+import tarfile
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +12,7 @@ from PIL import Image
 
 from faceae.cli import run
 from faceae.model import FaceAutoEncoder, ModelConfig, save_model
+from shards import decode_image, open_dataset
 
 
 def generate(model: Path, out: Path, *options: str) -> NDArray[np.uint8]:
@@ -117,6 +121,10 @@ def test_bad_input(
         ([good, str(tmp_path / "no" / "f.png")], "f.png: there is no folder"),
         ([good, str(tmp_path / "no" / "f")], "f: there is no folder"),
         ([good, out, "-n100000"], "a grid holds at most"),
+        ([good, "s3://bucket/faces"], "faces: only shards can be written to a URL; add --format"),
+        ([str(exported / "generator.onnx"), out, "--engine=pt2"], "--engine pt2: cannot run"),
+        ([good, out, "--engine=tensorrt"], "--engine tensorrt: cannot use --device cpu, only"),
+        ([good, str(tmp_path / "f"), "--format=shards", "--start=999999999"], "keys have 9 digits"),
     ):
         assert run(["generate", *argv]) == 1
         (line,) = capsys.readouterr().err.splitlines()
@@ -133,11 +141,106 @@ def test_bad_input(
         ["--truncation=nan"],
         ["--truncation=-1"],
         ["--format=png"],
+        ["--format=shards"],
+        ["--seed=9223372036854775808"],
+        ["--start=9223372036854775808"],
+        ["--start=9223372036854775807", "-n2"],
+        ["--threads=0"],
+        ["--engine=numpy"],
+        ["--samples-per-shard=5"],
+        ["--executor=ray"],
+        ["--address=local"],
     ],
 )
 def test_usage_errors(fitted_run: Path, tmp_path: Path, options: list[str]) -> None:
     assert run(["generate", str(fitted_run), str(tmp_path / "f.npy"), *options]) == 2
     assert list(tmp_path.iterdir()) == []
+
+
+def test_seed_and_number_at_their_limit(fitted_run: Path, tmp_path: Path) -> None:
+    last = str(2**63 - 1)
+    faces = generate(fitted_run, tmp_path / "f.npy", "-n1", "--seed", last, "--start", last)
+    assert faces.shape == (1, 32, 32, 3)
+
+
+def test_shards_are_a_sound_dataset_of_the_same_pictures(
+    fitted_run: Path,
+    faces: NDArray[np.uint8],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    options = ("-n40", "--seed=5", "--start=20")
+    argv = ["generate", str(fitted_run), str(tmp_path / "s"), *options]
+    assert run([*argv, "--format=shards", "--samples-per-shard=16"]) == 0
+    assert "s: 40 new faces, 32x32, seed 5, numbers 20 to 59" in capsys.readouterr().out
+    assert run(["verify", str(tmp_path / "s"), "--workers=1"]) == 0
+    assert run(["info", str(tmp_path / "s")]) == 0
+    said = capsys.readouterr().out
+    assert "40 images in 3 shards" in said
+    assert "split by     nothing, seed 5" in said
+    assert run(["generate", str(fitted_run), str(tmp_path / "f"), *options, "--format=jpg"]) == 0
+    stored = {}
+    for path in open_dataset(tmp_path / "s").shard_paths("train"):
+        with tarfile.open(path) as tar:
+            stored.update({info.name: tar.extractfile(info).read() for info in tar})
+    for number in range(20, 60):
+        jpeg = stored[f"{number:09}.jpg"]
+        assert jpeg == (tmp_path / "f" / f"{number:06}.jpg").read_bytes()
+        assert np.abs(decode_image(jpeg).astype(int) - faces[number]).mean() < 4
+
+
+def test_same_shards_whatever_the_batch_size_and_the_threads(
+    fitted_run: Path, tmp_path: Path, hash_tree: Callable[[Path], dict[str, str]]
+) -> None:
+    threads = torch.get_num_threads()
+    argv = ["generate", str(fitted_run), "--format=shards", "-n90", "--samples-per-shard=50"]
+    assert run([*argv, str(tmp_path / "a"), "--threads=1", "--batch-size=1"]) == 0
+    assert run([*argv, str(tmp_path / "b"), "--threads=3", "--batch-size=70"]) == 0
+    torch.set_num_threads(threads)
+    assert hash_tree(tmp_path / "a") == hash_tree(tmp_path / "b")
+
+
+def test_shards_of_another_seed_or_engine_are_not_mixed(
+    fitted_run: Path, exported: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    argv = [str(tmp_path / "s"), "--format=shards", "-n5"]
+    assert run(["generate", str(fitted_run), *argv]) == 0
+    assert run(["generate", str(fitted_run), *argv]) == 0
+    for model, options, message in (
+        (fitted_run, ["--seed=1"], "--seed"),
+        (exported / "generator.onnx", [], "--engine"),
+    ):
+        assert run(["generate", str(model), *argv, *options]) == 1
+        assert f"already holds a dataset with other {message}" in capsys.readouterr().err
+
+
+def test_auto_says_what_it_took(
+    exported: Path,
+    faces: NDArray[np.uint8],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    options = ("-n9", "--seed=5", "--engine=auto")
+    found = generate(exported / "generator.onnx", tmp_path / "f.npy", *options)
+    assert difference(found, faces[:9]) <= 1
+    assert "--engine auto takes onnxruntime: " in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["f.npy", "f.png", "f", "s"])
+def test_full_disk_names_what_was_written_and_leaves_nothing(
+    fitted_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    argv = ["generate", str(fitted_run), str(tmp_path / name), "-n40"]
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1500, hard))
+    try:
+        assert run([*argv, *(["--format=shards"] if name == "s" else [])]) == 1
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    line = capsys.readouterr().err.splitlines()[-1]
+    assert line.startswith(f"faceae: error: {tmp_path / name}")
+    assert "File too large" in line
+    assert not [path for path in tmp_path.rglob("*") if path.suffix in (".npy", ".png", ".tar")]
 
 
 def test_weights_changed_since_fit(

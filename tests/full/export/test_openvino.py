@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from export import ExportSource, Kind, export_model, open_session
+from export import ExportSource, Kind, export_model, generate_faces, open_model, open_session
 from export._network import Network
 from export._parity import make_inputs
 from faceae.errors import FaceaeError
@@ -115,3 +115,23 @@ def test_weights_of_another_architecture(pairs: Path, tmp_path: Path) -> None:
 def test_cuda_is_an_error(pairs: Path) -> None:
     with pytest.raises(FaceaeError, match="--device cuda: OpenVINO cannot use it"):
         open_session(pairs / "decoder.xml", torch.device("cuda", 0))
+
+
+def test_suffix_in_capitals(source: ExportSource, tmp_path: Path) -> None:
+    path = tmp_path / "D.XML"
+    assert export_model(source, "openvino", "decoder", path, CPU).path == path
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["D.XML", "D.XML.json", "D.bin"]
+    assert open_session(path, CPU).info.kind == "decoder"
+
+
+def test_model_drawn_in_openvino_to_the_same_bytes_whatever_the_batches(
+    source: ExportSource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = []
+    for threads, batch_size in ((1, 1), (2, 70)):
+        monkeypatch.setattr("torch.get_num_threads", lambda n=threads: n)
+        session = open_model(source, "generator", CPU, "openvino")
+        assert session.engine.startswith("OpenVINO")
+        batches = generate_faces(session, seed=1, start=5, count=90, batch_size=batch_size)
+        found.append(np.concatenate(list(batches)))
+    assert np.array_equal(*found)

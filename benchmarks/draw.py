@@ -1,0 +1,123 @@
+"""Faces a second from numbers to JPEG shards and to folders, against computing the faces alone.
+
+The model has the default size and random weights, as in `benchmarks.generate`, and runs in ONNX
+Runtime on the CPU. Writing includes everything: encoding, hashing, and syncing to the disk.
+"""
+
+import argparse
+import logging
+import os
+import tempfile
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import torch
+
+from benchmarks import runner
+from benchmarks.generate import make_model
+from export import (
+    ExportSource,
+    FaceMaker,
+    Session,
+    describe_faces,
+    encode_faces,
+    export_model,
+    generate_faces,
+    open_session,
+)
+from faceae.latent import LatentMoments, Sampler, latent_noise
+from faceae.pictures import encode_picture, save_folder
+from shards import MadeConfig, pack_made
+
+NUMBERS = range(2048)
+CPU = torch.device("cpu")
+SUFFIXES = (".jpg", ".png")
+
+
+def open_generator(folder: Path) -> Session:
+    """Export a generator of fitted latents, and open it."""
+    model = make_model()
+    size = model.config.latent_size
+    moments = LatentMoments(size)
+    moments.update(latent_noise(1, 0, 2 * size, size))
+    sampler = Sampler(moments.distribution(weights_hash="", dataset_hash=""))
+    source = ExportSource(model=model, dataset_hash="", crop=None, sampler=sampler)
+    path = export_model(source, "onnx", "generator", folder / "generator.onnx", CPU).path
+    return open_session(path, CPU)
+
+
+def draw(session: Session) -> int:
+    """Compute the faces and do nothing with them."""
+    return sum(map(len, generate_faces(session, seed=0, start=0, count=len(NUMBERS))))
+
+
+def write_shards(session: Session, folder: Path) -> int:
+    """Write them as a dataset."""
+    with tempfile.TemporaryDirectory(dir=folder) as parent:
+        config = MadeConfig(
+            out=Path(parent, "shards"),
+            numbers=NUMBERS,
+            image_size=session.info.model.image_size,
+            crop=None,
+            maker="benchmark",
+            depends_on={},
+            samples_per_shard=len(NUMBERS) // 4,
+        )
+        maker = FaceMaker(
+            open=lambda: session,
+            numbers=NUMBERS,
+            seed=0,
+            truncation=1,
+            batch_size=None,
+            described=describe_faces(session, seed=0, number=0, truncation=1),
+        )
+        return pack_made(config, maker).num_samples["train"]
+
+
+def write_folder(session: Session, folder: Path, suffix: str) -> int:
+    """Write them as pictures."""
+    with tempfile.TemporaryDirectory(dir=folder) as parent:
+        faces = generate_faces(session, seed=0, start=0, count=len(NUMBERS))
+        pictures = encode_faces(faces, partial(encode_picture, suffix=suffix))
+        save_folder(Path(parent, "faces"), pictures, suffix)
+    return len(NUMBERS)
+
+
+def main() -> None:
+    """Measure, write results/draw.json and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--folder", type=Path, help="Where to write; by default where TMPDIR says.")
+    options = parser.parse_args()
+    logging.basicConfig(format="%(message)s")
+    logging.getLogger("benchmarks").setLevel(logging.INFO)
+    load = os.getloadavg()
+    with tempfile.TemporaryDirectory(dir=options.folder) as name:
+        folder = Path(name)
+        session = open_generator(folder)
+        ways: dict[str, Callable[[], int]] = {
+            "alone": partial(draw, session),
+            "to JPEG shards": partial(write_shards, session, folder),
+            **{
+                f"to a folder of {suffix}": partial(write_folder, session, folder, suffix)
+                for suffix in SUFFIXES
+            },
+        }
+        contenders = [
+            runner.Contender(name=name, peer=name == "alone", rate=runner.timed(work))
+            for name, work in ways.items()
+        ]
+        rows = runner.measure(contenders, options.rounds)
+    settings = {
+        "threads": torch.get_num_threads(),
+        "faces": len(NUMBERS),
+        "load_average_before": load,
+        "load_average_after": os.getloadavg(),
+    }
+    runner.save("draw", rows, settings)
+    print(runner.table(rows))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,107 @@
+"""Which engine is fastest for a model, here and now."""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import torch
+
+from faceae.errors import FaceaeError
+
+from ._engines import ENGINES, EngineName, find_engines
+from ._info import Kind
+from ._modules import ExportSource
+from ._open import make_example, open_model, open_session
+from ._session import InPieces, Session
+
+_TURNS = 3
+_MIN_FACES = 64
+"""Of a turn; more where a session computes more at once."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class EngineChoice:
+    """The engine that was found to be fastest."""
+
+    engine: EngineName
+    session: Session
+    faces_per_s: dict[EngineName, float]
+    """What was measured of each engine that could be opened, the fastest first."""
+    left_out: dict[EngineName, str]
+    """Why the others could not."""
+
+    def __str__(self) -> str:
+        (_, best), *others = self.faces_per_s.items()
+        compared = [f"{best / rate:.2f} times {name}" for name, rate in others]
+        text = ", ".join([f"{self.engine}: {best:,.0f} faces/s", *compared])
+        reasons = [f"without {name}: {why}" for name, why in self.left_out.items()]
+        return "; ".join([text, *reasons])
+
+
+def open_fastest(model: ExportSource | Path, kind: Kind, device: torch.device) -> EngineChoice:
+    """Open a model, or an exported file, in the engine that is fastest on `device`.
+
+    Of a model every engine is tried, for which it is exported and checked several times; of a file
+    those that read it. Each computes the same batch three times, in turns, and the best time
+    counts, so that a busy machine disturbs all alike.
+
+    Args:
+        kind: what to open of a model; not a morph.
+
+    Raises:
+        FaceaeError: no engine can run it; says why of each.
+    """
+    if isinstance(model, Path):
+        openers = {name: partial(open_session, model, device, name) for name in find_engines(model)}
+    else:
+        names: tuple[EngineName, ...] = ("torch", *ENGINES)
+        openers = {name: partial(open_model, model, kind, device, name) for name in names}
+    return choose_fastest(
+        {name: opener for name, opener in openers.items() if _can_use(name, device)}
+    )
+
+
+def choose_fastest(openers: Mapping[EngineName, Callable[[], Session]]) -> EngineChoice:
+    """Open all sessions, measure them, and keep the fastest.
+
+    Raises:
+        FaceaeError: none can be opened.
+    """
+    sessions: dict[EngineName, Session] = {}
+    left_out: dict[EngineName, str] = {}
+    for name, open_it in openers.items():
+        try:
+            sessions[name] = open_it()
+        except FaceaeError as error:
+            left_out[name] = str(error)
+    if not sessions:
+        raise FaceaeError("; ".join(f"{name}: {why}" for name, why in left_out.items()))
+    rates = _measure(sessions)
+    fastest_first = sorted(rates, key=rates.__getitem__, reverse=True)
+    return EngineChoice(
+        engine=fastest_first[0],
+        session=sessions[fastest_first[0]],
+        faces_per_s={name: rates[name] for name in fastest_first},
+        left_out=left_out,
+    )
+
+
+def _can_use(name: EngineName, device: torch.device) -> bool:
+    return name == "torch" or device.type in ENGINES[name].devices
+
+
+def _measure(sessions: Mapping[EngineName, Session]) -> dict[EngineName, float]:
+    """Return faces a second."""
+    full = [each.full_batch for each in sessions.values() if isinstance(each, InPieces)]
+    count = max([_MIN_FACES, *full])
+    seconds: dict[EngineName, list[float]] = {name: [] for name in sessions}
+    for _ in range(1 + _TURNS):
+        for name, session in sessions.items():
+            inputs = make_example(session.info, count)
+            began = time.perf_counter()
+            session.run(*inputs)
+            seconds[name].append(time.perf_counter() - began)
+    # The first runs prepare.
+    return {name: count / min(times[1:]) for name, times in seconds.items()}
