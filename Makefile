@@ -6,7 +6,7 @@ EXTRAS := .venv/.installed-full
 IMG2DATASET := .venv-img2dataset/.installed
 DEMO := demo
 
-.PHONY: demo test test-full check install peers clean
+.PHONY: demo test test-full browser check install peers clean
 .DELETE_ON_ERROR:
 
 install: $(INSTALLED)
@@ -28,9 +28,20 @@ test: $(INSTALLED)
 	$(BIN)/pytest
 
 # Tests of what the extras add; installs them (setup.cfg: full), an S3 server and `datasets`, and
-# beside them img2dataset, whose packages are older than ours.
-test-full: $(EXTRAS) $(IMG2DATASET)
+# beside them img2dataset, whose packages are older than ours; and where they are missing Chromium,
+# its driver and npm, which the page of `faceae export web` is tested with.
+test-full: $(EXTRAS) $(IMG2DATASET) browser
 	$(BIN)/pytest tests/full
+
+browser:
+	@missing=; \
+	command -v chromium >/dev/null || missing="chromium"; \
+	command -v chromedriver >/dev/null || missing="$$missing chromium-driver"; \
+	command -v npm >/dev/null || missing="$$missing npm"; \
+	test -z "$$missing" || { \
+	  echo "installing Debian's $$missing (as root; elsewhere install chromium, chromedriver, npm)"; \
+	  apt-get update -qq && \
+	  DEBIAN_FRONTEND=noninteractive apt-get install -qq --no-install-recommends $$missing; }
 
 $(EXTRAS): $(INSTALLED)
 	@echo "installing the extras, datasets and moto's server into .venv (see setup.cfg: full)"

@@ -11,6 +11,7 @@ from ._modules import ExportSource
 from ._open import open_model, open_session
 from ._parity import Parity
 from ._session import Session
+from ._web import WebPage, WebPrecision, export_web
 
 __all__ = [
     "EngineChoice",
@@ -26,9 +27,12 @@ __all__ = [
     "Port",
     "Precision",
     "Session",
+    "WebPage",
+    "WebPrecision",
     "describe_faces",
     "encode_faces",
     "export_model",
+    "export_web",
     "generate_faces",
     "open_fastest",
     "open_model",

@@ -73,6 +73,42 @@ for _name, _purpose in _FORMATS.items():
     command.add_command(_make_verb(_name, _purpose))  # type: ignore[arg-type]
 
 
+@command.command("web")
+@click.argument("run_path", metavar="RUN", type=click.Path(path_type=Path))
+@click.option("-o", "out", metavar="DIR", type=click.Path(path_type=Path), required=True)
+@click.option(
+    "--precision",
+    type=click.Choice(["int8", "fp16"]),
+    default="int8",
+    show_default=True,
+    help="int8: smaller to load, and faster. fp16: closer to the model.",
+)
+@click.option("--force", is_flag=True, help="Keep a generator below 35 dB PSNR, too.")
+@click.option(
+    "--onnxruntime-web",
+    "runtime_tarball",
+    metavar="TGZ",
+    type=click.Path(path_type=Path),
+    help="What `npm pack onnxruntime-web` wrote, for a machine without npm; else npm fetches it.",
+)
+def _web(run_path: Path, out: Path, **options: Any) -> None:
+    """A page that draws new faces in the visitor's browser: a new folder for any web server."""
+    from export import export_web
+    from faceae.training import read_run
+
+    from ._outputs import check_parent
+    from ._runs import load_source
+
+    check_parent(out)
+    source = load_source(read_run(run_path), with_sampler=True)
+    page = export_web(source, out, **options)
+    click.echo(_summarise(page.report))
+    click.echo(
+        f"{page.path}: a page of {page.num_bytes / 1e6:.1f} MB; to see it: "
+        f"`python -m http.server --directory {page.path}`"
+    )
+
+
 def _export(
     format_name: "FormatName",
     run_path: Path,

@@ -52,7 +52,7 @@ def test_decoder_needs_no_fit_and_is_the_default(
 
 
 def test_every_format_has_its_command() -> None:
-    assert list(_export.command.commands) == list(get_args(FormatName))
+    assert list(_export.command.commands) == [*get_args(FormatName), "web"]
 
 
 def test_precision_tells_what_it_gains(
@@ -67,6 +67,25 @@ def test_precision_tells_what_it_gains(
     assert f"{report['speedup_over_fp32']:.2f} times the speed" in line
     assert ("nothing is gained but the size" in line) is (report["speedup_over_fp32"] < 1.1)
     assert run([*argv, "--precision", "int4"]) == 2
+
+
+def test_web_refuses_before_it_writes(
+    fitted_run: Path, unfitted_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tarball = tmp_path / "other.tgz"
+    tarball.write_bytes(b"")
+    for run_path, out, message in (
+        (unfitted_run, tmp_path / "page", "`faceae fit RUN DATA` writes it"),
+        (fitted_run, tmp_path, f"-o {tmp_path}: is there already"),
+        (fitted_run, tmp_path / "no" / "page", "there is no folder"),
+        (fitted_run, tmp_path / "page", "other.tgz: is not npm's onnxruntime-web"),
+    ):
+        argv = ["export", "web", str(run_path), "-o", str(out), "--onnxruntime-web", str(tarball)]
+        assert run(argv) == 1
+        assert message in capsys.readouterr().err
+    assert not (tmp_path / "page").exists()
+    argv = ["export", "web", str(fitted_run), "-o", str(tmp_path / "page"), "--precision", "fp32"]
+    assert run(argv) == 2
 
 
 def test_repository_is_a_folder(unfitted_run: Path, tmp_path: Path) -> None:

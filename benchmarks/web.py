@@ -1,0 +1,141 @@
+"""Faces a second in Chromium, by what the page's generator is computed in.
+
+The page of `faceae export web` in int8 and in fp16, and the same page with the generator in float32,
+which is the peer. The model is that of `benchmarks.generate`: of the default size, with random
+weights. All pages stay open; batches are those of the page: one face for the morph, four for the
+grid. Needs what `make test-full` installs.
+"""
+
+import argparse
+import functools
+import http.server
+import logging
+import os
+import shutil
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+from selenium import webdriver
+
+from benchmarks import runner
+from benchmarks.generate import CPU, make_model
+from export import ExportReport, ExportSource, export_model, export_web
+from faceae.latent import LatentMoments, Sampler
+
+BATCH_SIZES = (1, 4)
+FACES_A_TURN = 24
+FLAGS = ("--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage")
+_OPEN = """
+    const done = arguments[0];
+    const start = performance.now();
+    import("./generator.js").then(({ openGenerator }) => openGenerator()).then((generator) => {
+      window.generator = generator;
+      done((performance.now() - start) / 1000);
+    });
+"""
+_DRAW = """
+    const [batch, count, done] = arguments;
+    const noises = Array(batch).fill(new Float32Array(window.generator.latentSize).fill(0.5));
+    (async () => {
+      const start = performance.now();
+      for (let face = 0; face < count; face += batch) await window.generator.draw(noises, 1);
+      done(count / ((performance.now() - start) / 1000));
+    })();
+"""
+
+
+def write_pages(folder: Path) -> dict[str, ExportReport]:
+    """Write the page in each precision, each in a folder named by it."""
+    model = make_model()
+    size = model.config.latent_size
+    moments = LatentMoments(size)
+    moments.update(np.random.default_rng(0).normal(size=(2 * size, size)))
+    sampler = Sampler(moments.distribution(weights_hash="", dataset_hash=""))
+    source = ExportSource(model=model, dataset_hash="", crop=None, sampler=sampler)
+    reports = {
+        "int8": export_web(source, folder / "int8", precision="int8").report,
+        "fp16": export_web(source, folder / "fp16", precision="fp16").report,
+    }
+    shutil.copytree(folder / "fp16", folder / "fp32")
+    path = folder / "fp32" / "generator.onnx"
+    return reports | {"fp32": export_model(source, "onnx", "generator", path, CPU)}
+
+
+@contextmanager
+def serve(folder: Path) -> Iterator[str]:
+    """Yield the address of a folder."""
+    handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=folder)
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+def open_chromium() -> webdriver.Chrome:
+    """Return a headless browser without a page."""
+    options = webdriver.ChromeOptions()
+    options.binary_location = shutil.which("chromium") or ""
+    for flag in FLAGS:
+        options.add_argument(flag)
+    return webdriver.Chrome(options, webdriver.ChromeService(shutil.which("chromedriver")))
+
+
+def _contender(
+    driver: webdriver.Chrome, window: str, name: str, batch_size: int
+) -> runner.Contender:
+    def rate() -> float:
+        driver.switch_to.window(window)
+        return float(driver.execute_async_script(_DRAW, batch_size, FACES_A_TURN))
+
+    return runner.Contender(group=f"batch {batch_size}", name=name, peer=name == "fp32", rate=rate)
+
+
+def main() -> None:
+    """Measure, write results/web.json and print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=5)
+    options = parser.parse_args()
+    logging.basicConfig(format="%(message)s")
+    logging.getLogger("benchmarks").setLevel(logging.INFO)
+    load = os.getloadavg()
+    with tempfile.TemporaryDirectory() as folder, serve(Path(folder)) as address:
+        reports = write_pages(Path(folder))
+        driver = open_chromium()
+        try:
+            driver.set_script_timeout(120)
+            windows, load_seconds = {}, {}
+            for name in reports:
+                driver.switch_to.new_window("tab")
+                driver.get(f"{address}/{name}/")
+                load_seconds[name] = driver.execute_async_script(_OPEN)
+                windows[name] = driver.current_window_handle
+            contenders = [
+                _contender(driver, window, name, batch_size)
+                for batch_size in BATCH_SIZES
+                for name, window in windows.items()
+            ]
+            rows = runner.measure(contenders, options.rounds)
+            version = driver.capabilities["browserVersion"]
+        finally:
+            driver.quit()
+    settings = {
+        "chromium": version,
+        "faces_a_turn": FACES_A_TURN,
+        "load_average_before": load,
+        "load_average_after": os.getloadavg(),
+    }
+    findings = {
+        "load_seconds": load_seconds,
+        "generator_bytes": {name: report.num_bytes for name, report in reports.items()},
+        "psnr_db": {name: report.parity.psnr_db for name, report in reports.items()},
+    }
+    runner.save("web", rows, settings, findings)
+    print(runner.table(rows))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,49 @@
+// The exported generator in ONNX Runtime Web: noise to pictures.
+
+const RUNTIME = "./onnxruntime-web-1.26.0/";
+
+// Load the runtime and the model. Returns the numbers that describe a face, a picture's height and
+// width in pixels, and `draw`: noise of several faces and a truncation to as many ImageData.
+export async function openGenerator() {
+  const ort = await import(`${RUNTIME}ort.js`);
+  // Loaded here, the program needs no content type that a server may not know.
+  const [program, model] = await Promise.all([
+    download(`${RUNTIME}ort.wasm`),
+    download("./generator.onnx"),
+  ]);
+  ort.env.wasm.wasmBinary = program;
+  ort.env.wasm.numThreads = 1; // more need headers that a plain server does not send
+  const session = await ort.InferenceSession.create(model, { executionProviders: ["wasm"] });
+  const latentSize = session.inputMetadata[0].shape[1];
+  const imageSize = session.outputMetadata[0].shape[1];
+
+  async function draw(noises, truncation) {
+    const rows = new Float32Array(noises.length * latentSize);
+    noises.forEach((noise, face) => rows.set(noise, face * latentSize));
+    const { faces } = await session.run({
+      noise: new ort.Tensor("float32", rows, [noises.length, latentSize]),
+      truncation: new ort.Tensor("float32", [truncation], []),
+    });
+    const numValues = imageSize * imageSize * 3;
+    return noises.map((_, face) =>
+      toPicture(faces.data.subarray(face * numValues, (face + 1) * numValues), imageSize),
+    );
+  }
+
+  return { latentSize, imageSize, draw };
+}
+
+async function download(url) {
+  const response = await fetch(url, { cache: "no-cache" }); // a new export may have taken its place
+  if (!response.ok) throw new Error(`${url}: ${response.status} ${response.statusText}`);
+  return new Uint8Array(await response.arrayBuffer());
+}
+
+function toPicture(rgb, size) {
+  const picture = new ImageData(size, size);
+  picture.data.fill(255);
+  for (let pixel = 0; pixel < size * size; pixel += 1) {
+    picture.data.set(rgb.subarray(3 * pixel, 3 * pixel + 3), 4 * pixel);
+  }
+  return picture;
+}

@@ -1,0 +1,104 @@
+// The noise of `faceae generate`: NumPy's standard_normal in float32, drawn from Philox 4x64.
+//
+// Philox: Salmon et al., "Parallel random numbers: as easy as 1, 2, 3" (2011). Normal numbers: the
+// ziggurat of Marsaglia and Tsang, "The Ziggurat Method for Generating Random Variables" (2000), of
+// 256 layers; layer 0 is the lowest and has the tail.
+
+const MULTIPLIERS = [0xd2e7470ee14c6c93n, 0xca5a826395121157n];
+const KEY_STEPS = [0x9e3779b97f4a7c15n, 0xbb67ae8584caa73bn];
+const NUM_ROUNDS = 10;
+
+const NUM_LAYERS = 256;
+const TAIL = 3.6541528853610088; // where layer 0 ends and the tail begins
+const LAYER_AREA = 0.0049286732339746519;
+const MAGNITUDES = 2 ** 23;
+const LAYERS = makeLayers();
+
+// Return the noise of the faces 0 to `count` - 1 of a seed, each `latentSize` numbers. The seed is
+// a BigInt in [0, 2^64); `count` is at most 64, since the next block of faces has its own stretch
+// of the counter.
+export function latentNoise(seed, count, latentSize) {
+  const words = philox(seed);
+  return Array.from({ length: count }, () =>
+    Float32Array.from({ length: latentSize }, () => normal(words)),
+  );
+}
+
+// Yield 32 bits at a time.
+function* philox(seed) {
+  for (let counter = 1n; ; counter += 1n) {
+    for (const word of encrypt([counter, 0n, 0n, 0n], [seed, 0n])) {
+      yield Number(low(word, 32));
+      yield Number(word >> 32n);
+    }
+  }
+}
+
+function encrypt([a, b, c, d], [left, right]) {
+  for (let round = 0; round < NUM_ROUNDS; round += 1) {
+    const first = a * MULTIPLIERS[0];
+    const second = c * MULTIPLIERS[1];
+    [a, c] = [(second >> 64n) ^ b ^ left, (first >> 64n) ^ d ^ right];
+    [b, d] = [low(second, 64), low(first, 64)];
+    left = low(left + KEY_STEPS[0], 64);
+    right = low(right + KEY_STEPS[1], 64);
+  }
+  return [a, b, c, d];
+}
+
+function low(number, bits) {
+  return BigInt.asUintN(bits, number);
+}
+
+function normal(words) {
+  for (;;) {
+    const word = words.next().value;
+    const layer = LAYERS[word & 0xff];
+    const magnitude = word >>> 9;
+    const x = (word & 0x100 ? -1 : 1) * Math.fround(magnitude * layer.step);
+    if (magnitude < layer.sure) return x;
+    if (layer === LAYERS[0]) return tail(words, magnitude);
+    const height = layer.bottom + (layer.top - layer.bottom) * uniform(words);
+    if (height < density(x)) return x;
+  }
+}
+
+function tail(words, magnitude) {
+  for (;;) {
+    const beyond = -Math.log1p(-uniform(words)) / TAIL;
+    const height = -Math.log1p(-uniform(words));
+    if (2 * height > beyond * beyond) return (magnitude & 0x100 ? -1 : 1) * (TAIL + beyond);
+  }
+}
+
+function uniform(words) {
+  return (words.next().value >>> 8) / 2 ** 24;
+}
+
+// The density of the normal distribution, scaled to 1 at 0.
+function density(x) {
+  return Math.exp(-0.5 * x * x);
+}
+
+// Return the layers: what a magnitude of 1 is worth, the magnitude below which a point is sure to
+// lie under the density, and the densities at the layer's two edges.
+function makeLayers() {
+  const edges = Array(NUM_LAYERS).fill(0);
+  edges[NUM_LAYERS - 1] = TAIL;
+  for (let layer = NUM_LAYERS - 2; layer > 0; layer -= 1) {
+    const outer = edges[layer + 1];
+    edges[layer] = Math.sqrt(-2 * Math.log(LAYER_AREA / outer + density(outer)));
+  }
+  const layers = edges.slice(1).map((edge, index) => makeLayer(edge, edges[index]));
+  // Layer 0 has the area of a box that ends here.
+  return [makeLayer(LAYER_AREA / density(TAIL), TAIL), ...layers];
+}
+
+function makeLayer(edge, inner) {
+  return {
+    step: Math.fround(edge / MAGNITUDES),
+    sure: Math.trunc((inner / edge) * MAGNITUDES),
+    bottom: Math.fround(density(edge)),
+    top: Math.fround(density(inner)),
+  };
+}
