@@ -1,9 +1,9 @@
 """Faces a second in Chromium, by what the page's generator is computed in.
 
-The page of `faceae export web` in int8 and in fp16, and the same page with the generator in float32,
-which is the peer. The model is that of `benchmarks.generate`: of the default size, with random
-weights. All pages stay open; batches are those of the page: one face for the morph, four for the
-grid. Needs what `make test-full` installs.
+The page of `faceae export web` in int8 and in fp16, and the same page with the generator in
+float32, which is the peer. The model is that of `benchmarks.generate`: of the default size, with
+random weights. All pages stay open; batches are those of the page: one face for the morph, four
+for the grid. Needs what `make test-full` installs.
 """
 
 import argparse

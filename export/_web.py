@@ -14,7 +14,8 @@ from ._modules import ExportSource
 from ._web_runtime import VERSION, read_runtime
 
 WebPrecision = Literal["int8", "fp16"]
-"""int8 is the smallest, and the fastest in a browser; fp16 is closer to the model."""
+"""int8 is the smaller one, and faster where several faces are drawn at once; fp16 is closer to the
+model."""
 
 _MODEL_NAME = "generator.onnx"
 _RUNTIME_NAME = f"onnxruntime-web-{VERSION}"

@@ -13,8 +13,11 @@ from pathlib import Path
 from faceae.errors import FaceaeError
 
 VERSION = "1.26.0"
-"""The same as that of the ONNX Runtime that files are checked in; web/generator.js names it, too."""
-INTEGRITY = "sha512-LbRr/8zZt2xilI2smrVQGGKINo0U46i8qJp+UXyMBGfqN7KjnH1BiwCwLwyNIVV4i9CKFv7Sf4PwLKWnT8/bEA=="
+"""That of the ONNX Runtime that files are checked in; web/generator.js names it, too."""
+INTEGRITY = (
+    "sha512-LbRr/8zZt2xilI2smrVQGGKINo0U46i8"
+    "qJp+UXyMBGfqN7KjnH1BiwCwLwyNIVV4i9CKFv7Sf4PwLKWnT8/bEA=="
+)
 """Of its tarball, as `npm view onnxruntime-web@VERSION dist.integrity` tells it."""
 
 _PACK = f"npm pack onnxruntime-web@{VERSION}"

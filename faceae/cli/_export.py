@@ -81,7 +81,7 @@ for _name, _purpose in _FORMATS.items():
     type=click.Choice(["int8", "fp16"]),
     default="int8",
     show_default=True,
-    help="int8: smaller to load, and faster. fp16: closer to the model.",
+    help="int8: smaller to load, and faster in the grid. fp16: closer to the model.",
 )
 @click.option("--force", is_flag=True, help="Keep a generator below 35 dB PSNR, too.")
 @click.option(
