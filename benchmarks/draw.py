@@ -66,11 +66,10 @@ def write_shards(session: Session, folder: Path) -> int:
         )
         maker = FaceMaker(
             open=lambda: session,
-            numbers=NUMBERS,
             seed=0,
             truncation=1,
             batch_size=None,
-            described=describe_faces(session, seed=0, number=0, truncation=1),
+            described=describe_faces(session),
         )
         return pack_made(config, maker).num_samples["train"]
 

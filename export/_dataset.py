@@ -14,18 +14,15 @@ from ._generate import encode_faces, generate_faces, generate_spans
 from ._session import Session
 
 
-def describe_faces(
-    session: Session, *, seed: int, number: int, truncation: float
-) -> dict[str, str]:
-    """Return what the faces of a seed follow from besides their numbers, by a word for each: the
-    engine, the model with its weights and precision, and the pixels of face `number`, which also
-    tell how latents are drawn and how this machine rounds."""
-    batches = generate_faces(session, seed=seed, start=number, count=1, truncation=truncation)
-    (face_HWC,) = next(batches)
+def describe_faces(session: Session) -> dict[str, str]:
+    """Return what a generator's faces follow from besides seed, number and truncation, by a word
+    for each: the engine, the model with its weights and precision, and the hash of one face's
+    pixels, which tells how latents are drawn and how this machine rounds."""
+    (face_HWC,) = next(generate_faces(session, seed=0, start=0, count=1))
     return {
         "engine": session.engine,
         "model": f"{session.info.weights_hash}, {session.info.precision}",
-        "first_face": hashlib.sha256(face_HWC.tobytes()).hexdigest(),
+        "face": hashlib.sha256(face_HWC.tobytes()).hexdigest(),
     }
 
 
@@ -39,14 +36,12 @@ class FaceMaker:
 
     open: Callable[[], Session]
     """Opens the generator; a picklable function, where another process is to call it."""
-    numbers: range
-    """Of all faces."""
     seed: int
     truncation: float
     batch_size: int | None
     """See `generate_faces`."""
     described: dict[str, str]
-    """What `describe_faces` returns of the first of them, on the machine that asks."""
+    """What `describe_faces` returns on the machine that asks."""
 
     def make(self, spans: Iterable[range]) -> Iterator[bytes]:
         """Yield the faces of all numbers, in order.
@@ -75,13 +70,11 @@ class FaceMaker:
     @cached_property
     def _session(self) -> Session:
         session = self.open()
-        found = describe_faces(
-            session, seed=self.seed, number=self.numbers.start, truncation=self.truncation
-        )
+        found = describe_faces(session)
         for what, wanted in self.described.items():
             if found[what] != wanted:
                 raise FaceaeError(
-                    f"{socket.gethostname()} has another {what.replace('_', ' ')} ({found[what]}) "
+                    f"{socket.gethostname()} has another {what} ({found[what]}) "
                     f"than the machine where faceae was started ({wanted}); make them alike"
                 )
         return session

@@ -19,7 +19,7 @@ _TITLES = {
     "times": "source files (some changed since)",
     "model": "MODEL",
     "n": "-n",
-    "first_face": "latents, or another processor",
+    "face": "latents, or another processor",
     "libraries": "versions of Pillow or simplejpeg",
 }
 

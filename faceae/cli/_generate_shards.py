@@ -39,9 +39,7 @@ def write_shards(
     on_ray = options["executor"] == "ray"
     opener: Callable[[], Session]
     opener = partial(open_on_one_core, model.absolute(), engine) if on_ray else lambda: session
-    described = describe_faces(
-        session, seed=faces["seed"], number=numbers.start, truncation=faces["truncation"]
-    )
+    described = describe_faces(session)
     config = MadeConfig(
         out=out.absolute() if isinstance(out, Path) else out,
         numbers=numbers,
@@ -54,6 +52,6 @@ def write_shards(
         address=options["address"],
         needs=(model.absolute(),),
     )
-    maker = FaceMaker(open=opener, numbers=numbers, described=described, **faces)
+    maker = FaceMaker(open=opener, described=described, **faces)
     with show_image_progress("generate") as show:
         pack_made(config, maker, show)
