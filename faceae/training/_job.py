@@ -67,17 +67,24 @@ class Job:
 
         Returns the request that ended it, or one without a signal.
         """
+        try:
+            with stop_on_signals() as self._stop:
+                return self._train()
+        except RuntimeError:
+            self._ranks.outlast_launcher()
+            raise
+
+    def _train(self) -> StopRequest:
         position, total_steps = self._position, self._learner.total_steps
-        with stop_on_signals() as self._stop:
-            try:
-                self._observer.on_start(self._run, step=position.step, total_steps=total_steps)
-                while position.epoch < self._run.config.epochs:
-                    if position.step < self._epoch_end():
-                        self._train_epoch()
-                    self._measure_epoch()
-            except Stopped:
-                self._save_checkpoint(epoch_done=False)
-                return self._stop
+        try:
+            self._observer.on_start(self._run, step=position.step, total_steps=total_steps)
+            while position.epoch < self._run.config.epochs:
+                if position.step < self._epoch_end():
+                    self._train_epoch()
+                self._measure_epoch()
+        except Stopped:
+            self._save_checkpoint(epoch_done=False)
+            return self._stop
         return StopRequest()
 
     def _epoch_end(self) -> int:

@@ -5,6 +5,7 @@ What concerns NCCL is written from torch's documentation; only gloo, on the CPU,
 
 import os
 import signal
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -144,6 +145,14 @@ class Ranks:
         assert work is not None, "an asynchronous call gives its handle"
         self._asked_to_stop = work, number
 
+    def outlast_launcher(self) -> None:
+        """Be deaf to SIGTERM from now on, to tell what went wrong.
+
+        A launcher that sees one process end terminates the others at once.
+        """
+        if self.world_size > 1 and threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+
     def close(self) -> None:
         """Finish the exchange that is under way."""
         if self._asked_to_stop is not None:
@@ -178,9 +187,9 @@ def open_ranks() -> Iterator[Ranks]:
             f"or cannot be reached ({str(error).splitlines()[0]}); look for its own message, then "
             "start all of them again with --resume (fewer or more: also --restart-epoch)"
         ) from error
-    finally:
-        time.sleep(_LEAVE_S)
-        dist.destroy_process_group()
+    # Not after an error, which is to be told before the launcher ends this process, too.
+    time.sleep(_LEAVE_S)
+    dist.destroy_process_group()
 
 
 def _join() -> None:

@@ -27,7 +27,9 @@ class StopRequest:
 
 @contextmanager
 def stop_on_signals() -> Iterator[StopRequest]:
-    """Turn the first SIGINT or SIGTERM into a request; the second acts as it did before.
+    """Turn the first SIGINT or SIGTERM into a request; a second SIGINT acts as it did before.
+
+    A second SIGTERM does nothing more: launchers send several.
 
     Only the main thread may handle signals: in another the request never comes.
     """
@@ -38,10 +40,11 @@ def stop_on_signals() -> Iterator[StopRequest]:
 
     def note(number: int, _frame: FrameType | None) -> None:
         request.signal = signal.Signals(number)
-        restore()
+        restore(signal.SIGINT)
 
-    def restore() -> None:
-        for number, handler in previous.items():
+    def restore(*numbers: signal.Signals) -> None:
+        for number in numbers:
+            handler = previous[number]
             # None is a handler not set from Python, which cannot be set from it either.
             signal.signal(number, signal.SIG_DFL if handler is None else handler)
 
@@ -52,4 +55,4 @@ def stop_on_signals() -> Iterator[StopRequest]:
             signal.signal(number, note)
         yield request
     finally:
-        restore()
+        restore(*_SIGNALS)
