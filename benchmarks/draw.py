@@ -20,7 +20,6 @@ from export import (
     ExportSource,
     FaceMaker,
     Session,
-    describe_faces,
     encode_faces,
     export_model,
     generate_faces,
@@ -69,7 +68,6 @@ def write_shards(session: Session, folder: Path) -> int:
             seed=0,
             truncation=1,
             batch_size=None,
-            described=describe_faces(session),
         )
         return pack_made(config, maker).num_samples["train"]
 

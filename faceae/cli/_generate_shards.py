@@ -52,6 +52,6 @@ def write_shards(
         address=options["address"],
         needs=(model.absolute(),),
     )
-    maker = FaceMaker(open=opener, described=described, **faces)
+    maker = FaceMaker(open=opener, described=described if on_ray else None, **faces)
     with show_image_progress("generate") as show:
         pack_made(config, maker, show)
