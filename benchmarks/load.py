@@ -58,7 +58,8 @@ def _copying(num_batches: int) -> Callable[[], int]:
 COPYING = "copying in memory"
 
 
-def _pack(source: Path, out: Path, **options: Any) -> shards.Dataset:
+def pack_faces(source: Path, out: Path, **options: Any) -> shards.Dataset:
+    """Pack all of a source to train on."""
     shards.pack(shards.PackConfig(source=source, out=out, split=(1.0, 0.0, 0.0), **options))
     return shards.open_dataset(out)
 
@@ -67,13 +68,13 @@ def contenders(folder: Path, count: int) -> list[runner.Contender]:
     """Draw the faces, pack them, and return the loaders to compare."""
     write_dataset(SynthConfig(out=folder / "faces", count=count, seed=0))
     loose = folder / "faces" / "img_align_celeba"
-    jpg = _pack(loose, folder / "jpg")
+    jpg = pack_faces(loose, folder / "jpg")
     listed = folder / "list.txt"
     listed.write_text("".join(f"{path}\n" for path in sorted(loose.glob("*.jpg"))))
     for name, prepare in (("litdata", packers.prepare_litdata), ("mds", packers.prepare_mds)):
         out = str(folder / name)
         isolated.run(prepare, listed=str(listed), out=out, mode=packers.MODES[0])
-    npy = _pack(loose, folder / "npy", size=IMAGE_SIZE, encoding="npy")
+    npy = pack_faces(loose, folder / "npy", size=IMAGE_SIZE, encoding="npy")
     ways: list[tuple[str, bool, Callable[[], int]]] = [
         (f"DataLoader, {name}, {workers} workers", True, open_loose(loose, read, workers))
         for name, read in (("Pillow", read_pillow), ("torchvision", read_torchvision))

@@ -19,6 +19,7 @@ from torch import nn
 
 import shards
 from benchmarks import runner
+from benchmarks.load import pack_faces
 from benchmarks.packers import NUM_WORKERS
 from benchmarks.peer_loaders import IMAGE_SIZE, make_loose, read_pillow
 from faceae.data import LoaderConfig, make_loader
@@ -93,8 +94,8 @@ def contenders(folder: Path, count: int) -> list[runner.Contender]:
     """Draw and pack the faces, and return the ways to train on them."""
     write_dataset(SynthConfig(out=folder / "faces", count=count, seed=0))
     loose = folder / "faces" / "img_align_celeba"
-    whole = _pack(loose, folder / "whole")
-    npy = _pack(loose, folder / "npy", size=IMAGE_SIZE, encoding="npy")
+    whole = pack_faces(loose, folder / "whole")
+    npy = pack_faces(loose, folder / "npy", size=IMAGE_SIZE, encoding="npy")
     learner = prepare_learner(folder, amp=True)
 
     def batches(dataset: shards.Dataset, cache: Any) -> Iterator[torch.Tensor]:
@@ -132,11 +133,6 @@ def shares_of_resident(rows: list[runner.Row]) -> dict[str, float]:
         )
         for row in rows
     }
-
-
-def _pack(source: Path, out: Path, **options: Any) -> shards.Dataset:
-    shards.pack(shards.PackConfig(source=source, out=out, split=(1.0, 0.0, 0.0), **options))
-    return shards.open_dataset(out)
 
 
 def main() -> None:

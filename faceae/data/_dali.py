@@ -1,7 +1,7 @@
 """Batches by NVIDIA DALI, on the CPU or decoded on the GPU.
 
 Without a GPU DALI reads, and libjpeg-turbo decodes on threads of ours: DALI 2.4 decodes through
-nvImageCodec and scales in float32, which takes three times as long there.
+nvImageCodec and scales in float32, which takes longer there.
 
 The graph for the GPU is written from DALI's documentation and its structure is tested; it has not
 run on a GPU.

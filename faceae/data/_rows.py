@@ -132,7 +132,7 @@ def _choose_scale(height: int, width: int, side: int) -> int:
 def _fit(
     image_HWC: NDArray[np.uint8], side: int, stored_HW: tuple[int, int] | None = None
 ) -> NDArray[np.uint8]:
-    """Do what `shards.fit_image` does, to within two levels, in a third of its time.
+    """Do what `shards.fit_image` does, to within two levels, in less time.
 
     Args:
         stored_HW: size to keep the proportions of, where the image was scaled already.
