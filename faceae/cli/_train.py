@@ -47,7 +47,11 @@ _SIGNAL_EXIT = 128
     default=None,
     help="Take BatchNorm's statistics over all processes (default: each over its own faces).",
 )
-@click.option("--lr", type=float, help="Peak learning rate (default 0.002).")
+@click.option(
+    "--lr",
+    type=float,
+    help="Peak learning rate (default 0.0002; with --init random 0.002).",
+)
 @click.option("--clip-norm", type=float, help="Largest norm of the gradient (default: any).")
 @click.option(
     "--model",
@@ -60,10 +64,9 @@ _SIGNAL_EXIT = 128
 @click.option("--latent-penalty", type=float, help="Of regularised (default 0.01).")
 @click.option(
     "--init",
-    metavar="WEIGHTS",
-    type=click.Path(path_type=Path),
-    help="Begin with these: .safetensors, or a state dict of torch.save (.pt, .pth), of a whole "
-    "model or of its decoder.",
+    metavar="components|random|WEIGHTS",
+    help="First weights: from the faces' principal components (default), random ones, or those of "
+    "a .safetensors file or a state dict of torch.save (.pt, .pth), whole or a decoder's.",
 )
 @click.option(
     "--image-size",
@@ -113,6 +116,8 @@ def command(
 
     # What was not given is None here, and TrainConfig's default; when resuming, the run's own.
     asked = {name: value for name, value in options.items() if value is not None}
+    if "init" in asked:
+        asked["init"] = training.parse_start(asked["init"])
     config = None if resume else _make_config(data, run_path, asked)
     speaks = training.is_first_rank()
     fetch_dataset(data, show=speaks)

@@ -1,5 +1,6 @@
 """FaceAutoEncoder, its config, its pixels and its file."""
 
+from ._components import start_from_components
 from ._config import IMAGE_SIZES, ModelConfig, Variant
 from ._initial import load_initial_weights
 from ._network import FaceAutoEncoder
@@ -14,6 +15,7 @@ __all__ = [
     "load_initial_weights",
     "load_model",
     "save_model",
+    "start_from_components",
     "to_float",
     "to_uint8",
     "weights_hash",

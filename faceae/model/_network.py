@@ -13,7 +13,7 @@ _SMALLEST_MAP = 4
 """Height and width of the last feature map before the latent vector."""
 _MAX_WIDENING = 8
 """Channels double at each stage up to this multiple of the width."""
-_SLOPE = 0.2
+SLOPE = 0.2
 _INITIAL_STD = 0.02
 """Of the first convolution weights, as DCGAN has it; torch's own wider start learns more slowly."""
 
@@ -82,17 +82,17 @@ def _stage_channels(config: ModelConfig) -> list[int]:
 def _make_encoder(channels: list[int], latent_size: int, *, linear_latents: bool) -> nn.Sequential:
     layers: list[nn.Module] = [
         nn.Conv2d(3, channels[0], 4, stride=2, padding=1, bias=False),
-        nn.LeakyReLU(_SLOPE),
+        nn.LeakyReLU(SLOPE),
     ]
     for num_in, num_out in itertools.pairwise(channels):
         layers += [
             nn.Conv2d(num_in, num_out, 4, stride=2, padding=1, bias=False),
             nn.BatchNorm2d(num_out),
-            nn.LeakyReLU(_SLOPE),
+            nn.LeakyReLU(SLOPE),
         ]
     layers += [
         nn.Conv2d(channels[-1], latent_size, _SMALLEST_MAP, bias=False),
-        nn.Identity() if linear_latents else nn.LeakyReLU(_SLOPE),
+        nn.Identity() if linear_latents else nn.LeakyReLU(SLOPE),
     ]
     return nn.Sequential(*layers)
 

@@ -1,6 +1,6 @@
 """The step, the loop, checkpoints, logging."""
 
-from ._config import TrainConfig
+from ._config import TrainConfig, parse_start
 from ._evaluate import Evaluation, evaluate, psnr_db
 from ._history import History, read_history
 from ._log import EpochMetrics, Observer, StepMetrics, grid_path
@@ -20,6 +20,7 @@ __all__ = [
     "evaluate",
     "grid_path",
     "is_first_rank",
+    "parse_start",
     "psnr_db",
     "read_history",
     "read_run",

@@ -3,6 +3,7 @@
 import math
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from faceae.data import LoaderKind
 from faceae.device import CacheMode, DeviceName
@@ -10,12 +11,25 @@ from faceae.errors import FaceaeError
 from faceae.model import ModelConfig, Variant
 from shards import Location
 
+Start = Literal["components", "random"] | Path
+"""First weights: from the faces' principal components, random ones, or those of a file."""
+
+
+def parse_start(text: str) -> Start:
+    """Return what a text names: `components`, `random`, or else the path of a file."""
+    named: dict[str, Start] = {"components": "components", "random": "random"}
+    return named.get(text, Path(text))
+
+
 _MODEL_OF_OPTION: dict[str, Variant] = {
     "noise_std": "denoising",
     "kl_weight": "variational",
     "free_bits": "variational",
     "latent_penalty": "regularised",
 }
+
+_RANDOM_START_LR = 2e-3
+_WARM_START_LR = 2e-4
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,8 +53,9 @@ class TrainConfig:
     BatchNorm then takes its statistics over each part."""
     sync_batchnorm: bool = False
     """Take BatchNorm's statistics over the faces of all processes, not each over its own."""
-    lr: float = 2e-3
-    """Peak learning rate."""
+    lr: float | None = None
+    """Peak learning rate; None: 0.002 for random first weights, 0.0002 for others, which a higher
+    one would undo."""
     clip_norm: float | None = None
     """Largest norm of the gradient of all weights; a longer one is shortened to it. None: any."""
     model: Variant = "plain"
@@ -62,9 +77,9 @@ class TrainConfig:
     """Numbers that describe one face."""
     width: int = 64
     """Channels after the first convolution."""
-    init: Path | None = None
-    """Weights to begin with: safetensors, or a state dict of torch.save (.pt, .pth); None: random
-    ones."""
+    init: Start = "components"
+    """What to begin with. A file holds weights: safetensors, or a state dict of torch.save (.pt,
+    .pth)."""
     amp: bool = True
     """Compute in bfloat16 or float16 where the device is faster so."""
     compile: bool = False
@@ -94,8 +109,8 @@ class TrainConfig:
             if value < 1:
                 raise FaceaeError(f"{name} must be at least 1, got {value}")
         self.count_faces_a_rank(1)
-        if not (math.isfinite(self.lr) and self.lr > 0):
-            raise FaceaeError(f"--lr must be a positive number, got {self.lr:g}")
+        if not (math.isfinite(self.peak_lr) and self.peak_lr > 0):
+            raise FaceaeError(f"--lr must be a positive number, got {self.peak_lr:g}")
         if self.clip_norm is not None and not self.clip_norm > 0:
             raise FaceaeError(f"--clip-norm must be a positive number, got {self.clip_norm:g}")
         if self.cuda_graph and (self.compile or self.accumulate > 1):
@@ -111,6 +126,13 @@ class TrainConfig:
             latent_size=self.latent_size, width=self.width, variant=self.model, **image_size
         )
         self._check_variant_options()
+
+    @property
+    def peak_lr(self) -> float:
+        """The learning rate asked for, or the one that suits the first weights."""
+        if self.lr is not None:
+            return self.lr
+        return _RANDOM_START_LR if self.init == "random" else _WARM_START_LR
 
     def count_faces_a_rank(self, world_size: int) -> int:
         """Return the faces of one step in each of so many processes.

@@ -145,7 +145,7 @@ class Job:
             self._ranks.sum,
             step=step,
             epoch=self._position.epoch + 1,
-            lr=learning_rate(step - 1, learner.total_steps, self._run.config.lr),
+            lr=learning_rate(step - 1, learner.total_steps, self._run.config.peak_lr),
             seconds=self._seconds(),
         )
         if not math.isfinite(metrics.loss):
@@ -200,5 +200,5 @@ class Job:
         last = f"the last good checkpoint is {checkpoints[-1]}" if checkpoints else "no checkpoint"
         return FaceaeError(
             f"the loss is not finite at step {self._position.step} ({last}); "
-            f"start another --run with an --lr below {self._run.config.lr:g}"
+            f"start another --run with an --lr below {self._run.config.peak_lr:g}"
         )

@@ -13,7 +13,6 @@ import torch
 from faceae.data import Loader, LoaderConfig, make_loader
 from faceae.device import count_decode_threads, resolve_device
 from faceae.errors import FaceaeError
-from faceae.model import load_initial_weights
 from shards import PART_SUFFIX, Dataset, Location, open_dataset, remove
 
 from ._checkpoint import (
@@ -31,6 +30,7 @@ from ._log import GRIDS_NAME, Observer, RunLog
 from ._ranks import Ranks, open_ranks
 from ._run import Run, check_dataset, find_device, plan_run, reopen_run, write_run
 from ._speed import check_speed_options
+from ._start import start_learner
 from ._step import make_learner
 
 log = logging.getLogger(__name__)
@@ -63,7 +63,7 @@ def train(config: TrainConfig, observer: Observer | None = None) -> TrainResult:
     with open_ranks() as ranks, ExitStack() as stack:
         run = ranks.agree(lambda: _plan(config))
         session = _open_session(stack, ranks, run, config.data)
-        ranks.together(lambda: _load_initial(session))
+        start_learner(session, config.data)
         ranks.on_first(lambda: _create(stack, run))
         return _finish(stack, session, None, observer)
 
@@ -100,6 +100,10 @@ def resume(
         session = _open_session(stack, ranks, run, data)
         go_back = _restart_epoch if restart_epoch else _go_back
         bookmark = ranks.together(lambda: go_back(session))
+        if bookmark is None:
+            log.warning("%s: no checkpoint to go on from; starting at the first step", run.path)
+            start_learner(session, data)
+            bookmark = _first_bookmark(run)
         if restart_epoch:
             ranks.on_first(lambda: _forget_rest(run))
         return _finish(stack, session, bookmark, observer)
@@ -161,12 +165,6 @@ def _open_data(stack: ExitStack, ranks: Ranks, run: Run, data: Location) -> _Ope
     )
 
 
-def _load_initial(session: Session) -> None:
-    """Begin with the weights that were asked for."""
-    if session.run.config.init is not None:
-        load_initial_weights(session.learner.model, session.run.config.init)
-
-
 def _open_loader(
     stack: ExitStack, ranks: Ranks, run: Run, dataset: Dataset, device: torch.device, *, split: str
 ) -> Loader:
@@ -195,12 +193,12 @@ def _finish(
     return TrainResult(run=run, position=position, stopped_by=stopped.signal)
 
 
-def _go_back(session: Session) -> Bookmark:
-    """Take learner and loader to the last checkpoint; without one they stay at the first step."""
+def _go_back(session: Session) -> Bookmark | None:
+    """Take learner and loader to the last checkpoint; None where there is none."""
     run, ranks = session.run, session.ranks
     checkpoints = list_checkpoints(run.checkpoints_path)
     if not checkpoints:
-        return _first_step(session)
+        return None
     bookmark, random_states = load_checkpoint(checkpoints[-1], session.learner)
     if len(bookmark.loaders) != ranks.world_size:
         raise FaceaeError(
@@ -213,28 +211,21 @@ def _go_back(session: Session) -> Bookmark:
     return bookmark
 
 
-def _restart_epoch(session: Session) -> Bookmark:
-    """Take the learner to the last end of an epoch; without one it stays at the first step.
+def _restart_epoch(session: Session) -> Bookmark | None:
+    """Take the learner to the last end of an epoch; None where there is none.
 
     Steps are counted as if all had been of the batch size that they are of now.
     """
     checkpoints = list_checkpoints(session.run.checkpoints_path, epochs_only=True)
     if not checkpoints:
-        return _first_step(session)
+        return None
     bookmark, _ = load_checkpoint(checkpoints[-1], session.learner)
     bookmark.position.step = bookmark.position.epoch * session.train.steps_per_epoch
     return bookmark
 
 
-def _first_step(session: Session) -> Bookmark:
-    log.warning("%s: no checkpoint to go on from; starting at the first step", session.run.path)
-    _load_initial(session)
-    return Bookmark(
-        position=Position(),
-        loaders=[],
-        metrics_bytes=0,
-        dataset_hash=session.run.dataset_hash,
-    )
+def _first_bookmark(run: Run) -> Bookmark:
+    return Bookmark(position=Position(), loaders=[], metrics_bytes=0, dataset_hash=run.dataset_hash)
 
 
 def _forget_rest(run: Run) -> None:

@@ -28,6 +28,11 @@ _KL_WEIGHT = 0.01
 _LATENT_PENALTY = 0.01
 
 
+def noise_variance(config: TrainConfig) -> float:
+    """Return the variance of the Gaussian decoder that a KL weight stands for; see _Variational."""
+    return _or_default(config.kl_weight, _KL_WEIGHT) / 2.0
+
+
 def make_objective(model: FaceAutoEncoder, config: TrainConfig) -> "Objective":
     """Return what `config.model` minimises, around `model`."""
     kinds = {

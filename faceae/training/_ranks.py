@@ -72,6 +72,15 @@ class Ranks:
             for buffer in module.buffers():
                 dist.broadcast(buffer, src=0)
 
+    def share_state(self, module: nn.Module) -> None:
+        """Give all processes the first one's weights and buffers."""
+        if self.world_size == 1:
+            return
+        for tensor in module.state_dict().values():
+            shared = tensor.contiguous()  # channels-last weights cannot be sent as they lie
+            dist.broadcast(shared, src=0)
+            tensor.copy_(shared)
+
     def together(self, compute: Callable[[], T]) -> T:
         """Return what `compute` returns in this process once it has succeeded in all of them.
 

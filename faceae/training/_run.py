@@ -17,7 +17,7 @@ from faceae.errors import FaceaeError
 from faceae.model import IMAGE_SIZES, ModelConfig
 from shards import Dataset, parse_location, write_json
 
-from ._config import TrainConfig
+from ._config import TrainConfig, parse_start
 
 RUN_NAME = "run.json"
 _FORMAT = "faceae-run"
@@ -131,9 +131,10 @@ def read_run(path: Path) -> Run:
         if (record.pop("format"), record.pop("version")) != (_FORMAT, _VERSION):
             raise ValueError(f"not {_FORMAT} version {_VERSION}")
         asked = record.pop("config")
+        del asked["run"]
         data = parse_location(asked.pop("data"))
-        init = None if asked["init"] is None else Path(asked["init"])
-        config = TrainConfig(**(asked | {"data": data, "run": path, "init": init}))
+        init = parse_start(asked.pop("init"))
+        config = TrainConfig(**asked, data=data, run=path, init=init)
         return Run(config=config, model=ModelConfig(**record.pop("model")), **record)
     except (KeyError, AttributeError, TypeError, ValueError) as error:
         raise FaceaeError(
@@ -182,7 +183,10 @@ def find_device(run: Run) -> torch.device:
 
 
 def _check_options(run: Run, asked: Mapping[str, object]) -> None:
-    chosen = dataclasses.asdict(run.config) | {"image_size": run.model.image_size}
+    chosen = dataclasses.asdict(run.config) | {
+        "image_size": run.model.image_size,
+        "lr": run.config.peak_lr,
+    }
     if asked.get("device") != "auto":
         chosen["device"] = run.device
     different = [name for name, value in asked.items() if value != chosen[name]]
@@ -253,11 +257,7 @@ def _read_versions() -> dict[str, str | None]:
 
 def _to_json(run: Run) -> dict[str, Any]:
     record = dataclasses.asdict(run)
-    paths = ("data", "run", "init")
-    record["config"] |= {
-        name: None if record["config"][name] is None else str(record["config"][name])
-        for name in paths
-    }
+    record["config"] |= {name: str(record["config"][name]) for name in ("data", "run", "init")}
     return record
 
 

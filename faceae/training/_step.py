@@ -81,7 +81,7 @@ def make_learner(
         network=network,
         hold_gradients=joined.hold_gradients,
         # The fused kernel also unscales float16 gradients, with no wait for the device.
-        optimizer=torch.optim.AdamW(model.parameters(), lr=config.lr, fused=True),
+        optimizer=torch.optim.AdamW(model.parameters(), lr=config.peak_lr, fused=True),
         scaler=GradScaler(device.type, enabled=amp_dtype is torch.float16),
         device=device,
         amp_dtype=amp_dtype,
@@ -99,7 +99,7 @@ def train_step(learner: Learner, step: int, images: torch.Tensor) -> Losses:
     """
     config, optimizer, scaler = learner.config, learner.optimizer, learner.scaler
     for group in optimizer.param_groups:
-        group["lr"] = learning_rate(step, learner.total_steps, config.lr)
+        group["lr"] = learning_rate(step, learner.total_steps, config.peak_lr)
     *parts, last_part = images.chunk(config.accumulate)
     with learner.hold_gradients():
         losses = [_add_gradients(learner, part) for part in parts]

@@ -37,6 +37,7 @@ def fitted_run(dataset_npy: shards.Dataset, tmp_path_factory: pytest.TempPathFac
         batch_size=8,
         latent_size=16,
         width=8,
+        init="random",
         amp=False,
         device="cpu",
         loader="webdataset",

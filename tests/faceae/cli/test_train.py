@@ -42,7 +42,7 @@ def test_train_and_resume(
     assert re.search(r"train: \w+ loader", captured.err), "names the loader it took"
     assert len(re.findall(r"^epoch \d/2: \d+\.\d\d dB on held-out faces", captured.err, re.M)) == 2
     config = read_run(run_path).config
-    assert (config.epochs, config.lr, config.seed, config.amp) == (2, 2e-3, 3, False)
+    assert (config.epochs, config.peak_lr, config.seed, config.amp) == (2, 2e-4, 3, False)
 
     assert run(["train", str(dataset_npy.path), "--run", str(run_path), "--resume"]) == 0
     assert "going on after step 6 of 6" in capsys.readouterr().err
@@ -117,7 +117,7 @@ def test_resume_with_other_options(
     capsys.readouterr()
     assert run(arguments(dataset_npy, run_path, "--resume", "--lr", "0.1", "--amp")) == 1
     captured = capsys.readouterr()
-    assert "--lr is 0.1 where the run has 0.002" in captured.err
+    assert "--lr is 0.1 where the run has 0.0002" in captured.err
     assert "--amp is True where the run has False" in captured.err
     assert "--epochs" not in captured.err
 
@@ -149,7 +149,15 @@ def test_help_tells_the_defaults_of_the_config(capsys: pytest.CaptureFixture[str
     assert run(["train", "--help"]) == 0
     text = " ".join(capsys.readouterr().out.split())
     defaults = {field.name: field.default for field in fields(TrainConfig)}
-    for name in ("epochs", "batch_size", "lr", "latent_size", "width", "device", "loader", "seed"):
+    for name in (
+        "epochs",
+        "batch_size",
+        "latent_size",
+        "width",
+        "device",
+        "loader",
+        "seed",
+    ):
         option = "--" + name.replace("_", "-")
         default = re.search(rf"{option} .*?[dD]efault:? ([\w.]*\w)", text)
         assert default is not None, option

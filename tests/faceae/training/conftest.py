@@ -23,7 +23,8 @@ def _one_thread() -> None:
 
 @pytest.fixture
 def config(dataset_npy: shards.Dataset, tmp_path: Path) -> TrainConfig:
-    """Two epochs of three steps in float32, on the portable loader, with a tiny net."""
+    """Two epochs of three steps in float32 from random weights, on the portable loader, with a tiny
+    net."""
     return TrainConfig(
         data=dataset_npy.path,
         run=tmp_path / "run",
@@ -31,6 +32,7 @@ def config(dataset_npy: shards.Dataset, tmp_path: Path) -> TrainConfig:
         batch_size=8,
         latent_size=16,
         width=4,
+        init="random",
         amp=False,
         device="cpu",
         loader="webdataset",

@@ -25,6 +25,7 @@ from faceae.training import (
     _log,
     _loop,
     _run,
+    read_run,
     resume,
     train,
 )
@@ -63,7 +64,7 @@ def test_metrics_lines(config: TrainConfig, read_metrics: Any) -> None:
     for line in lines:
         if "loss" in line:
             assert 0 < line["loss"] < 4
-            assert 0 < line["lr"] <= config.lr
+            assert 0 < line["lr"] <= config.peak_lr
             assert line["images_per_s"] > 0
             assert 0 <= line["data_wait_share"] <= 1
 
@@ -294,6 +295,27 @@ def test_steps_that_float16_left_out_are_counted(
         (line["step"], line["skipped_steps"]) for line in read_metrics(config.run) if "loss" in line
     ]
     assert skipped == [(2, 2), (3, 0), (4, 0), (6, 1)]
+
+
+def test_components_of_the_faces_are_a_better_start(
+    config: TrainConfig, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    config = replace(config, epochs=1, latent_size=24, width=8)
+    psnr_db = {}
+    for init in ("random", "components"):
+        run = replace(config, init=init, run=config.run.with_name(init))
+        psnr_db[init] = train(run).position.best_psnr_db
+        assert read_run(run.run).config.init == init
+    assert psnr_db["components"] > psnr_db["random"] + 1.0
+    assert "starting from 23 principal components of 24 faces" in caplog.text
+
+
+def test_a_start_that_is_random_after_all_is_told(
+    config: TrainConfig, caplog: pytest.LogCaptureFixture
+) -> None:
+    train(replace(config, init="components", width=1))
+    assert "starting from random weights: the faces do not differ, or --width 1" in caplog.text
 
 
 class CountAtSteps(Observer):

@@ -16,7 +16,7 @@ import torch
 import shards
 from faceae.data import Loader, LoaderConfig, make_loader
 from faceae.errors import FaceaeError
-from faceae.model import ModelConfig, load_model
+from faceae.model import FaceAutoEncoder, ModelConfig, load_model, start_from_components
 from faceae.training import TrainConfig, evaluate, resume
 from faceae.training._ranks import Ranks, open_ranks
 from faceae.training._step import Learner, make_learner, train_step
@@ -125,7 +125,11 @@ def joint_batches(dataset: shards.Dataset) -> Iterator[torch.Tensor]:
                 yield torch.cat([batch.images for batch in batches])
 
 
-def learn_alone(config: TrainConfig, dataset: shards.Dataset) -> tuple[Learner, list[float]]:
+def learn_alone(
+    config: TrainConfig,
+    dataset: shards.Dataset,
+    start: Callable[[FaceAutoEncoder], object] = lambda model: None,
+) -> tuple[Learner, list[float]]:
     """Train in this process on the joint batches; return the learner and the loss of each step."""
     total_steps = 3 * config.epochs
     torch.manual_seed(config.seed)
@@ -138,6 +142,7 @@ def learn_alone(config: TrainConfig, dataset: shards.Dataset) -> tuple[Learner, 
         total_steps=total_steps,
         ranks=Ranks(),
     )
+    start(learner.model)
     batches = enumerate(islice(joint_batches(dataset), total_steps))
     expected = [train_step(learner, step, images).loss.item() for step, images in batches]
     return learner, expected
@@ -180,6 +185,24 @@ def test_two_processes_learn_as_one_with_the_joint_batch(
     assert process.returncode == 0, process.stderr
     assert names == ["epoch-0000-step-00000003"]
     assert (stopped.run / FINAL).read_bytes() == (joint.run / FINAL).read_bytes()
+
+
+def test_two_processes_start_from_the_same_components(
+    joint: TrainConfig, odd: shards.Dataset, launch_training: Callable[..., Any], read_metrics: Any
+) -> None:
+    joint = replace(joint, init="components", lr=1e-3, epochs=1)
+    process = launch_training(joint)
+    assert process.returncode == 0, process.stderr
+    losses = [line["loss"] for line in read_metrics(joint.run) if "loss" in line]
+
+    def start(model: FaceAutoEncoder) -> None:
+        config = LoaderConfig(split="train", batch_size=8, image_size=32, training=False)
+        with closing(make_loader("webdataset", odd, config, CPU)) as loader:
+            batches = [batch.images[: batch.num_valid].clone() for batch in loader]
+        assert start_from_components(model, batches) > 0
+
+    _, expected = learn_alone(joint, odd, start)
+    assert losses == pytest.approx(expected, rel=1e-3)
 
 
 def test_parts_of_two_processes_are_those_of_one(

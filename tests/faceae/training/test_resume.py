@@ -113,7 +113,8 @@ import torch
 torch.set_num_threads(1)
 save_checkpoint, job.save_checkpoint = job.save_checkpoint, killing_save
 train(TrainConfig(data=Path(sys.argv[1]), run=Path(sys.argv[2]), epochs=3, batch_size=8,
-                  latent_size=16, width=4, amp=False, loader="webdataset", log_steps=2))
+                  latent_size=16, width=4, init="random", amp=False, loader="webdataset",
+                  log_steps=2))
 """
 
 

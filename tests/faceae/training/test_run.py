@@ -69,7 +69,7 @@ def test_damaged_run_json(tmp_path: Path, text: str) -> None:
 
 @pytest.mark.parametrize(
     ("key", "value"),
-    [("epochs", 0), ("epochs", "two"), ("batch_size", None), ("momentum", 0.9), ("lr", None)],
+    [("epochs", 0), ("epochs", "two"), ("batch_size", None), ("momentum", 0.9), ("lr", "fast")],
 )
 def test_edited_option_in_run_json(
     config: TrainConfig, dataset_npy: shards.Dataset, key: str, value: object
