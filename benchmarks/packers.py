@@ -36,6 +36,25 @@ def prepare_faceae(listed: str, out: str, mode: str, **options: Any) -> Work:
     return lambda: sum(pack(config).num_samples.values())
 
 
+def prepare_folder(source: str, out: str, workers: int) -> Callable[[], dict[str, Any]]:
+    """`faceae shard` of a folder in CelebA's layout; the work returns what the pack came to."""
+    import shards
+
+    config = shards.PackConfig(source=Path(source), out=Path(out), workers=workers)
+    pack = shards.pack
+
+    def work() -> dict[str, Any]:
+        summary = pack(config)
+        return {
+            "num_samples": summary.num_samples,
+            "num_shards": summary.num_shards,
+            "num_bytes": summary.num_bytes,
+            "num_rejected": summary.num_rejected,
+        }
+
+    return work
+
+
 def prepare_shardwriter(listed: str, out: str, mode: str) -> Work:
     """The loop of webdataset's documentation."""
     import webdataset

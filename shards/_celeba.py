@@ -12,7 +12,7 @@ import operator
 import posixpath
 from collections.abc import Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from ._decode import ImageRefused, is_html
 from ._errors import ShardsError
 from ._manifest import SPLITS, hash_json
+from ._names import Names
 from ._remote import Location, is_url, name_of
 from ._source_files import open_beside
 from ._sources import Entry, Source
@@ -96,6 +97,14 @@ class Annotations:
                 table = self.tables[name]
                 described[field] = _format_row(field, table.columns, table.values[number].tolist())
         return described
+
+    def take(self, numbers: list[int]) -> "Annotations":
+        """Return those of the images of these numbers, numbered anew in their order."""
+        tables = {
+            name: replace(table, values=table.values[numbers])
+            for name, table in self.tables.items()
+        }
+        return replace(self, tables=tables)
 
     def _get_column(self, name: str) -> list[int] | None:
         return self.tables[name].values[:, 0].tolist() if name in self.tables else None
@@ -214,26 +223,35 @@ def _read_lines(content: bytes) -> Iterator[str]:
 
 def _parse_rows(
     where: str, lines: Iterator[str], delimiter: str | None, num_columns: int
-) -> tuple[list[str], NDArray[np.signedinteger]]:
+) -> tuple[Names, NDArray[np.signedinteger]]:
     """Return the name each line begins with, and the numbers that follow."""
-    names: list[str] = []
-    blocks: list[NDArray[np.signedinteger]] = []
-    while block := list(itertools.islice(lines, _LINES_AT_ONCE)):
-        names.extend(line.split(delimiter, maxsplit=1)[0].strip() for line in block)
-        try:
-            values = np.loadtxt(
-                block,
-                dtype=np.int32,
-                delimiter=delimiter,
-                usecols=range(1, num_columns + 1),
-                comments=None,
-                ndmin=2,
-            )
-        except ValueError as error:
-            raise ShardsError(f"{where} is not CelebA's file: {error}; get it again") from error
-        lowest = min(values.min(), -1 - values.max())
-        blocks.append(values.astype(np.min_scalar_type(lowest)))
-    return names, np.concatenate(blocks) if blocks else np.empty((0, num_columns), np.int8)
+    blocks = [np.empty((0, num_columns), np.int8)]
+
+    def parse() -> Iterator[str]:
+        while block := list(itertools.islice(lines, _LINES_AT_ONCE)):
+            yield from (line.split(delimiter, maxsplit=1)[0].strip() for line in block)
+            blocks.append(_parse_values(where, block, delimiter, num_columns))
+
+    names = Names(parse())
+    return names, np.concatenate(blocks)
+
+
+def _parse_values(
+    where: str, lines: list[str], delimiter: str | None, num_columns: int
+) -> NDArray[np.signedinteger]:
+    try:
+        values = np.loadtxt(
+            lines,
+            dtype=np.int32,
+            delimiter=delimiter,
+            usecols=range(1, num_columns + 1),
+            comments=None,
+            ndmin=2,
+        )
+    except ValueError as error:
+        raise ShardsError(f"{where} is not CelebA's file: {error}; get it again") from error
+    lowest = min(values.min(), -1 - values.max())
+    return values.astype(np.min_scalar_type(lowest))
 
 
 def _match(where: str, names: Sequence[str], images: Sequence[str]) -> list[int] | slice:

@@ -15,6 +15,10 @@ ALWAYS_REFUSABLE = 10
 """Images that a pack may refuse whatever their fraction: a hundred holiday photos with two bad
 ones are no broken source."""
 
+MAX_SAMPLES_PER_SHARD = 4096
+_MIN_SAMPLES_PER_SHARD = 64
+_MIN_SHARDS = 32
+
 OnError = Literal["reject", "stop"]
 Executor = Literal["local", "ray"]
 
@@ -22,6 +26,18 @@ Executor = Literal["local", "ray"]
 def count_cpus() -> int:
     """Return the number of cores, as the default number of processes."""
     return os.cpu_count() or 1
+
+
+def choose_samples_per_shard(num_images: int) -> int:
+    """Return the size of shards where none is given: from 64 to 4,096 images, a power of two.
+
+    Few images are cut into 32 to 63 shards, so that every core has work to the end; many into
+    shards of a size that disks and servers read well. It depends on nothing but the number of
+    images, as everything that decides about bytes.
+    """
+    fitting = max(num_images // _MIN_SHARDS, 1)
+    power = 1 << (fitting.bit_length() - 1)
+    return min(max(power, _MIN_SAMPLES_PER_SHARD), MAX_SAMPLES_PER_SHARD)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +60,8 @@ class PackConfig:
     """Pixels; scale the shorter side to this, then keep the centre square."""
     encoding: Encoding = "jpg"
     """jpg: the source's bytes where nothing changes them. npy: raw uint8, needs crop or size."""
-    samples_per_shard: int = 4096
+    samples_per_shard: int | None = None
+    """None: see `choose_samples_per_shard`."""
     split: tuple[float, float, float] = (0.9, 0.05, 0.05)
     """Fractions of train, valid and test; unused where the source has CelebA's partition."""
     seed: int = 0

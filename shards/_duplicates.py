@@ -1,21 +1,23 @@
 """Images whose files hold the same bytes."""
 
 import hashlib
-from collections import defaultdict
+import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from operator import itemgetter
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ._decode import ImageRefused
 from ._pool import Tick, run_tasks
 from ._prefetch import read_ahead
-from ._sources import Entry, Reader, Source
+from ._sources import Entries, Entry, Reader, Source
 
 DIGEST_BYTES = 16
 """Kept of a sha256: two of a billion images share these by chance with odds of 1 to 10^20."""
 
+_DIGEST = np.dtype(f"V{DIGEST_BYTES}")
 _ENTRIES_A_TASK = 1024
 
 _Numbered = tuple[int, Entry]
@@ -27,8 +29,12 @@ def digest(data: bytes) -> bytes:
 
 
 def count_repeats(digests: Iterable[bytes]) -> int:
-    """Return how many digests had been there before."""
-    found = np.frombuffer(b"".join(digests), dtype=f"V{DIGEST_BYTES}")
+    """Return how many digests had been there before.
+
+    Args:
+        digests: some at a time, one after another.
+    """
+    found = np.frombuffer(bytearray().join(digests), dtype=_DIGEST)
     return len(found) - len(np.unique(found))
 
 
@@ -45,22 +51,26 @@ def find_duplicates(source: Source, workers: int) -> dict[int, int]:
         ShardsError: a file changed since it was listed, or a process died.
         OSError: the source as a whole fails.
     """
-    digests: dict[int, bytes] = {}
-    tasks = list(_cut(_list_candidates(source)))
+    numbers = _list_candidates(source.entries)
+    digests = np.zeros(len(source.entries), dtype=_DIGEST)
+    is_read = np.zeros(len(source.entries), dtype=np.bool_)
+
+    def keep(found: dict[int, bytes]) -> None:
+        for number, found_digest in found.items():
+            digests[number], is_read[number] = np.void(found_digest), True
+
     run_tasks(
         _HashWorker(source.open_reader()),
-        tasks,
-        processes=min(workers, max(len(tasks), 1)),
-        on_result=digests.update,
+        _make_tasks(source.entries, numbers),
+        processes=min(workers, max(1, math.ceil(len(numbers) / _ENTRIES_A_TASK))),
+        on_result=keep,
         on_ticks=_ignore,
     )
-    first: dict[bytes, int] = {}
-    duplicates = {}
-    for number in sorted(digests):
-        original = first.setdefault(digests[number], number)
-        if original != number:
-            duplicates[number] = original
-    return duplicates
+    read = np.flatnonzero(is_read)
+    _, first, same = np.unique(digests[read], return_index=True, return_inverse=True)
+    originals = read[first[same]]
+    repeats = originals != read
+    return dict(zip(read[repeats].tolist(), originals[repeats].tolist(), strict=True))
 
 
 @dataclass
@@ -81,23 +91,16 @@ class _HashWorker:
         self.reader.close()
 
 
-def _list_candidates(source: Source) -> Iterator[_Numbered]:
-    groups = defaultdict(list)
-    for number, entry in enumerate(source.entries):
-        groups[entry.num_bytes, entry.crc].append(number)
-    numbers = sorted(number for group in groups.values() if len(group) > 1 for number in group)
-    return ((number, source.entries[number]) for number in numbers)
+def _list_candidates(entries: Entries) -> NDArray[np.int64]:
+    """Return the numbers of the images that share size and checksum with another one."""
+    _, kind, counts = np.unique(entries.sizes, axis=0, return_inverse=True, return_counts=True)
+    return np.flatnonzero(counts[kind.reshape(-1)] > 1)
 
 
-def _cut(items: Iterable[_Numbered]) -> Iterator[list[_Numbered]]:
-    part: list[_Numbered] = []
-    for item in items:
-        part.append(item)
-        if len(part) == _ENTRIES_A_TASK:
-            yield part
-            part = []
-    if part:
-        yield part
+def _make_tasks(entries: Entries, numbers: NDArray[np.int64]) -> Iterator[list[_Numbered]]:
+    for start in range(0, len(numbers), _ENTRIES_A_TASK):
+        chosen = numbers[start : start + _ENTRIES_A_TASK].tolist()
+        yield [(number, entries[number]) for number in chosen]
 
 
 def _ignore(num_ticks: int) -> None:

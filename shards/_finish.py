@@ -107,7 +107,7 @@ def _read_rejected(plan: Plan, progress: Progress) -> Iterator[dict[str, Any]]:
 
 def _read_digests(plan: Plan, progress: Progress) -> Iterator[bytes]:
     for _, record in read_records(plan.slots(), progress):
-        yield from map(bytes.fromhex, record.digests)
+        yield bytes.fromhex("".join(record.digests))
 
 
 def write_rejected(storage: Storage, lines: Iterable[dict[str, Any]]) -> str:

@@ -1,13 +1,17 @@
 """Where photographs come from, told by what is there."""
 
+import io
 import tarfile
 import zipfile
+from array import array
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 from pathlib import Path
 
 from ._decode import is_html
 from ._errors import ShardsError
 from ._folder import FolderReader
+from ._names import Names
 from ._parquet import SUFFIX as PARQUET_SUFFIX
 from ._parquet import list_parquet
 from ._remote import Location, is_url, name_of
@@ -105,35 +109,44 @@ def _list_text(location: Location, start: bytes) -> Source:
     )
 
 
-def _read_lines(location: Location, start: bytes) -> list[str]:
-    lines: dict[str, int] = {}
-    for number, line in enumerate(_read_text(location, start).split("\n"), start=1):
-        name = line.removesuffix("\r")
-        if not name.strip():
-            continue
-        if name in lines:
-            raise ShardsError(
-                f"{location} names {name} on lines {lines[name]} and {number}; drop one"
-            )
-        lines[name] = number
-    return list(lines)
+def _read_lines(location: Location, start: bytes) -> Names:
+    """Return the lines that are not blank, each of which is there once."""
+    numbers = array("q")
+
+    def read() -> Iterator[str]:
+        for number, line in enumerate(_open_text(location, start), start=1):
+            name = line.removesuffix("\n").removesuffix("\r")
+            if name.strip():
+                numbers.append(number)
+                yield name
+
+    names = Names(read())
+    repeat = names.find_repeat()
+    if repeat is not None:
+        first, second = repeat
+        raise ShardsError(
+            f"{location} names {names[first]} on lines {numbers[first]} and {numbers[second]}; "
+            "drop one"
+        )
+    return names
 
 
-def _require_urls(location: Location, lines: list[str]) -> None:
+def _require_urls(location: Location, lines: Names) -> None:
     path = next((line for line in lines if not is_url(line)), None)
     if path is not None:
         raise ShardsError(f"{location} names URLs and paths ({path[:80]}); make two lists of them")
 
 
-def _read_text(location: Location, start: bytes) -> str:
+def _open_text(location: Location, start: bytes) -> Iterable[str]:
+    """Return the lines of a text file with their ends."""
     if start.startswith(_ZIP_STARTS):
         raise ShardsError(f"{location} is a zip cut short; get it again")
     if b"\0" in start or name_of(location).lower().endswith(".zip"):
         raise ShardsError(f"{location} is none of these: {_KINDS}")
     files, name = open_beside(location)
     with closing(files):
-        text = files.read_file(name)
-    return text.removeprefix(_UTF8_BOM).decode("utf-8", "surrogateescape")
+        content = files.read_file(name).removeprefix(_UTF8_BOM)
+    return io.TextIOWrapper(io.BytesIO(content), "utf-8", "surrogateescape", newline="\n")
 
 
 def _is_tar(files: SourceFiles, name: str, start: bytes) -> bool:

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 import simplejpeg
 
-from ._config import Executor, PackConfig, PackSummary
+from ._config import Executor, PackSummary, choose_samples_per_shard
 from ._errors import ShardsError
 from ._finish import read_records, write_rejected
 from ._manifest import MANIFEST_NAME, SPLITS, hash_json, write_manifest
@@ -56,7 +56,8 @@ class MadeConfig:
     """What makes the pictures, for a person to read."""
     depends_on: dict[str, Any]
     """What else the pictures follow from, by the name of the option that says so."""
-    samples_per_shard: int = PackConfig.samples_per_shard
+    samples_per_shard: int | None = None
+    """None: see `choose_samples_per_shard`."""
     executor: Executor = "local"
     """local: this process. ray: tasks on a Ray cluster, one a shard."""
     address: str | None = None
@@ -73,7 +74,7 @@ class MadeConfig:
 
     def slots(self) -> Iterator[ShardSlot]:
         """Yield every shard, in order."""
-        return cut_split(SPLITS[0], self.numbers, self.samples_per_shard)
+        return cut_split(SPLITS[0], self.numbers, self._num_samples)
 
     def identify(self) -> dict[str, Any]:
         """Return what must be equal for a dataset to be the result of these options."""
@@ -81,7 +82,7 @@ class MadeConfig:
             "crop": self.crop,
             "size": self.image_size,
             "encoding": "jpg",
-            "samples_per_shard": self.samples_per_shard,
+            "samples_per_shard": self._num_samples,
             "start": self.numbers.start,
             "n": len(self.numbers),
             **self.depends_on,
@@ -92,6 +93,11 @@ class MadeConfig:
                 "num_ignored": 0,
             },
         }
+
+    @property
+    def _num_samples(self) -> int:
+        """Of every shard but the last."""
+        return self.samples_per_shard or choose_samples_per_shard(len(self.numbers))
 
     def identify_run(self) -> dict[str, Any]:
         """Return what must be equal, besides, for an interrupted call to go on."""

@@ -6,6 +6,7 @@ an interrupted pack can go on from the shards that are done.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -14,13 +15,13 @@ import simplejpeg
 from numpy.typing import NDArray
 
 from ._celeba import Annotations, describe_shortfall, find_annotations
-from ._config import PackConfig
+from ._config import PackConfig, choose_samples_per_shard
 from ._duplicates import find_duplicates
 from ._errors import ShardsError
 from ._listing import list_source
 from ._manifest import SPLITS
 from ._remote import name_of
-from ._sources import Entry, Source, escape
+from ._sources import Entries, Entry, Source, escape
 from ._split import split_entries
 
 
@@ -50,10 +51,23 @@ class ShardSlot:
 
 @dataclass(frozen=True, kw_only=True)
 class ShardTask:
-    """One shard to pack; holds all that a worker needs besides the options."""
+    """One shard to pack; holds all that a worker needs besides the options, in columns."""
 
     slot: ShardSlot
-    images: tuple[PlannedImage, ...]
+    entries: Entries
+    annotations: Annotations
+    originals: dict[int, str]
+    """Names of the images that others are left out for, by the places of those in the shard."""
+
+    def images(self) -> Iterator[PlannedImage]:
+        """Yield the images, in order."""
+        for place, entry in enumerate(self.entries):
+            yield PlannedImage(
+                key=self.slot.start + place,
+                entry=entry,
+                annotations=self.annotations.describe(place),
+                duplicate_of=self.originals.get(place),
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,25 +95,29 @@ class Plan:
         """Files of the source that are neither images nor annotations."""
         return len(self.source.others) - self.annotations.num_files
 
+    @property
+    def samples_per_shard(self) -> int:
+        """Images of every shard but a split's last."""
+        return self.config.samples_per_shard or choose_samples_per_shard(self.num_images)
+
     def slots(self) -> Iterator[ShardSlot]:
         """Yield every shard, in order."""
         for split, numbers in self.order.items():
-            yield from cut_split(split, range(len(numbers)), self.config.samples_per_shard)
+            yield from cut_split(split, range(len(numbers)), self.samples_per_shard)
 
     def make_task(self, slot: ShardSlot) -> ShardTask:
         """Return all that is needed to pack one shard."""
         numbers = self.order[slot.split][slot.start : slot.stop].tolist()
-        images = (self._plan_image(*item) for item in enumerate(numbers, start=slot.start))
-        return ShardTask(slot=slot, images=tuple(images))
-
-    def _plan_image(self, key: int, number: int) -> PlannedImage:
-        entry = self.source.entries[number]
-        original = self.duplicates.get(number)
-        return PlannedImage(
-            key=key,
-            entry=entry,
-            annotations=self.annotations.describe(number),
-            duplicate_of=None if original is None else self.source.entries.names[original],
+        names = self.source.entries.names
+        return ShardTask(
+            slot=slot,
+            entries=self.source.entries.take(numbers),
+            annotations=self.annotations.take(numbers),
+            originals={
+                place: names[self.duplicates[number]]
+                for place, number in enumerate(numbers)
+                if number in self.duplicates
+            },
         )
 
     def identify(self) -> dict[str, Any]:
@@ -109,7 +127,7 @@ class Plan:
             "crop": config.crop,
             "size": config.size,
             "encoding": config.encoding,
-            "samples_per_shard": config.samples_per_shard,
+            "samples_per_shard": self.samples_per_shard,
             "split": list(config.split),
             "seed": config.seed,
             "drop_duplicates": config.drop_duplicates,
@@ -118,10 +136,14 @@ class Plan:
                 "name": escape(name_of(self.source.path)),
                 "num_images": self.num_images,
                 "num_ignored": self.num_ignored,
-                "sha256": self.source.hash_listing(with_times=False),
+                "sha256": self._listing_sha256,
                 "annotations_sha256": self.annotations.hash(),
             },
         }
+
+    @cached_property
+    def _listing_sha256(self) -> str:
+        return self.source.hash_listing(with_times=False)
 
     def identify_run(self) -> dict[str, Any]:
         """Return what must be equal, besides, for an interrupted pack to go on."""
@@ -151,7 +173,8 @@ def make_plan(config: PackConfig) -> Plan:
     split_by, splits = split_entries(source, annotations, config.split, config.seed)
     order = {}
     for number, name in enumerate(SPLITS):
-        members = np.array([i for i, split in enumerate(splits) if split == name], dtype=np.int64)
+        is_member = np.fromiter((split == name for split in splits), np.bool_, len(splits))
+        members = np.flatnonzero(is_member)
         rng = np.random.default_rng([config.seed, number])
         order[name] = members[rng.permutation(len(members))]
     if not len(order[SPLITS[0]]):

@@ -20,6 +20,7 @@ _TITLES = {
     "model": "MODEL",
     "n": "-n",
     "face": "latents, or another processor",
+    "samples_per_shard": "--samples-per-shard (unless given it follows from the number of images)",
     "libraries": "versions of Pillow or simplejpeg",
 }
 

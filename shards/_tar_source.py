@@ -150,20 +150,28 @@ def _list_tar(
     files: SourceFiles, name: str, number: int, prefix: str, split: str | None
 ) -> Iterator[Entry]:
     """Yield each file of a tar but the images' jsons."""
-    members = list(read_directory(files, name))
-    texts = {m.name.removesuffix(".json"): m for m in members if m.name.endswith(".json")}
+    members = Entries(
+        Entry(member.name, member.num_bytes, place=(member.offset,))
+        for member in read_directory(files, name)
+    )
+    texts = {
+        text.removesuffix(".json"): row
+        for row, text in enumerate(members.names)
+        if text.endswith(".json")
+    }
     described = set()
     for member in members:
         if is_image_name(member.name):
-            stem = member.name.rpartition(".")[0]
-            text = texts.get(stem)
-            described.add(text)
-            json_place = (0, 0) if text is None else (text.offset, text.num_bytes)
-            place = (number, member.offset, *json_place)
+            row = texts.get(member.name.rpartition(".")[0])
+            json_place: tuple[int, int] = (0, 0)
+            if row is not None:
+                described.add(row)
+                json_place = (members[row].place[0], members[row].num_bytes or 0)
+            place = (number, *member.place, *json_place)
             yield Entry(prefix + member.name, member.num_bytes, place=place, split=split)
-    for member in members:
-        if not is_image_name(member.name) and member not in described:
-            place = (number, member.offset, 0, 0)
+    for row, member in enumerate(members):
+        if not is_image_name(member.name) and row not in described:
+            place = (number, *member.place, 0, 0)
             yield Entry(prefix + member.name, member.num_bytes, place=place)
 
 

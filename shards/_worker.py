@@ -63,7 +63,7 @@ class PackWorker:
         self.reader.close()
 
     def _encode(self, task: ShardTask, record: ShardRecord, tick: Tick) -> Iterator[Sample]:
-        for image in read_ahead(self.reader, task.images, _get_entry):
+        for image in read_ahead(self.reader, task.images(), _get_entry):
             try:
                 if image.duplicate_of is not None:
                     raise ImageRefused(DUPLICATE, f"the same bytes as {image.duplicate_of}")

@@ -18,7 +18,7 @@ from faceae.pictures import (
     save_folder,
     save_grid,
 )
-from shards import Location, PackConfig, parse_location
+from shards import Location, parse_location
 
 from ._generators import open_chosen
 from ._outputs import check_parent
@@ -98,7 +98,7 @@ def _check_number(ctx: click.Context, param: click.Parameter, value: int) -> int
     "--samples-per-shard",
     type=click.IntRange(min=1),
     metavar="N",
-    show_default=f"{PackConfig.samples_per_shard}",
+    show_default="64 to 4096, more for more faces",
     help="With --format shards.",
 )
 @click.option(

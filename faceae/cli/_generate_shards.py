@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from export import FaceMaker, describe_faces
-from shards import Location, MadeConfig, PackConfig, pack_made
+from shards import Location, MadeConfig, pack_made
 
 from ._generators import open_on_one_core
 from ._progress import show_image_progress
@@ -47,7 +47,7 @@ def write_shards(
         crop=session.info.crop,
         maker=f"generator {session.info.weights_hash[:12]}",
         depends_on={"seed": faces["seed"], "truncation": faces["truncation"], **described},
-        samples_per_shard=options["samples_per_shard"] or PackConfig.samples_per_shard,
+        samples_per_shard=options["samples_per_shard"],
         executor=options["executor"],
         address=options["address"],
         needs=(model.absolute(),),

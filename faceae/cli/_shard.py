@@ -43,8 +43,7 @@ def _parse_split(ctx: click.Context, param: click.Parameter, value: str) -> Spli
     "--samples-per-shard",
     type=click.IntRange(min=1),
     metavar="N",
-    default=PackConfig.samples_per_shard,
-    show_default=True,
+    show_default="64 to 4096, more for more images",
 )
 @click.option(
     "--seed",
@@ -107,7 +106,7 @@ def command(
     crop: int | None,
     size: int | None,
     encoding: Literal["jpg", "npy"],
-    samples_per_shard: int,
+    samples_per_shard: int | None,
     seed: int,
     drop_duplicates: bool,
     on_error: Literal["reject", "stop"],

@@ -100,7 +100,7 @@ def test_list_of_urls_and_paths(memory: str, photos: Path, tmp_path: Path) -> No
 def test_hidden_files_are_skipped(memory: str, photos: Path) -> None:
     for name in ("a.jpg", ".b.jpg", "__MACOSX/a.jpg", "c/.d/e.jpg"):
         upload(photos / "00.jpg", f"{memory}/{name}")
-    assert list_source(memory).entries.names == ["a.jpg"]
+    assert list(list_source(memory).entries.names) == ["a.jpg"]
 
 
 def test_nothing_there(memory: str) -> None:

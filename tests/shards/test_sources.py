@@ -41,7 +41,7 @@ def test_hidden_files_and_mac_folders_are_skipped(tmp_path: Path) -> None:
     fill(tmp_path, "a.jpg", ".b.jpg", ".hidden/c.jpg", "__MACOSX/._a.jpg", ".DS_Store")
     source = list_source(tmp_path)
     assert names(source) == ["a.jpg"]
-    assert source.others.names == []
+    assert not source.others
 
 
 def test_dots_spaces_and_unicode_in_names(tmp_path: Path) -> None:

@@ -1,0 +1,101 @@
+"""All of CelebA, drawn: what a pack of 202,599 images with the five tables takes and leaves.
+
+The pack has the default options. Besides its time, size and peak memory: whether `verify` finds it
+sound and how long that takes; whether one worker, and a pack that was killed and run again, write
+the same files, by their sha256.
+"""
+
+import argparse
+import hashlib
+import logging
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from benchmarks import isolated, packers, runner
+from benchmarks.pack import draw
+from shards import verify
+
+log = logging.getLogger(__name__)
+
+COUNT = 202_599
+SHARDS_BEFORE_KILL = 5
+_POLL_S = 0.05
+
+
+def main() -> None:
+    """Measure, write results/pack_celeba.json and print what was found."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--faces", type=Path, help="folder of `faceae synth`; else drawn for this")
+    options = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch)
+        faces = options.faces or draw(folder / "faces", COUNT)
+        out = folder / "out"
+        findings = _pack(faces, out, packers.NUM_WORKERS)
+        findings["verify"] = _verify(out)
+        files = _hash_files(out)
+        findings |= {"num_files": len(files), "sha256": _hash(files)}
+        shutil.rmtree(out)
+        findings["one_worker"] = _pack(faces, out, 1)
+        findings["one_worker"]["same_files"] = _hash_files(out) == files
+        shutil.rmtree(out)
+        findings["killed_at_shards"] = _kill(faces, out)
+        findings["resumed"] = _pack(faces, out, packers.NUM_WORKERS)
+        findings["resumed"]["same_files"] = _hash_files(out) == files
+    runner.save("pack_celeba", [], {"workers": packers.NUM_WORKERS}, findings)
+    for name, finding in findings.items():
+        print(f"{name}: {finding}")
+
+
+def _pack(faces: Path, out: Path, workers: int) -> dict[str, Any]:
+    log.info("packing with %d workers", workers)
+    run = isolated.run(packers.prepare_folder, source=str(faces), out=str(out), workers=workers)
+    return {**run.result, "seconds": run.seconds, "peak_mib": run.peak_mib}
+
+
+def _verify(out: Path) -> dict[str, Any]:
+    log.info("verifying")
+    start = time.perf_counter()
+    problems = verify(out).problems
+    return {"num_problems": len(problems), "seconds": time.perf_counter() - start}
+
+
+def _kill(faces: Path, out: Path) -> int:
+    """Kill a pack with all its processes where some shards are done; return how many."""
+    log.info("packing, to be killed")
+    command = [sys.executable, "-m", "faceae.cli", "shard", str(faces), str(out)]
+    process = subprocess.Popen(command, start_new_session=True)
+    while len(list(out.rglob("*.tar"))) < SHARDS_BEFORE_KILL:
+        if process.poll() is not None:
+            raise RuntimeError("the pack ended before it was killed")
+        time.sleep(_POLL_S)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    return len(list(out.rglob("*.tar")))
+
+
+def _hash_files(folder: Path) -> dict[str, str]:
+    hashes = {}
+    for path in sorted(folder.rglob("*")):
+        if path.is_file():
+            with path.open("rb") as file:
+                digest = hashlib.file_digest(file, "sha256")
+            hashes[str(path.relative_to(folder))] = digest.hexdigest()
+    return hashes
+
+
+def _hash(files: dict[str, str]) -> str:
+    """Return one sha256 over the names and hashes of all files."""
+    return hashlib.sha256(repr(sorted(files.items())).encode()).hexdigest()
+
+
+if __name__ == "__main__":
+    main()
