@@ -78,9 +78,7 @@ def _find(file: BinaryIO) -> _Directory:
     start = max(0, num_bytes - _END.size - _MAX_COMMENT_BYTES)
     file.seek(start)
     tail = file.read()
-    place = tail.rfind(_END_SIGNATURE)
-    if place < 0 or len(tail) - place < _END.size:
-        raise BadZipFile("its end is missing")
+    place = _find_end(tail)
     _, disk, first_disk, _, num_members, length, offset, _ = _END.unpack_from(tail, place)
     stop = start + place
     if _IN_FIELD_16 in (disk, first_disk, num_members) or _IN_FIELD_32 in (length, offset):
@@ -90,6 +88,17 @@ def _find(file: BinaryIO) -> _Directory:
     if disk or first_disk:
         raise BadZipFile("it is one of several parts")
     return _Directory(offset, length, stop)
+
+
+def _find_end(tail: bytes) -> int:
+    """Return where the last end record lies that its comment, which may hold another, fits."""
+    place = tail.rfind(_END_SIGNATURE)
+    while place >= 0:
+        stop = place + _END.size
+        if stop <= len(tail) and stop + _END.unpack_from(tail, place)[-1] <= len(tail):
+            return place
+        place = tail.rfind(_END_SIGNATURE, 0, place)
+    raise BadZipFile("its end is missing")
 
 
 def _find_64(file: BinaryIO, stop: int) -> _Directory | None:

@@ -43,14 +43,18 @@ def list_both(data: bytes) -> tuple[list[Any], list[Any]]:
         make_zip(),
         make_zip("a.jpg", "folder/", "Zoë/ü.jpg", "a.jpg.b"),
         make_zip("a.jpg", comment=b"x" * 65_535),
-        make_zip("a.jpg", comment=b"PK\x05\x06 is how a directory ends"),
         b"#!/bin/sh\n" + make_zip("a.jpg", "b.jpg"),
     ],
-    ids=["empty", "names", "long comment", "comment like an end", "program before it"],
+    ids=["empty", "names", "long comment", "program before it"],
 )
 def test_same_as_zipfile(data: bytes) -> None:
     ours, theirs = list_both(data)
     assert ours == theirs
+
+
+def test_comment_that_looks_like_an_end() -> None:  # at which zipfile gives up
+    data = make_zip("a.jpg", comment=b"PK\x05\x06 is how the directory of a zip begins to end")
+    assert [member.name for member in read_directory(io.BytesIO(data))] == ["a.jpg"]
 
 
 def test_more_members_than_two_bytes_count() -> None:
