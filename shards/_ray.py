@@ -6,11 +6,14 @@ it, and do it again where its process was killed.
 
 import importlib.metadata
 import os
+import signal
 import socket
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import FrameType
 from typing import Any, TypeVar
 
 from ._errors import ShardsError
@@ -27,7 +30,7 @@ _MAX_RETRIES = 3
 """Of a task whose process was killed."""
 _CONNECT_S = 5.0
 _POLL_S = 0.2
-_CANCEL_S = 10.0
+_SETTLE_S = 10.0
 _LIBRARIES = ("faceae", "pillow", "simplejpeg")
 """What the bytes of a shard depend on."""
 
@@ -102,6 +105,7 @@ def run_on_ray(
     def collect() -> None:
         nonlocal num_ticks
         done, _ = ray.wait(list(pending), timeout=_POLL_S)
+        check_term()
         for reference in done:
             pending.remove(reference)
             result, ticks = ray.get(reference)
@@ -109,7 +113,7 @@ def run_on_ray(
             on_result(result)
             on_ticks(num_ticks)
 
-    with _explained(ray), _cancelled_on_error(ray, pending):
+    with _explained(ray), _settled_on_error(ray, pending), _deferred_sigterm() as check_term:
         for task in tasks:
             pending.add(run.remote(shared, task))
             while len(pending) >= (at_once or _count_places(ray)):
@@ -136,12 +140,17 @@ def connected(address: str) -> Iterator[None]:
         return
     _check_answer(address)
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    on_term = signal.getsignal(signal.SIGTERM)
     try:
         ray.init(address, include_dashboard=False, log_to_driver=False, logging_level="CRITICAL")
     except SystemExit as error:  # how Ray ends where something else answers
         raise _unreachable(address, "what answers there is no Ray cluster") from error
     except (ConnectionError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
         raise _unreachable(address, str(error).partition(". ")[0]) from error
+    finally:
+        # Ray's own handler, set in the main thread, would leave with another exit code.
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, on_term)
     try:
         yield
     finally:
@@ -207,16 +216,41 @@ def _explained(ray: Any) -> Iterator[None]:
 
 
 @contextmanager
-def _cancelled_on_error(ray: Any, pending: set[Any]) -> Iterator[None]:
-    """End the tasks that are left where the block does not end well, Ctrl-C included."""
+def _settled_on_error(ray: Any, pending: set[Any]) -> Iterator[None]:
+    """Let the tasks that are left end where the block does not end well, Ctrl-C included.
+
+    They are few and a shard each. Cancelling one in the moment it is done aborts this process (Ray
+    2.60: "Tried to complete task that was not pending").
+    """
     try:
         yield
     except BaseException:
-        for reference in pending:
-            ray.cancel(reference, force=True)
         if pending:
-            ray.wait(list(pending), num_returns=len(pending), timeout=_CANCEL_S)
+            ray.wait(list(pending), num_returns=len(pending), timeout=_SETTLE_S)
         raise
+
+
+@contextmanager
+def _deferred_sigterm() -> Iterator[Callable[[], None]]:
+    """Yield what calls the handler of SIGTERM where that came meanwhile.
+
+    What a handler raises inside of Ray, but for KeyboardInterrupt, does not come out of it.
+    """
+    handler = signal.getsignal(signal.SIGTERM)
+    if not callable(handler) or threading.current_thread() is not threading.main_thread():
+        yield lambda: None
+        return
+    came: list[tuple[int, FrameType | None]] = []
+    signal.signal(signal.SIGTERM, lambda number, frame: came.append((number, frame)))
+
+    def check() -> None:
+        if came:
+            handler(*came[0])
+
+    try:
+        yield check
+    finally:
+        signal.signal(signal.SIGTERM, handler)
 
 
 def _run(shared: tuple[Worker[T, R], Surroundings], task: T) -> tuple[R, int]:

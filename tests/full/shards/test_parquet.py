@@ -119,6 +119,13 @@ def test_folder_with_splits_in_a_bucket(bucket: str, files: list[Path], tmp_path
     assert (dataset.num_samples("train"), dataset.num_samples("valid")) == (40, 8)
 
 
+def test_file_on_a_web_server(web: Any, files: list[Path], tmp_path: Path) -> None:
+    path = write(tmp_path / "my faces.parquet", make_table(files))
+    web.files["/my faces.parquet"] = path.read_bytes()
+    url = f"{web.url}/my%20faces.parquet"
+    assert pack_into(tmp_path / "remote", url) == pack_into(tmp_path / "local", path)
+
+
 def test_plain_bytes_are_named_by_their_rows(files: list[Path], tmp_path: Path) -> None:
     table = pyarrow.table({"jpg": [file.read_bytes() for file in files]})
     pack_into(tmp_path / "out", write(tmp_path / "a.parquet", table))

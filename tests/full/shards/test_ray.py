@@ -4,7 +4,9 @@ import importlib
 import os
 import signal
 import socket
+import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -231,6 +233,43 @@ def test_command_line(cluster: str, config: PackConfig, capsys: pytest.CaptureFi
     printed = capsys.readouterr()
     assert "is complete: " in printed.out
     assert "ray" not in printed.err.lower()
+
+
+def test_parquet(cluster: str, config: PackConfig, tmp_path: Path, hash_tree: HashTree) -> None:
+    pyarrow = pytest.importorskip("pyarrow")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    assert isinstance(config.source, Path)
+    images = [{"bytes": file.read_bytes()} for file in sorted(config.source.rglob("*.jpg"))]
+    parquet.write_table(pyarrow.table({"image": images}), tmp_path / "a.parquet")
+    config = replace(config, source=tmp_path / "a.parquet")
+    pack(config)
+    pack(replace(config, out=tmp_path / "local", executor="local", address=None, workers=1))
+    assert hash_tree(config.out) == hash_tree(tmp_path / "local")
+    assert not (config.out / ".progress").exists()
+
+
+def test_sigterm_takes_one_line_and_the_same_command_goes_on(
+    cluster: str, config: PackConfig, tmp_path: Path, hash_tree: HashTree
+) -> None:
+    config = replace(config, samples_per_shard=1)
+    command = [sys.executable, "-m", "faceae.cli", "shard", str(config.source), str(config.out)]
+    command += ["--split", "0.5,0.25,0.25", "--samples-per-shard", "1", "--executor", "ray"]
+    process = subprocess.Popen(
+        [*command, "--address", cluster], stderr=subprocess.PIPE, stdout=subprocess.DEVNULL
+    )
+    while not list(config.out.rglob("*.tar")):
+        assert process.poll() is None
+        time.sleep(0.01)
+    process.send_signal(signal.SIGTERM)
+    _, told = process.communicate(timeout=60)
+    assert process.returncode == 143, told.decode()
+    assert told.decode().strip().count("\n") == 0
+    assert "Traceback" not in told.decode()
+    assert not (config.out / "dataset.json").exists()
+    assert not list(config.out.rglob("*.faceae-part"))
+    pack(config)
+    pack(replace(config, out=tmp_path / "local", executor="local", address=None, workers=1))
+    assert hash_tree(config.out) == hash_tree(tmp_path / "local")
 
 
 def test_address_without_a_cluster(capsys: pytest.CaptureFixture[str]) -> None:
