@@ -9,6 +9,7 @@ from shards import Dataset
 
 from ._config import Loader, LoaderConfig
 from ._epoch import EpochLoader
+from ._rows import mirror_rows
 
 
 def count_cached_bytes(dataset: Dataset, split: str, image_size: int) -> int:
@@ -69,6 +70,9 @@ class CachedLoader(EpochLoader):
             pin_memory=self._place != self._device,
         )
         torch.index_select(self._images_NHWC, 0, self._order[rows], out=batch_NHWC)
+        if self._device.type == "cpu":
+            mirror_rows(batch_NHWC.numpy(), self._mirrored[rows].numpy())
+            return batch_NHWC.permute(0, 3, 1, 2)
         # From pinned memory, which torch keeps until the copy is done; nothing where it is there.
         batch_NHWC = batch_NHWC.to(self._device, non_blocking=True)
         mirrored = self._mirrored[rows].reshape(-1, 1, 1, 1)

@@ -1,15 +1,17 @@
 """Batches by NVIDIA DALI, on the CPU or decoded on the GPU.
 
-Without a GPU DALI reads, and libjpeg-turbo decodes on threads of ours: DALI 2.4 decodes through
-nvImageCodec and scales in float32, which takes longer there.
+Without a GPU DALI reads and shuffles, and threads of ours make the pictures: DALI 2.4 decodes
+through nvImageCodec and scales in float32, and takes one operator after another for each picture,
+which all costs more processor time there.
 
 The graph for the GPU is written from DALI's documentation and its structure is tested; it has not
 run on a GPU.
 """
 
 import base64
-from collections.abc import Mapping
-from typing import Any
+from collections import deque
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
 import nvidia.dali
@@ -28,10 +30,21 @@ from ._npy import NPY_HEADER_BYTES, check_first_npy
 from ._rows import RowDecoder
 
 _PREFETCH_BATCHES = 2
-"""Finished batches that wait. Measured on the CPU, 1 to 3 make no difference."""
+"""Batches that DALI makes ahead."""
+
+_DECODED_AHEAD = 2
+"""Batches that threads of ours work on while the one before is in use."""
 
 _BROKEN_DATA_OPERATORS = ("readers.webdataset", "decoders.image", "peek_image_shape", "slice")
 """Operators whose failure means that a stored image is not what it was when it was packed."""
+
+
+class _Started(NamedTuple):
+    """A batch that was read, and where DALI was then."""
+
+    finish: Callable[[], torch.Tensor]
+    """Waits for the images, N x H x W x 3."""
+    checkpoint: bytes
 
 
 class DaliLoader(EpochLoader):
@@ -48,13 +61,16 @@ class DaliLoader(EpochLoader):
         if dataset.encoding == "npy" and dataset.image_size is not None:
             check_first_npy(dataset.shard_paths(config.split)[0], dataset.image_size)
         self._decoder: RowDecoder | None = None
-        as_stored = dataset.encoding == "npy" and dataset.image_size == (config.image_size,) * 2
-        if device.type == "cpu" and not as_stored:
+        if device.type == "cpu":
             self._decoder = RowDecoder(dataset, config, pin_memory=False)
         self._pipeline: Pipeline | None = self._build()
+        self._checkpoint = self._pipeline.checkpoint()
+        self._started: deque[_Started] = deque()
+        self._num_started = 0
 
     def close(self) -> None:
         """Stop all threads; batches already handed out stay valid."""
+        self._started.clear()
         self._pipeline = None
         if self._decoder is not None:
             self._decoder.close()
@@ -64,7 +80,7 @@ class DaliLoader(EpochLoader):
         on_gpu = self._device.type == "cuda"
         pipeline = Pipeline(
             batch_size=config.batch_size,
-            num_threads=config.num_threads,
+            num_threads=config.num_threads if on_gpu else 1,
             device_id=_gpu_index(self._device) if on_gpu else None,
             # Ranks read different images, so each needs other random numbers.
             seed=config.seed * config.world_size + config.rank,
@@ -74,39 +90,49 @@ class DaliLoader(EpochLoader):
             checkpoint=checkpoint,
         )
         with pipeline:
-            define = define_graph if self._decoder is None else define_reading
-            outputs = define(
-                self._dataset, config, on_gpu=on_gpu, shuffle_buffer=self._count_buffer()
-            )
-            pipeline.set_outputs(*outputs)
+            define = define_graph if on_gpu else define_reading
+            pipeline.set_outputs(*define(self._dataset, config, self._count_buffer()))
         pipeline.build()
         return pipeline
 
     def _read_batch(self) -> torch.Tensor:
-        if self._step == 0 and self._epoch > 0:
+        assert self._pipeline is not None, "the loader is closed"
+        # On a GPU DALI itself is ahead.
+        num_ahead = _DECODED_AHEAD if self._decoder is not None else 0
+        while len(self._started) <= num_ahead:
+            self._started.append(self._start_batch(self._pipeline))
+        batch = self._started.popleft()
+        images_NHWC = batch.finish()
+        # Of the batch that is handed out, not of those that are read ahead.
+        self._checkpoint = batch.checkpoint
+        # N x H x W x C permuted is channels-last.
+        return images_NHWC.permute(0, 3, 1, 2)
+
+    def _start_batch(self, pipeline: Pipeline) -> _Started:
+        if self._num_started > 0 and self._num_started % self.steps_per_epoch == 0:
             # DALI pads each rank's share to whole batches. The padded one ends its epoch; in
             # training nobody wants it.
             for _ in range(self._steps_with_padding - self.steps_per_epoch):
-                self._run()
+                self._run(pipeline)
+        outputs = self._run(pipeline)
+        self._num_started += 1
+        checkpoint = pipeline.checkpoint()
         if self._decoder is None:
-            (images_NHWC,) = self._run()
             # No copy: DALI's default executor allocates each batch anew, and DLPack shares the
             # ownership, so the memory lives as long as the tensor.
-            batch_NHWC = from_dlpack(images_NHWC.as_tensor())
-        else:
-            stored, mirrored = (list(map(np.asarray, output)) for output in self._run())
-            batch_NHWC = self._decoder.start(
-                stored, np.array(mirrored, dtype=np.bool_), lambda row, what: self._damaged()
-            ).wait()
-        # N x H x W x C permuted is channels-last.
-        return batch_NHWC.permute(0, 3, 1, 2)
+            images_NHWC = from_dlpack(outputs[0].as_tensor())
+            return _Started(lambda: images_NHWC, checkpoint)
+        stored, mirrored = (list(map(np.asarray, output)) for output in outputs)
+        pending = self._decoder.start(
+            stored, np.array(mirrored, dtype=np.bool_), lambda row, what: self._damaged()
+        )
+        return _Started(pending.wait, checkpoint)
 
-    def _run(self) -> Any:
-        assert self._pipeline is not None, "the loader is closed"
+    def _run(self, pipeline: Pipeline) -> Any:
         # On a GPU the batch is bound to torch's stream, so nothing waits on the host.
         stream = torch.cuda.current_stream(self._device) if self._device.type == "cuda" else None
         try:
-            return self._pipeline.run(stream)
+            return pipeline.run(stream)
         except RuntimeError as error:
             raise self._explain(error) from error
 
@@ -124,8 +150,7 @@ class DaliLoader(EpochLoader):
         )
 
     def _save_reader(self) -> dict[str, str | int]:
-        assert self._pipeline is not None, "the loader is closed"
-        return {"checkpoint": base64.b64encode(self._pipeline.checkpoint()).decode("ascii")}
+        return {"checkpoint": base64.b64encode(self._checkpoint).decode("ascii")}
 
     def _restore_reader(self, state: Mapping[str, str | int], epoch: int, step: int) -> None:
         checkpoint = base64.b64decode(str(state["checkpoint"]), validate=True)
@@ -133,19 +158,20 @@ class DaliLoader(EpochLoader):
             self._pipeline = self._build(checkpoint)
         except RuntimeError as error:
             raise ValueError(f"DALI: {str(error).splitlines()[0]}") from error
+        self._checkpoint = checkpoint
+        self._started.clear()
+        self._num_started = epoch * self.steps_per_epoch + step
 
 
-def define_graph(
-    dataset: Dataset, config: LoaderConfig, *, on_gpu: bool, shuffle_buffer: int
-) -> tuple[DataNode]:
-    """Define the operators from shards to H x W x 3 uint8 images, RGB, inside a pipeline.
+def define_graph(dataset: Dataset, config: LoaderConfig, shuffle_buffer: int) -> tuple[DataNode]:
+    """Define the operators from shards to H x W x 3 uint8 images, RGB, on a GPU.
 
-    On the GPU the shards are read on the CPU, JPEGs are decoded by both ("mixed"), and everything
-    after is on the GPU. On the CPU it is for arrays that need no scaling.
+    The shards are read on the CPU, JPEGs are decoded by both ("mixed"), and everything after is on
+    the GPU.
     """
     stored = _read(dataset, config, shuffle_buffer)
     if dataset.encoding == "npy":
-        images = _view_npy(stored, dataset, on_gpu=on_gpu)
+        images = _view_npy(stored, dataset)
     else:
         images = fn.decoders.image(
             stored,
@@ -162,10 +188,9 @@ def define_graph(
 
 
 def define_reading(
-    dataset: Dataset, config: LoaderConfig, *, on_gpu: bool, shuffle_buffer: int
+    dataset: Dataset, config: LoaderConfig, shuffle_buffer: int
 ) -> tuple[DataNode, DataNode]:
     """Define the operators from shards to what they store, and whether to mirror each image."""
-    assert not on_gpu
     stored = _read(dataset, config, shuffle_buffer)
     return stored, _draw_mirrored() if config.training else types.Constant(0, device="cpu")
 
@@ -199,12 +224,11 @@ def _read(dataset: Dataset, config: LoaderConfig, shuffle_buffer: int) -> DataNo
     )
 
 
-def _view_npy(stored: DataNode, dataset: Dataset, *, on_gpu: bool) -> DataNode:
+def _view_npy(stored: DataNode, dataset: Dataset) -> DataNode:
     assert dataset.image_size is not None, "npy is packed at one size"
     height, width = dataset.image_size
     pixels = fn.slice(stored, NPY_HEADER_BYTES, height * width * 3, axes=[0])
-    images = fn.reshape(pixels, shape=[height, width, 3], layout="HWC")
-    return images.gpu() if on_gpu else images
+    return fn.reshape(pixels, shape=[height, width, 3], layout="HWC").gpu()
 
 
 def _fit(images: DataNode, stored: DataNode, dataset: Dataset, image_size: int) -> DataNode:

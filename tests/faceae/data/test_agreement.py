@@ -1,5 +1,6 @@
 """The two loaders give the same pictures."""
 
+import tarfile
 from pathlib import Path
 
 import pytest
@@ -63,3 +64,34 @@ def test_wide_pictures_are_cut_alike(face_folder: Path, tmp_path: Path) -> None:
     shards.pack(config)
     dali, portable = read_both(shards.open_dataset(tmp_path / "packed"), image_size=40)
     assert torch.equal(dali, portable)
+
+
+@pytest.mark.parametrize("num_threads", [1, 3])
+def test_pictures_of_many_sizes_do_not_depend_on_what_they_are_scaled_with(
+    face_folder: Path, tmp_path: Path, num_threads: int
+) -> None:
+    from PIL import Image
+
+    from faceae.data._rows import decode_fitted
+
+    (tmp_path / "mixed").mkdir()
+    for number, path in enumerate(sorted(face_folder.rglob("*.jpg"))[:12]):
+        with Image.open(path) as image:
+            size = [(178, 218), (100, 218), (40, 40), (177, 90)][number % 4]
+            image.crop((0, 0, *size)).save(tmp_path / "mixed" / path.name)
+    shards.pack(
+        shards.PackConfig(
+            source=tmp_path / "mixed", out=tmp_path / "packed", split=(1, 0, 0), workers=1
+        )
+    )
+    dataset = shards.open_dataset(tmp_path / "packed")
+    config = LoaderConfig(
+        split="train", batch_size=12, image_size=40, training=False, num_threads=num_threads
+    )
+    loader = make_loader("dali", dataset, config, torch.device("cpu"))
+    ((images, _),) = loader
+    loader.close()
+    with tarfile.open(dataset.shard_paths("train")[0]) as tar:
+        stored = [tar.extractfile(m).read() for m in tar if m.name.endswith(".jpg")]  # type: ignore[union-attr]
+    expected = [torch.from_numpy(decode_fitted(data, 40)) for data in stored]
+    assert torch.equal(images.permute(0, 2, 3, 1), torch.stack(expected))

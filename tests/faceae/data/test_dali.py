@@ -1,6 +1,9 @@
 """What is DALI's own: its graph for either device, and how its memory reaches torch."""
 
 import base64
+import shutil
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -23,14 +26,14 @@ def make_config(image_size: int = 32, training: bool = True) -> LoaderConfig:
     return LoaderConfig(split="train", batch_size=8, image_size=image_size, training=training)
 
 
-def trace_graph(dataset: shards.Dataset, config: LoaderConfig, *, on_gpu: bool) -> list[str]:
-    """Define a graph without building it, and list the way of the images from last to first.
+def trace_graph(dataset: shards.Dataset, config: LoaderConfig) -> list[str]:
+    """Define the GPU's graph without building it; list the way of the images from last to first.
 
     An entry is an operator, the device it reads its images from and the one it leaves them on.
     """
-    with Pipeline(batch_size=8, num_threads=1, device_id=0 if on_gpu else None):
+    with Pipeline(batch_size=8, num_threads=1, device_id=0):
         node: DataNode
-        (node,) = _dali.define_graph(dataset, config, on_gpu=on_gpu, shuffle_buffer=4)
+        (node,) = _dali.define_graph(dataset, config, shuffle_buffer=4)
         steps = []
         while node.source is not None and node.source.inputs:
             source = node.source.inputs[0]
@@ -42,7 +45,7 @@ def trace_graph(dataset: shards.Dataset, config: LoaderConfig, *, on_gpu: bool) 
 def test_gpu_graph_decodes_jpegs_on_both_and_does_the_rest_on_the_gpu(
     photos: shards.Dataset,
 ) -> None:
-    assert trace_graph(photos, make_config(), on_gpu=True) == [
+    assert trace_graph(photos, make_config()) == [
         "Flip gpu->gpu",
         "Resize gpu->gpu",
         "Image cpu->gpu",
@@ -53,46 +56,61 @@ def test_gpu_graph_decodes_jpegs_on_both_and_does_the_rest_on_the_gpu(
 def test_gpu_graph_moves_arrays_before_it_touches_their_pixels(
     dataset_npy: shards.Dataset,
 ) -> None:
-    steps = trace_graph(dataset_npy, make_config(image_size=24), on_gpu=True)
+    steps = trace_graph(dataset_npy, make_config(image_size=24))
     assert steps[:3] == ["Flip gpu->gpu", "Resize gpu->gpu", "Reshape cpu->gpu"]
     assert steps[3:] == ["Slice cpu->cpu", "reader cpu"]
 
 
-def test_cpu_graph_stays_on_the_cpu(dataset_npy: shards.Dataset) -> None:
-    assert trace_graph(dataset_npy, make_config(), on_gpu=False) == [
-        "Flip cpu->cpu",
-        "Reshape cpu->cpu",
-        "Slice cpu->cpu",
-        "reader cpu",
-    ]
-
-
 def test_graph_does_no_more_than_is_needed(dataset_jpg: shards.Dataset) -> None:
-    steps = trace_graph(dataset_jpg, make_config(training=False), on_gpu=True)
+    steps = trace_graph(dataset_jpg, make_config(training=False))
     assert steps == ["Image cpu->gpu", "reader cpu"]
 
 
-def test_images_are_dalis_memory_not_a_copy(
-    dataset_npy: shards.Dataset, monkeypatch: pytest.MonkeyPatch
+def test_a_state_is_of_the_batch_in_hand_though_dali_has_read_on(
+    numbered: shards.Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    addresses = []
+    num_read = 0
+    run = _dali.DaliLoader._run
 
-    def spy(tensor: object) -> torch.Tensor:
-        addresses.append(tensor.data_ptr())  # type: ignore[attr-defined]
-        return torch.utils.dlpack.from_dlpack(tensor)
+    def count(loader: _dali.DaliLoader, pipeline: Pipeline) -> object:
+        nonlocal num_read
+        num_read += 1
+        return run(loader, pipeline)
 
-    monkeypatch.setattr(_dali, "from_dlpack", spy)
-    loader = make_loader("dali", dataset_npy, make_config(), CPU)
-    pointers = [batch.images.data_ptr() for batch in loader]
+    monkeypatch.setattr(_dali.DaliLoader, "_run", count)
+    config = LoaderConfig(split="train", batch_size=10, image_size=16, training=True)
+    loader = make_loader("dali", numbered, config, CPU)
+    next(iter(loader))
+    assert num_read == 3, "two are decoded ahead, and no more"
+    state = loader.state_dict()
+    expected = [batch.images for batch in loader]
+    assert len(expected) == 9
+    fresh = make_loader("dali", numbered, config, CPU)
+    fresh.load_state_dict(state)
+    found = [batch.images for batch in fresh]
+    assert all(torch.equal(a, b) for a, b in zip(found, expected, strict=True))
     loader.close()
-    assert pointers == addresses
+    fresh.close()
+
+
+def test_an_array_that_differs_from_the_first_is_an_error_with_the_remedy(
+    dataset_npy: shards.Dataset, tmp_path: Path
+) -> None:
+    shutil.copytree(dataset_npy.path, tmp_path / "copy")
+    copy = replace(dataset_npy, path=tmp_path / "copy")
+    shard = copy.shard_paths("train")[0]
+    data = shard.read_bytes()
+    first, second, rest = data.split(b"(32, 32, 3)", 2)
+    shard.write_bytes(first + b"(32, 32, 3)" + second + b"(16, 64, 3)" + rest)
+    loader = make_loader("dali", copy, make_config(training=False), CPU)
+    with pytest.raises(FaceaeError, match=r"^DALI cannot read .*`faceae verify"):
+        list(loader)
+    loader.close()
 
 
 def test_arrays_of_another_size_than_recorded_are_refused_when_the_loader_opens(
     dataset_npy: shards.Dataset,
 ) -> None:
-    from dataclasses import replace
-
     other = replace(dataset_npy, image_size=(32, 31))
     with pytest.raises(FaceaeError, match=r"train-000000\.tar does not begin with .*32x31x3"):
         make_loader("dali", other, make_config(), CPU)

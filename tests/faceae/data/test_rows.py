@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
-from faceae.data._rows import decode_fitted
+from faceae.data._rows import decode_fitted, mirror_rows
 from shards import ShardsError, fit_image
 
 
@@ -65,3 +65,12 @@ def test_a_picture_of_the_asked_size_keeps_its_pixels() -> None:
 def test_a_damaged_jpeg_is_an_error(cut: int) -> None:
     with pytest.raises(ShardsError, match="damaged"):
         decode_fitted(draw(178, 218)[:cut], 64)
+
+
+@pytest.mark.parametrize("width", [1, 15, 16, 64])
+def test_marked_rows_are_mirrored_in_place_and_no_others(width: int) -> None:
+    rows = np.random.default_rng(0).integers(0, 256, (5, 8, width, 3), dtype=np.uint8)
+    mirrored = np.array([True, False, True, False, False])
+    expected = np.where(mirrored[:, None, None, None], rows[:, :, ::-1], rows)
+    mirror_rows(rows, mirrored)
+    assert np.array_equal(rows, expected)
