@@ -31,6 +31,7 @@ _PACKAGES = (
     "webdataset",
     "litdata",
     "mosaicml-streaming",
+    "ffcv",
     "simplejpeg",
     "Pillow",
     "numpy",
