@@ -75,11 +75,16 @@ demo: $(INSTALLED)
 	@echo "  faces64.png               64 new faces, made by the exported generator.onnx"
 	@echo "  morph.gif                 one face becoming another"
 
-# What benchmarks/ compares with. Streaming's pins exclude our NumPy, hence --no-deps.
+# What benchmarks/ compares with. Streaming's pins exclude our NumPy, hence --no-deps; so it is for
+# FFCV, which pip builds where Debian's libopencv-dev, libturbojpeg0-dev, pkg-config and a compiler are
+# installed. Without it benchmarks/load.py says so and goes on.
 peers: $(INSTALLED)
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt \
 	  litdata openvino psutil matplotlib brotli python-snappy tqdm transformers xxhash zstd
-	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps mosaicml-streaming
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps mosaicml-streaming catalogue
+	@pkg-config --exists opencv4 libturbojpeg || { echo "FFCV is left out: its Debian packages are missing"; exit 0; }; \
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps \
+	  ffcv numba llvmlite fastargs assertpy imgcat terminaltables
 
 clean:
 	rm -rf .venv .venv-img2dataset $(DEMO) build *.egg-info .mypy_cache .pytest_cache .ruff_cache

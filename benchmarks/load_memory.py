@@ -1,0 +1,91 @@
+"""Peak memory of an epoch of training batches, by the size of the dataset.
+
+Drawn JPEGs of 178x218, untouched, come as 64x64 by the default loader, each run in a process of its
+own; the peak is that of all its memory, imports included. So that 200,000 need not be drawn, a few
+thousand faces are packed under many names. The cache holds 12,288 bytes a face and is measured too.
+"""
+
+import argparse
+import logging
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from benchmarks import isolated, runner
+
+log = logging.getLogger(__name__)
+
+COUNTS = (2_000, 20_000, 200_000)
+IMAGE_SIZE = 64
+BATCH_SIZE = 128
+CACHES = ("none", "ram")
+
+
+def prepare_epoch(dataset: str, cache: Any) -> Callable[[], int]:
+    """Open the loader as `faceae train` does; the work is one epoch."""
+    import torch
+
+    import shards
+    from faceae.data import LoaderConfig, make_loader
+
+    config = LoaderConfig(
+        split="train", batch_size=BATCH_SIZE, image_size=IMAGE_SIZE, training=True
+    )
+    opened = shards.open_dataset(Path(dataset))
+    loader = make_loader("auto", opened, config, torch.device("cpu"), cache)
+    return lambda: sum(len(batch.images) for batch in loader)
+
+
+def pack_many(faces: list[Path], folder: Path, count: int) -> Path:
+    """Pack `count` names of the faces."""
+    import shards
+
+    names = folder / f"names-{count}"
+    names.mkdir()
+    for number in range(count):
+        os.link(faces[number % len(faces)], names / f"{number:06}.jpg")
+    out = folder / f"packed-{count}"
+    shards.pack(shards.PackConfig(source=names, out=out, split=(1.0, 0.0, 0.0)))
+    return out
+
+
+def measure(folder: Path, num_drawn: int) -> list[dict[str, Any]]:
+    """Return one row for each count and cache."""
+    from faceae.synthetic import SynthConfig, write_dataset
+
+    write_dataset(SynthConfig(out=folder / "faces", count=num_drawn, seed=0))
+    faces = sorted((folder / "faces" / "img_align_celeba").glob("*.jpg"))
+    rows = []
+    for count in COUNTS:
+        dataset = str(pack_many(faces, folder, count))
+        for cache in CACHES:
+            run = isolated.run(prepare_epoch, dataset=dataset, cache=cache)
+            rows.append(
+                {
+                    "count": count,
+                    "cache": cache,
+                    "images": run.result,
+                    "seconds": run.seconds,
+                    "peak_mib": run.peak_mib,
+                }
+            )
+            log.info("%s", rows[-1])
+    return rows
+
+
+def main() -> None:
+    """Measure and write results/load_memory.json."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--drawn", type=int, default=2_000, help="faces to draw")
+    options = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    with tempfile.TemporaryDirectory() as folder:
+        epochs = measure(Path(folder), options.drawn)
+    settings = {"drawn": options.drawn, "batch_size": BATCH_SIZE, "image_size": IMAGE_SIZE}
+    runner.save("load_memory", [], settings, {"epochs": epochs})
+
+
+if __name__ == "__main__":
+    main()
