@@ -9,33 +9,16 @@ import argparse
 import logging
 import os
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from benchmarks import isolated, runner
+from benchmarks.load_epoch import BATCH_SIZE, IMAGE_SIZE, prepare_epoch
 
 log = logging.getLogger(__name__)
 
 COUNTS = (2_000, 20_000, 200_000)
-IMAGE_SIZE = 64
-BATCH_SIZE = 128
 CACHES = ("none", "ram")
-
-
-def prepare_epoch(dataset: str, cache: Any) -> Callable[[], int]:
-    """Open the loader as `faceae train` does; the work is one epoch."""
-    import torch
-
-    import shards
-    from faceae.data import LoaderConfig, make_loader
-
-    config = LoaderConfig(
-        split="train", batch_size=BATCH_SIZE, image_size=IMAGE_SIZE, training=True
-    )
-    opened = shards.open_dataset(Path(dataset))
-    loader = make_loader("auto", opened, config, torch.device("cpu"), cache)
-    return lambda: sum(len(batch.images) for batch in loader)
 
 
 def pack_many(faces: list[Path], folder: Path, count: int) -> Path:
