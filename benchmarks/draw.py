@@ -82,7 +82,7 @@ def write_folder(session: Session, folder: Path, suffix: str) -> int:
 
 
 def main() -> None:
-    """Measure, write results/draw.json and print the table."""
+    """Measure, write results/draw.json and draw.svg, and print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--folder", type=Path, help="Where to write; by default where TMPDIR says.")
@@ -113,6 +113,7 @@ def main() -> None:
         "load_average_after": os.getloadavg(),
     }
     runner.save("draw", rows, settings)
+    runner.plot("draw", rows)
     print(runner.table(rows))
 
 
