@@ -15,7 +15,7 @@ from pathlib import Path
 import torch
 
 from benchmarks import runner
-from benchmarks.generate import make_model
+from benchmarks.models import make_model
 from export import (
     ExportSource,
     FaceMaker,

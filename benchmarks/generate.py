@@ -5,21 +5,19 @@ the default size and random weights, and BatchNorms that have seen latents, as a
 run the decoder as it is: eager and compiled PyTorch, frozen TorchScript, `torch.onnx.export` in
 ONNX Runtime, and in OpenVINO where that is installed. Ours is the rewritten decoder in a `Session`,
 in float32 and in int8; what OpenVINO makes of our ONNX file is shown beside it. Each is also told
-as a share of the measured sgemm rate, and where the time goes in ONNX Runtime, by its profiler.
+as a share of what the arithmetic and the memory allow (`benchmarks.ceilings`), and where the time
+goes in ONNX Runtime, by its profiler.
 """
 
 import argparse
 import json
 import logging
 import os
-import statistics
 import tempfile
 import warnings
 from collections import Counter
-from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import onnxruntime
@@ -27,12 +25,14 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from benchmarks import runner
+from benchmarks import ceilings, runner
+from benchmarks.exact import Decode, largest_errors
+from benchmarks.models import make_model, make_sampler
 from export import ExportSource, export_model, open_model, open_session
 from export._onnx import OnnxSession
 from export._session import MICRO_BATCH
 from export._torchscript import open_torchscript
-from faceae.latent import LatentMoments, Sampler, latent_noise
+from faceae.latent import latent_noise
 from faceae.model import FaceAutoEncoder, ModelConfig
 
 try:
@@ -50,26 +50,8 @@ FACES_A_TURN = {1: 64}
 MOST_FACES_A_TURN = 256
 """... and at any other."""
 FACES_TO_COMPARE = 1000
-SGEMM_SIZE = 2048
-SGEMMS_A_TURN = 8
 
 CPU = torch.device("cpu")
-Decode = Callable[[NDArray[np.float32]], Any]
-"""Latents, N x Z, to faces, N x 3 x S x S float32."""
-
-
-def make_model() -> FaceAutoEncoder:
-    """A model of the default size that computes like a trained one."""
-    torch.manual_seed(0)
-    model = FaceAutoEncoder(ModelConfig())
-    norms = [layer for layer in model.decoder if isinstance(layer, nn.BatchNorm2d)]
-    for norm in norms:
-        nn.init.normal_(norm.weight, mean=1, std=0.2)
-        nn.init.normal_(norm.bias, std=0.2)
-        norm.momentum = None
-    with torch.no_grad():
-        model.decode(torch.randn(256, model.config.latent_size))
-    return model.eval()
 
 
 class _Plain(nn.Module):
@@ -122,16 +104,6 @@ def _side_by_side(path: Path) -> Decode:
     return decode
 
 
-def _make_sampler() -> Sampler:
-    """Latents as they are drawn here: standard normal."""
-    size = ModelConfig().latent_size
-    moments = LatentMoments(size)
-    rng = np.random.default_rng(0)
-    for _ in range(8):
-        moments.update(rng.standard_normal((1024, size)))
-    return Sampler(moments.distribution(weights_hash="", dataset_hash=""))
-
-
 def profile(path: Path, z: NDArray[np.float32]) -> dict[str, float]:
     """Return each kernel's share of the time that ONNX Runtime spends in kernels, on one thread."""
     options = onnxruntime.SessionOptions()
@@ -139,7 +111,7 @@ def profile(path: Path, z: NDArray[np.float32]) -> dict[str, float]:
     options.enable_profiling = True
     options.profile_file_prefix = str(path.with_suffix(""))
     session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-    for _ in range(5):
+    for _ in range(MOST_FACES_A_TURN // len(z)):
         session.run(None, {"latents": z})
     microseconds: Counter[str] = Counter()
     for event in json.loads(Path(session.end_profiling()).read_text()):
@@ -191,7 +163,7 @@ def make_peers(model: FaceAutoEncoder, folder: Path) -> dict[str, Decode]:
 
 def make_ours(model: FaceAutoEncoder, folder: Path) -> dict[str, Decode]:
     """Return the rewritten decoder in each engine, by name."""
-    source = ExportSource(model=model, dataset_hash="", crop=None, sampler=_make_sampler())
+    source = ExportSource(model=model, dataset_hash="", crop=None, sampler=make_sampler())
     onnx = export_model(source, "onnx", "decoder", folder / "ours.onnx", CPU).path
     int8 = folder / "int8.onnx"
     report = export_model(source, "onnx", "decoder", int8, CPU, precision="int8")
@@ -254,66 +226,6 @@ def compare_pieces(folder: Path, z: NDArray[np.float32]) -> list[runner.Contende
     ]
 
 
-def measure_sgemm(num_flops_a_face: int) -> list[runner.Contender]:
-    """Square float32 products, told as the faces a second that their rate would give."""
-    a = np.random.default_rng(0).random((SGEMM_SIZE, SGEMM_SIZE), dtype=np.float32)
-    a_torch = torch.from_numpy(a)
-
-    def times(multiply: Callable[[], object]) -> Callable[[], Any]:
-        def work() -> float:
-            for _ in range(SGEMMS_A_TURN):
-                multiply()
-            return SGEMMS_A_TURN * 2 * SGEMM_SIZE**3 / num_flops_a_face
-
-        return runner.timed(work)
-
-    return [
-        runner.Contender(group="sgemm", name="numpy", peer=True, rate=times(lambda: a @ a)),
-        runner.Contender(
-            group="sgemm",
-            name="PyTorch",
-            peer=True,
-            rate=times(lambda: a_torch @ a_torch),
-        ),
-    ]
-
-
-def count_flops(model: FaceAutoEncoder) -> int:
-    """Return the multiplications and additions of the plain decoder, a face."""
-    size, flops = 1, 0
-    for layer in model.decoder:
-        if isinstance(layer, nn.ConvTranspose2d):
-            flops += 2 * size**2 * layer.weight.numel()
-            size = (size - 1) * layer.stride[0] - 2 * layer.padding[0] + layer.kernel_size[0]
-    return flops
-
-
-def shares_of_sgemm(rows: Iterable[runner.Row]) -> dict[str, dict[str, float]]:
-    """Return rate over that of the round's best sgemm, median over the rounds."""
-    rows = list(rows)
-    gemms = [row.items_per_s for row in rows if row.group == "sgemm"]
-    best = [max(rates) for rates in zip(*gemms, strict=True)]
-    shares: dict[str, dict[str, float]] = {}
-    for row in rows:
-        share = [rate / gemm for rate, gemm in zip(row.items_per_s, best, strict=True)]
-        shares.setdefault(row.group, {})[row.name] = statistics.median(share)
-    return shares
-
-
-def largest_errors(
-    model: FaceAutoEncoder, ways: dict[str, Decode], z: NDArray[np.float32]
-) -> dict[str, float]:
-    """Return how far each way is from eager PyTorch, of faces in [-1, 1]."""
-    errors = dict.fromkeys(ways, 0.0)
-    reference = _in_torch(_Plain(model).eval())
-    for start in range(0, len(z), 50):
-        piece = z[start : start + 50]
-        expected = reference(piece)
-        for name, decode in ways.items():
-            errors[name] = max(errors[name], float(np.abs(decode(piece) - expected).max()))
-    return errors
-
-
 def main() -> None:
     """Measure, write results/generate.json and print the tables."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -331,23 +243,26 @@ def main() -> None:
         contenders = [
             *compare_batches(peers, ours, z),
             *compare_pieces(Path(folder), z),
-            *measure_sgemm(count_flops(model)),
+            *ceilings.contenders(model),
         ]
         rows = runner.measure(contenders, options.rounds)
-        errors = largest_errors(model, peers | ours, z)
+        errors = largest_errors(_in_torch(_Plain(model).eval()), peers | ours, z)
         profiles = {
-            name: profile(Path(folder, f"{name}.onnx"), z[:MICRO_BATCH])
+            f"{name}, batch {batch_size}": profile(Path(folder, f"{name}.onnx"), z[:batch_size])
             for name in ("plain", "ours", "int8")
+            for batch_size in (1, MICRO_BATCH)
         }
     settings = {
         "threads": torch.get_num_threads(),
         "load_average_before": load,
         "load_average_after": os.getloadavg(),
-        "flops_a_face": count_flops(model),
+        "flops_a_face": ceilings.count_flops(model),
+        "weight_bytes": ceilings.count_weight_bytes(model),
         "faces_compared": len(z),
     }
     findings = {
-        "shares_of_sgemm": shares_of_sgemm(rows),
+        "shares_of_sgemm": ceilings.shares(rows, BATCH_SIZES, with_reading=False),
+        "shares_of_reading_and_sgemm": ceilings.shares(rows, BATCH_SIZES, with_reading=True),
         "largest_errors": errors,
         "profiles": profiles,
     }

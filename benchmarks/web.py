@@ -19,13 +19,15 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
+import torch
 from selenium import webdriver
 
 from benchmarks import runner
-from benchmarks.generate import CPU, make_model
+from benchmarks.models import make_model
 from export import ExportReport, ExportSource, export_model, export_web
 from faceae.latent import LatentMoments, Sampler
 
+CPU = torch.device("cpu")
 BATCH_SIZES = (1, 4)
 FACES_A_TURN = 24
 FLAGS = ("--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage")

@@ -1,0 +1,119 @@
+"""How far exported decoders are from the model, over 1,000 fresh latents: the rewriting, its ONNX
+file, and fp16 and int8.
+
+Of models of the default size: as built, with BatchNorms that have seen latents, and trained ones
+(`--run`, after `faceae fit`), whose latents are drawn as `faceae generate` draws them.
+"""
+
+import argparse
+import math
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from benchmarks import runner
+from benchmarks.models import make_model, make_sampler
+from export import ExportSource, Precision, export_model, open_model, open_session
+from faceae.latent import LatentDistribution, Sampler, latent_noise
+from faceae.model import FaceAutoEncoder, ModelConfig, load_model
+from faceae.training import read_run
+
+CPU = torch.device("cpu")
+NUM_FACES = 1000
+FACES_AT_ONCE = 50
+SEED = 77
+PRECISIONS: tuple[Precision, ...] = ("fp32", "fp16", "int8")
+Decode = Callable[[NDArray[np.float32]], Any]
+"""Latents, N x Z, to faces, N x 3 x S x S float32."""
+
+
+def largest_errors(
+    reference: Decode, ways: dict[str, Decode], z: NDArray[np.float32]
+) -> dict[str, float]:
+    """Return how far each way is from `reference`, of faces in [-1, 1]."""
+    return {name: max(errors) for name, (errors, _) in _compare(reference, ways, z).items()}
+
+
+def _compare(
+    reference: Decode, ways: dict[str, Decode], z: NDArray[np.float32]
+) -> dict[str, tuple[list[float], list[float]]]:
+    """Return each way's largest error and mean square error, of every batch."""
+    found: dict[str, tuple[list[float], list[float]]] = {name: ([], []) for name in ways}
+    for start in range(0, len(z), FACES_AT_ONCE):
+        piece = z[start : start + FACES_AT_ONCE]
+        expected = reference(piece)
+        for name, decode in ways.items():
+            difference = decode(piece) - expected
+            found[name][0].append(float(np.abs(difference).max()))
+            found[name][1].append(float(np.square(difference, dtype=np.float64).mean()))
+    return found
+
+
+def _load_run(path: Path) -> ExportSource:
+    run = read_run(path)
+    distribution = LatentDistribution.load(run.path / "latents.safetensors")
+    model = load_model(run.model_path, CPU)
+    return ExportSource(model=model, dataset_hash="", crop=None, sampler=Sampler(distribution))
+
+
+def _make_sources(runs: list[Path]) -> dict[str, ExportSource]:
+    torch.manual_seed(0)
+    models = {
+        "as built": FaceAutoEncoder(ModelConfig()).eval(),
+        "with used BatchNorms": make_model(),
+    }
+    made = {
+        name: ExportSource(model=model, dataset_hash="", crop=None, sampler=make_sampler())
+        for name, model in models.items()
+    }
+    return made | {f"trained, {path.name}": _load_run(path) for path in runs}
+
+
+def measure(source: ExportSource, folder: Path) -> dict[str, dict[str, float]]:
+    """Return largest error and PSNR of what is made of a model's decoder, by what it is."""
+    ways = {"rewritten, PyTorch": open_model(source, "decoder", CPU).run}
+    sizes = {}
+    for precision in PRECISIONS:
+        path = folder / f"{precision}.onnx"
+        report = export_model(source, "onnx", "decoder", path, CPU, precision=precision, force=True)
+        name = f"{precision}, ONNX Runtime"
+        ways[name] = open_session(path, CPU).run
+        sizes[name] = report.num_bytes
+
+    @torch.inference_mode()
+    def reference(z: NDArray[np.float32]) -> NDArray[np.float32]:
+        return source.model.decode(torch.from_numpy(z)).numpy()
+
+    noise_NZ = latent_noise(SEED, 0, NUM_FACES, source.model.config.latent_size)
+    z = source.sampler.latents(noise_NZ)
+    return {
+        name: {
+            "max_error": max(errors),
+            "psnr_db": 10 * math.log10(4 / np.mean(squares)),
+            "bytes": sizes.get(name),
+        }
+        for name, (errors, squares) in _compare(reference, ways, z).items()
+    }
+
+
+def main() -> None:
+    """Measure, write results/exact.json and print it."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--run", type=Path, action="append", default=[])
+    options = parser.parse_args()
+    findings = {}
+    for name, source in _make_sources(options.run).items():
+        with tempfile.TemporaryDirectory() as folder:
+            findings[name] = measure(source, Path(folder))
+        for way, found in findings[name].items():
+            print(f"{name}: {way}: {found['max_error']:.2g}, {found['psnr_db']:.1f} dB")
+    runner.save("exact", [], {"faces": NUM_FACES}, {"models": findings})
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,32 @@
+"""The model that benchmarks run: of the default size, computing like a trained one."""
+
+import numpy as np
+import torch
+from torch import nn
+
+from faceae.latent import LatentMoments, Sampler
+from faceae.model import FaceAutoEncoder, ModelConfig
+
+
+def make_model() -> FaceAutoEncoder:
+    """A model of the default size that computes like a trained one."""
+    torch.manual_seed(0)
+    model = FaceAutoEncoder(ModelConfig())
+    norms = [layer for layer in model.decoder if isinstance(layer, nn.BatchNorm2d)]
+    for norm in norms:
+        nn.init.normal_(norm.weight, mean=1, std=0.2)
+        nn.init.normal_(norm.bias, std=0.2)
+        norm.momentum = None
+    with torch.no_grad():
+        model.decode(torch.randn(256, model.config.latent_size))
+    return model.eval()
+
+
+def make_sampler() -> Sampler:
+    """Latents as they are drawn here: standard normal."""
+    size = ModelConfig().latent_size
+    moments = LatentMoments(size)
+    rng = np.random.default_rng(0)
+    for _ in range(8):
+        moments.update(rng.standard_normal((1024, size)))
+    return Sampler(moments.distribution(weights_hash="", dataset_hash=""))
