@@ -22,6 +22,7 @@ import faceae
 from faceae.errors import FaceaeError
 from shards import PART_SUFFIX, atomic_path, write_json
 
+from ._equalise import equalise_network
 from ._formats import FORMATS, Format, FormatName
 from ._info import ExportInfo, Kind, Precision
 from ._modules import ExportSource
@@ -138,18 +139,26 @@ def export_model(
     """
     form = FORMATS[format_name]
     _check_request(source, format_name, kind, path, precision)
+    if precision == "int8" and not rewrite:
+        raise FaceaeError(
+            "--no-rewrite: ONNX Runtime has no int8 kernels for transposed convolutions; leave it "
+            "out, or take another --precision"
+        )
     rewrite = rewrite and form.is_graph
     network = Network.of(source.model)
     full = rewrite_network(network) if rewrite else network
-    written, least_psnr_db = full, None
+    written = stored = full
+    least_psnr_db = None
     if precision != "fp32":
         least_psnr_db = -math.inf if force else MIN_PSNR_DB
     if precision in LOWER_FLOATS:
-        written = lower(full, precision)
+        written = stored = lower(full, precision)
+    if precision == "int8":
+        stored = equalise_network(network, _draw_latents(source))
     info = source.describe(kind, precision)
     with _staging(path) as staged:
         began = time.perf_counter()
-        form.write(source.build(kind, written), info, staged)
+        form.write(source.build(kind, stored), info, staged)
         if precision == "int8":
             assert form.quantize is not None
             form.quantize(staged, info, make_calibration(kind, source))
@@ -173,6 +182,12 @@ def export_model(
         write_json(report.report_path, report.to_json())
         _publish(staged, path)
     return report
+
+
+def _draw_latents(source: ExportSource) -> torch.Tensor:
+    """Return the latents that int8 is calibrated on, N x Z."""
+    batches = [z_NZ for (z_NZ,) in make_calibration("decoder", source)]
+    return torch.from_numpy(np.concatenate(batches))
 
 
 def _compare(

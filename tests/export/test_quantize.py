@@ -97,3 +97,12 @@ def test_latents_that_were_not_fitted(source: ExportSource, tmp_path: Path) -> N
     unfitted = replace(source, sampler=None)
     with pytest.raises(FaceaeError, match=r"int8 is calibrated on .*`faceae fit`"):
         export_model(unfitted, "onnx", "decoder", tmp_path / "d.onnx", CPU, precision="int8")
+
+
+def test_transposed_convolutions_have_no_integer_kernels(
+    source: ExportSource, tmp_path: Path
+) -> None:
+    with pytest.raises(FaceaeError, match=r"--no-rewrite: .* no int8 kernels"):
+        export_model(
+            source, "onnx", "decoder", tmp_path / "d.onnx", CPU, precision="int8", rewrite=False
+        )

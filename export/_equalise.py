@@ -1,0 +1,76 @@
+"""A decoder whose channels fill the integers they will be told in, before it is quantised.
+
+Shapes: N faces, Z latent size, C channels.
+
+What a layer is given is quantised with one scale for all channels, so that a channel of small
+values, beside one of large ones, keeps few of its 256 steps. So each channel is divided by a
+factor, and the weights that the next layer reads it with are multiplied by it: ReLU lets a positive
+factor through, and the latents are divided as they come in. The result computes the same, but for
+rounding. The factors are those of Xiao et al., "SmoothQuant" (ICML 2023): of a channel's range one
+half, on a logarithmic scale, goes into the weights.
+"""
+
+import copy
+import itertools
+
+import torch
+from torch import Tensor, nn
+
+from ._network import Network
+from ._rewrite import rewrite_network
+
+_STRENGTH = 0.5
+"""The share of a channel's range that goes into the weights."""
+
+
+def equalise_network(network: Network, z_NZ: Tensor) -> Network:
+    """Return an equal network of the rewritten form, its decoder's ranges over `z_NZ` evened out.
+
+    Args:
+        network: a model's own layers; nothing of it is changed.
+    """
+    decoder, factors = _equalise(network.decoder, z_NZ)
+    rewritten = rewrite_network(Network(encoder=network.encoder, decoder=decoder))
+    first, *others = rewritten.decoder
+    with_division = nn.Sequential(nn.Sequential(_Divided(factors), first), *others).eval()
+    return Network(encoder=rewritten.encoder, decoder=with_division)
+
+
+@torch.inference_mode()
+def _equalise(layers: nn.Sequential, z_NZ: Tensor) -> tuple[nn.Sequential, Tensor]:
+    """Return a decoder equal to `layers` and what its latents are to be divided by, Z."""
+    evened = copy.deepcopy(layers)
+    maps = z_NZ[:, :, None, None]
+    factors = from_latents = _take_out(maps, evened[0])
+    for layer, reader in itertools.pairwise(evened):
+        maps = layer(maps / factors[:, None, None])
+        factors = _take_out(maps, reader)
+        norm = layer.get_submodule("1")
+        assert isinstance(norm, nn.BatchNorm2d)
+        norm.weight.div_(factors)
+        norm.bias.div_(factors)
+    return evened, from_latents
+
+
+class _Divided(nn.Module):
+    """Latents by their factors."""
+
+    def __init__(self, factors: Tensor) -> None:
+        super().__init__()
+        self.scale = nn.Buffer(1 / factors[:, None, None])
+
+    def forward(self, z_NZ11: Tensor) -> Tensor:
+        return z_NZ11 * self.scale
+
+
+def _take_out(maps: Tensor, reader: nn.Module) -> Tensor:
+    """Return a factor for each channel, C, which the weights that read it now hold."""
+    conv = reader.get_submodule("0")
+    assert isinstance(conv, nn.ConvTranspose2d)
+    largest = maps.abs().amax((0, 2, 3))
+    weight = conv.weight.abs().amax((1, 2, 3))
+    factors = largest**_STRENGTH / weight ** (1 - _STRENGTH)
+    # What is never seen, or never read, stays as it is.
+    factors = torch.where((largest > 0) & (weight > 0), factors, 1.0)
+    conv.weight *= factors[:, None, None, None]
+    return factors
