@@ -1,7 +1,9 @@
 """ONNX files: written by torch's exporter, run by ONNX Runtime."""
 
+import ast
 import logging
 import warnings
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,6 +28,9 @@ OPSET = 20
 
 _ERRORS_ONLY = 3
 
+_SCOPES = "pkg.torch.onnx.name_scopes"
+"""The exporter's note of the modules that an operator is in, the innermost before its own name."""
+
 
 def write_onnx(module: nn.Module, info: ExportInfo, path: Path) -> None:
     """Write `module` as one ONNX file; see `make_onnx`."""
@@ -48,6 +53,7 @@ def make_onnx(module: nn.Module, info: ExportInfo) -> onnx.ModelProto:
         )
     assert program is not None
     model: onnx.ModelProto = program.model_proto
+    _name_nodes(model.graph)
     _strip(model)
     _name_free_axes(model.graph, info)
     onnx.helper.set_model_props(model, info.to_metadata())
@@ -73,6 +79,18 @@ def _quiet_exporter() -> Iterator[None]:
             yield
     finally:
         logger.setLevel(level)
+
+
+def _name_nodes(graph: onnx.GraphProto) -> None:
+    """Name operators by the part of the network they are of, and by what they do."""
+    used: Counter[str] = Counter()
+    for node in graph.node:
+        notes = {note.key: note.value for note in node.metadata_props}
+        scopes = ast.literal_eval(notes.get(_SCOPES, "[]"))
+        place = scopes[-2] if len(scopes) > 1 else ""
+        name = f"{place}/{node.op_type}".lstrip("/")
+        used[name] += 1
+        node.name = name if used[name] == 1 else f"{name}_{used[name]}"
 
 
 def _strip(model: onnx.ModelProto) -> None:

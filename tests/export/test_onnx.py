@@ -119,3 +119,10 @@ def test_exporter_is_quiet_about_torch_and_only_while_it_runs(
         logger.error("broken")
     assert [record.message for record in caplog.records] == ["broken"]
     assert logger.isEnabledFor(logging.WARNING)
+
+
+def test_operators_are_named_by_their_place(exported: Path) -> None:
+    names = [node.name for node in onnx.load(exported / "generator.onnx").graph.node]
+    assert len(set(names)) == len(names)
+    assert "decoder.0.product/Gemm" in names
+    assert {f"decoder.1.parities.convs.{number}.1/Conv" for number in range(4)} <= set(names)
