@@ -1,0 +1,223 @@
+"""Held-out PSNR by wall time: the article's recipe, our first weights, and a long run of ours.
+
+PHOTOS is a folder of real faces, a folder a person. They are packed to arrays of 64x64 for us; the
+article's script reads the photographs of the same training split through torch's DataLoader with
+Pillow and two workers: SGD 0.01 with momentum 0.9, batches of 64, float32, torch's own first
+weights, three epochs. Our time counts from the call on: reading, first weights, number type, steps
+and checkpoints; the time to measure the article's epochs is left out of its own. PCA fitted on the
+training split tells what a linear code can do.
+"""
+
+import argparse
+import itertools
+import json
+import logging
+import statistics
+import tarfile
+import tempfile
+import time
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from matplotlib import pyplot
+from PIL import Image
+from torch import nn
+from torch.utils.data import DataLoader, Dataset
+from torchvision.transforms import v2
+
+import shards
+from benchmarks import runner
+from benchmarks.packers import NUM_WORKERS
+from faceae.data import Loader, LoaderConfig, make_loader
+from faceae.evaluation import fit_pca
+from faceae.model import FaceAutoEncoder, ModelConfig, start_from_components, to_float
+from faceae.training import EpochMetrics, Observer, TrainConfig, evaluate, psnr_db, train
+from shards import PackConfig, open_dataset, pack
+
+log = logging.getLogger(__name__)
+
+CPU = torch.device("cpu")
+IMAGE_SIZE = 64
+BATCH_SIZE = 64
+ARTICLE_EPOCHS = 3
+START_ROUNDS = 3
+PCA_SIZES = (256, 1024)
+Curve = list[tuple[float, float]]
+"""Seconds and decibels."""
+
+
+class _Photographs(Dataset[torch.Tensor]):
+    """The slow script's dataset."""
+
+    def __init__(self, paths: list[Path], crop: int) -> None:
+        self.paths = paths
+        steps = [v2.CenterCrop(crop), v2.Resize(IMAGE_SIZE), v2.RandomHorizontalFlip()]
+        self.fit = v2.Compose([*steps, v2.PILToTensor()])
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def __getitem__(self, index: int) -> torch.Tensor:
+        with Image.open(self.paths[index]) as image:
+            pixels: torch.Tensor = self.fit(image.convert("RGB"))
+            return pixels.float() / 127.5 - 1
+
+
+def open_loader(dataset: shards.Dataset, split: str) -> Loader:
+    """Faces in stored order."""
+    config = LoaderConfig(split=split, batch_size=100, image_size=IMAGE_SIZE, training=False)
+    return make_loader("auto", dataset, config, CPU)
+
+
+def list_training_photographs(dataset: shards.Dataset, photos: Path) -> list[Path]:
+    """Return the photographs that the training split was packed from."""
+    samples = []
+    for shard in dataset.shard_paths("train"):
+        with tarfile.open(shard) as tar:
+            members = (tar.extractfile(name) for name in tar.getnames() if name.endswith(".json"))
+            samples += [json.load(member) for member in members if member is not None]
+    return [photos / sample["name"] for sample in samples]
+
+
+def train_article(dataset: shards.Dataset, photos: Path, crop: int) -> Curve:
+    """Train as the article does."""
+    torch.manual_seed(0)
+    model = FaceAutoEncoder(ModelConfig())
+    for layer in model.modules():
+        if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d):
+            layer.reset_parameters()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.01, momentum=0.9)
+    faces = _Photographs(list_training_photographs(dataset, photos), crop)
+    loader = DataLoader(
+        faces,
+        batch_size=BATCH_SIZE,
+        shuffle=True,
+        drop_last=True,
+        num_workers=NUM_WORKERS,
+        persistent_workers=True,
+    )
+    curve: Curve = []
+    seconds = 0.0
+    for _ in range(ARTICLE_EPOCHS):
+        start = time.perf_counter()
+        for images in loader:
+            loss = nn.functional.mse_loss(model(images), images)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            loss.item()
+        seconds += time.perf_counter() - start
+        with closing(open_loader(dataset, "valid")) as held_out:
+            curve.append((seconds, evaluate(model, held_out, CPU).psnr_db))
+        log.info("article: %.0f s, %.2f dB", *curve[-1])
+    return curve
+
+
+def make_start(dataset: shards.Dataset) -> tuple[float, float]:
+    """Compute our first weights."""
+    start = time.perf_counter()
+    torch.manual_seed(0)
+    model = FaceAutoEncoder(ModelConfig())
+    with closing(open_loader(dataset, "train")) as loader:
+        start_from_components(model, (batch.images[: batch.num_valid] for batch in loader))
+    seconds = time.perf_counter() - start
+    with closing(open_loader(dataset, "valid")) as held_out:
+        return seconds, evaluate(model, held_out, CPU).psnr_db
+
+
+class _Epochs(Observer):
+    """Takes the time of each epoch's end."""
+
+    def __init__(self) -> None:
+        self.start = time.perf_counter()
+        self.curve: Curve = []
+
+    def on_epoch(self, metrics: EpochMetrics) -> None:
+        self.curve.append((time.perf_counter() - self.start, metrics.valid_psnr_db))
+        log.info("ours: %.0f s, %.2f dB", *self.curve[-1])
+
+
+def measure_pca(dataset: shards.Dataset) -> dict[int, float]:
+    """Return the held-out PSNR of PCA by its number of components."""
+    faces = {}
+    for split in ("train", "valid"):
+        with closing(open_loader(dataset, split)) as loader:
+            faces[split] = torch.cat([batch.images[: batch.num_valid] for batch in loader])
+    held_out = to_float(faces["valid"]).contiguous()
+    pca = fit_pca(faces["train"].contiguous(), max(PCA_SIZES))
+    found = {}
+    for size in PCA_SIZES:
+        kept = replace(pca, components=pca.components[:, :size])
+        found[size] = psnr_db((kept.reconstruct(held_out) - held_out).square().mean().item())
+    return found
+
+
+def plot(curves: dict[str, Curve], pca: dict[int, float]) -> None:
+    """Draw results/time_to_quality.svg."""
+    figure, axes = pyplot.subplots(figsize=(8, 5))
+    for name, curve in curves.items():
+        seconds, decibels = zip(*curve, strict=True)
+        axes.plot(seconds, decibels, marker=".", label=f"{name}: {decibels[-1]:.2f} dB")
+    for size, decibels in pca.items():
+        axes.axhline(decibels, color="0.6", linewidth=0.8)
+        axes.annotate(f"PCA of {size}", (1, decibels), fontsize=7, va="bottom")
+    axes.set(xlabel="seconds", ylabel="held-out PSNR, dB", xscale="log")
+    axes.legend(fontsize=8)
+    figure.tight_layout()
+    figure.savefig(runner.RESULTS / "time_to_quality.svg", metadata={"Date": None})
+    pyplot.close(figure)
+
+
+def main() -> None:
+    """Measure, write results/time_to_quality.json and print what was found."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("photos", type=Path, help="folder of photographs, a folder a person")
+    parser.add_argument("--crop", type=int, default=144, help="side of the centre square, pixels")
+    parser.add_argument("--epochs", type=int, default=45, help="of the long run")
+    options = parser.parse_args()
+    logging.basicConfig(format="%(message)s")
+    logging.getLogger(__name__).setLevel(logging.INFO)
+    with tempfile.TemporaryDirectory() as folder:
+        packed = Path(folder, "packed")
+        config = PackConfig(
+            source=options.photos, out=packed, crop=options.crop, size=IMAGE_SIZE, encoding="npy"
+        )
+        pack(config)
+        dataset = open_dataset(packed)
+        pca = measure_pca(dataset)
+        starts = [make_start(dataset) for _ in range(START_ROUNDS)]
+        article = train_article(dataset, options.photos, options.crop)
+        epochs = _Epochs()
+        train(TrainConfig(data=packed, run=Path(folder, "run"), epochs=options.epochs), epochs)
+    curves = {"article": article, "ours": [starts[-1], *epochs.curve]}
+    findings: dict[str, Any] = {
+        "curves": curves,
+        "pca_psnr_db": {str(size): decibels for size, decibels in pca.items()},
+        "start_seconds_and_psnr_db": starts,
+        "start_time_as_share_of_the_article": [seconds / article[-1][0] for seconds, _ in starts],
+        "our_epoch_as_share_of_the_articles": _epoch_seconds(epochs.curve)
+        / _epoch_seconds(article),
+    }
+    settings = {
+        "num_train_images": dataset.num_samples("train"),
+        "num_held_out_images": dataset.num_samples("valid"),
+        "crop": options.crop,
+        "epochs": options.epochs,
+        "threads": torch.get_num_threads(),
+    }
+    runner.save("time_to_quality", [], settings, findings)
+    plot(curves, pca)
+    print(findings)
+
+
+def _epoch_seconds(curve: Curve) -> float:
+    """Return the median time between two measurements."""
+    times = [seconds for seconds, _ in curve]
+    return statistics.median(later - earlier for earlier, later in itertools.pairwise(times))
+
+
+if __name__ == "__main__":
+    main()
