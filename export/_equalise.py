@@ -5,8 +5,10 @@ Shapes: N faces, Z latent size, C channels.
 What a layer is given is quantised with one scale for all channels, so that a channel of small
 values, beside one of large ones, keeps few of its 256 steps. So each channel is divided by a
 factor, and the weights that the next layer reads it with are multiplied by it: ReLU lets a positive
-factor through, and the latents are divided as they come in. The result computes the same, but for
-rounding. The factors are those of Xiao et al., "SmoothQuant" (ICML 2023): of a channel's range one
+factor through, and the latents are divided as they come in. Before that their mean is taken away,
+whose part of the first layer is a bias, so that the integers need only tell how latents differ. The
+result computes the same for such latents, but for rounding; one that never differs counts as
+constant. The factors are those of Xiao et al., "SmoothQuant" (ICML 2023): of a channel's range one
 half, on a logarithmic scale, goes into the weights.
 """
 
@@ -29,19 +31,30 @@ def equalise_network(network: Network, z_NZ: Tensor) -> Network:
     Args:
         network: a model's own layers; nothing of it is changed.
     """
-    decoder, factors = _equalise(network.decoder, z_NZ)
+    mean_Z = z_NZ.mean(0)
+    decoder, factors = _equalise(network.decoder, z_NZ, mean_Z)
     rewritten = rewrite_network(Network(encoder=network.encoder, decoder=decoder))
     first, *others = rewritten.decoder
-    with_division = nn.Sequential(nn.Sequential(_Divided(factors), first), *others).eval()
+    _move_mean(first.get_submodule("product"), mean_Z / factors, (z_NZ != z_NZ[0]).any(0))
+    with_division = nn.Sequential(nn.Sequential(_Divided(mean_Z, factors), first), *others).eval()
     return Network(encoder=rewritten.encoder, decoder=with_division)
 
 
 @torch.inference_mode()
-def _equalise(layers: nn.Sequential, z_NZ: Tensor) -> tuple[nn.Sequential, Tensor]:
+def _move_mean(product: nn.Module, mean_Z: Tensor, differs_Z: Tensor) -> None:
+    """Let a product add what it makes of the mean, and forget latents that never differ."""
+    assert isinstance(product, nn.Linear)
+    bias = product.bias.double() + product.weight.double() @ mean_Z.double()
+    product.bias.copy_(bias.float())
+    product.weight *= differs_Z
+
+
+@torch.inference_mode()
+def _equalise(layers: nn.Sequential, z_NZ: Tensor, mean_Z: Tensor) -> tuple[nn.Sequential, Tensor]:
     """Return a decoder equal to `layers` and what its latents are to be divided by, Z."""
     evened = copy.deepcopy(layers)
     maps = z_NZ[:, :, None, None]
-    factors = from_latents = _take_out(maps, evened[0])
+    factors = from_latents = _take_out(maps - mean_Z[:, None, None], evened[0])
     for layer, reader in itertools.pairwise(evened):
         maps = layer(maps / factors[:, None, None])
         factors = _take_out(maps, reader)
@@ -53,14 +66,15 @@ def _equalise(layers: nn.Sequential, z_NZ: Tensor) -> tuple[nn.Sequential, Tenso
 
 
 class _Divided(nn.Module):
-    """Latents by their factors."""
+    """Latents less their mean, by their factors."""
 
-    def __init__(self, factors: Tensor) -> None:
+    def __init__(self, mean_Z: Tensor, factors: Tensor) -> None:
         super().__init__()
+        self.mean = nn.Buffer(mean_Z[:, None, None])
         self.scale = nn.Buffer(1 / factors[:, None, None])
 
     def forward(self, z_NZ11: Tensor) -> Tensor:
-        return z_NZ11 * self.scale
+        return (z_NZ11 - self.mean) * self.scale
 
 
 def _take_out(maps: Tensor, reader: nn.Module) -> Tensor:

@@ -65,6 +65,19 @@ def test_channels_become_more_even(source: ExportSource) -> None:
     assert divided[0] / divided[1] < 0.1 * before[0] / before[1]
 
 
+@torch.inference_mode()
+def test_the_mean_is_a_bias_and_takes_no_steps(source: ExportSource) -> None:
+    z_NZ = make_uneven_latents(64)
+    z_NZ[:, 2] = 7
+    moved = z_NZ + 50 * z_NZ.std(0)
+    evened = equalise_network(Network.of(source.model), moved).decoder
+    divided = evened[0].get_submodule("0")(moved[:, :, None, None])
+    torch.testing.assert_close(divided.mean(0), torch.zeros(LATENT_SIZE, 1, 1), atol=1e-3, rtol=0)
+    assert (evened[0].get_submodule("1").product.weight[:, 2] == 0).all()
+    expected = source.model.eval().decode(moved)
+    torch.testing.assert_close(evened(moved[:, :, None, None]), expected, atol=1e-3, rtol=0)
+
+
 def test_the_model_stays_as_it_was(source: ExportSource) -> None:
     before = {name: tensor.clone() for name, tensor in source.model.state_dict().items()}
     equalise_network(Network.of(source.model), make_uneven_latents(8))
