@@ -30,6 +30,7 @@ from ._network import Network
 from ._parity import CALIBRATED, ERROR_UNITS, Parity, check_parity, make_calibration, make_inputs
 from ._precision import LOWER_FLOATS, MIN_PSNR_DB, MIN_SPEEDUP, lower, measure_speedup
 from ._rewrite import rewrite_network
+from ._rounding import round_convolutions
 from ._session import MICRO_BATCH, Session
 
 REPORT_SUFFIX = ".json"
@@ -154,7 +155,9 @@ def export_model(
     if precision in LOWER_FLOATS:
         written = stored = lower(full, precision)
     if precision == "int8":
-        stored = equalise_network(network, _draw_latents(source))
+        latents = _draw_latents(source)
+        stored = equalise_network(network, latents)
+        round_convolutions(stored.decoder, latents)
     info = source.describe(kind, precision)
     with _staging(path) as staged:
         began = time.perf_counter()

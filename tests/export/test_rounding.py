@@ -1,0 +1,69 @@
+"""Weights rounded for their layer's sake before int8."""
+
+import copy
+
+import torch
+from torch import nn
+
+from export import ExportSource
+from export._equalise import equalise_network
+from export._network import Network
+from export._rounding import round_convolutions
+
+STEPS = 64
+
+
+def draw_latents(source: ExportSource, count: int, seed: int) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randn(count, source.model.config.latent_size, generator=generator)
+
+
+def make_decoder(source: ExportSource) -> nn.Sequential:
+    return equalise_network(Network.of(source.model), draw_latents(source, 64, 0)).decoder
+
+
+def list_convs(decoder: nn.Sequential) -> list[nn.Conv2d]:
+    return [conv for conv in decoder.modules() if isinstance(conv, nn.Conv2d)]
+
+
+@torch.inference_mode()
+def round_to_nearest(decoder: nn.Sequential) -> None:
+    for conv in list_convs(decoder):
+        step = conv.weight.abs().amax((1, 2, 3), keepdim=True) / STEPS
+        conv.weight.copy_((conv.weight / step).round() * step)
+
+
+@torch.inference_mode()
+def test_weights_are_whole_steps_and_the_largest_stays(source: ExportSource) -> None:
+    decoder = make_decoder(source)
+    before = [conv.weight.abs().amax((1, 2, 3)) for conv in list_convs(decoder)]
+    round_convolutions(decoder, draw_latents(source, 64, 0))
+    for conv, largest in zip(list_convs(decoder), before, strict=True):
+        assert torch.equal(conv.weight.abs().amax((1, 2, 3)), largest)
+        steps = conv.weight / (largest / STEPS)[:, None, None, None]
+        torch.testing.assert_close(steps, steps.round(), atol=1e-3, rtol=0)
+
+
+@torch.inference_mode()
+def test_closer_than_each_weight_to_its_nearest(source: ExportSource) -> None:
+    decoder, z_NZ = make_decoder(source), draw_latents(source, 32, 1)[:, :, None, None]
+    rounded, nearest = copy.deepcopy(decoder), copy.deepcopy(decoder)
+    round_convolutions(rounded, draw_latents(source, 64, 0))
+    round_to_nearest(nearest)
+    expected = decoder(z_NZ)
+    error, error_of_nearest = (
+        (other(z_NZ) - expected).square().mean() for other in (rounded, nearest)
+    )
+    assert 0 < error < 0.6 * error_of_nearest
+
+
+@torch.inference_mode()
+def test_a_channel_without_weights_and_maps_without_light(source: ExportSource) -> None:
+    decoder = make_decoder(source)
+    conv = list_convs(decoder)[0]
+    conv.weight[0] = 0
+    decoder[0].get_submodule("1").product.weight.zero_()
+    decoder[0].get_submodule("1").product.bias.fill_(-1)
+    round_convolutions(decoder, draw_latents(source, 8, 0))
+    assert (conv.weight[0] == 0).all()
+    assert all(torch.isfinite(conv.weight).all() for conv in list_convs(decoder))
