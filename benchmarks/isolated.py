@@ -12,7 +12,8 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import psutil
 
@@ -29,6 +30,8 @@ class Run:
     """From after the imports to the end of the work."""
     peak_mib: float
     """Memory of the process and all below it, pages they share counted once (PSS)."""
+    peak_own_mib: float
+    """The same without pages of mapped files, which the system takes back when it needs them."""
 
 
 def run(prepare: Callable[..., Callable[[], Any]], **arguments: Any) -> Run:
@@ -40,32 +43,42 @@ def run(prepare: Callable[..., Callable[[], Any]], **arguments: Any) -> Run:
     """
     name = f"{prepare.__module__}:{prepare.__name__}"
     command = [sys.executable, "-m", "benchmarks.isolated", name, json.dumps(arguments)]
-    peak = 0
+    peak = _Pss(0, 0)
     with tempfile.TemporaryFile("w+") as output:
         process = subprocess.Popen(command, stdout=output)
         while process.poll() is None:
-            peak = max(peak, _measure_pss(process.pid))
+            peak = _Pss(*map(max, peak, _measure_pss(process.pid)))
             time.sleep(_POLL_S)
         output.seek(0)
         lines = output.read().splitlines()
     if process.returncode != 0:
         raise RuntimeError(f"{name} ended with exit code {process.returncode}")
-    return Run(**json.loads(lines[-1]), peak_mib=peak / 2**20)
+    return Run(**json.loads(lines[-1]), peak_mib=peak.total / 2**10, peak_own_mib=peak.own / 2**10)
 
 
-def _measure_pss(pid: int) -> int:
-    total = 0
+class _Pss(NamedTuple):
+    """In KiB."""
+
+    total: int
+    own: int
+
+
+def _measure_pss(pid: int) -> _Pss:
+    total = own = 0
     try:
         root = psutil.Process(pid)
         processes = [root, *root.children(recursive=True)]
     except psutil.NoSuchProcess:
-        return 0
+        return _Pss(0, 0)
     for process in processes:
         try:
-            total += process.memory_full_info().pss
-        except (psutil.NoSuchProcess, psutil.AccessDenied, psutil.ZombieProcess):
+            lines = Path(f"/proc/{process.pid}/smaps_rollup").read_text().splitlines()
+        except OSError:
             continue  # it ended meanwhile
-    return total
+        kib = {line.split()[0]: int(line.split()[1]) for line in lines[1:]}
+        total += kib["Pss:"]
+        own += kib["Pss_Anon:"] + kib["Pss_Shmem:"]
+    return _Pss(total, own)
 
 
 def _main(name: str, arguments: str) -> None:
