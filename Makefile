@@ -60,7 +60,7 @@ demo: $(INSTALLED)
 	$(BIN)/faceae doctor
 	$(BIN)/faceae synth $(DEMO)/faces --count 3600 --seed 1
 	$(BIN)/faceae shard $(DEMO)/faces $(DEMO)/shards --crop 178 --size 64
-	$(BIN)/faceae train $(DEMO)/shards --run $(DEMO)/run --amp --epochs 4
+	$(BIN)/faceae train $(DEMO)/shards --run $(DEMO)/run --amp --model variational --epochs 4
 	$(BIN)/faceae fit $(DEMO)/run $(DEMO)/shards
 	$(BIN)/faceae export onnx $(DEMO)/run --what generator -o $(DEMO)/generator.onnx
 	$(BIN)/faceae generate $(DEMO)/generator.onnx $(DEMO)/faces64.png -n 64 --seed 1

@@ -59,7 +59,7 @@ _SIGNAL_EXIT = 128
     help="Kind of autoencoder (default: plain).",
 )
 @click.option("--noise-std", type=float, help="Of denoising; pixels are in [-1, 1] (default 0.1).")
-@click.option("--kl-weight", type=float, help="Of variational (default 0.01).")
+@click.option("--kl-weight", type=float, help="Of variational (default 1).")
 @click.option("--free-bits", type=float, help="Of variational; nats a latent number (default 0).")
 @click.option("--latent-penalty", type=float, help="Of regularised (default 0.01).")
 @click.option(

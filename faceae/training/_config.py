@@ -65,7 +65,7 @@ class TrainConfig:
     None: 0.1."""
     kl_weight: float | None = None
     """Weight of a variational model's KL divergence from the standard normal distribution, in nats
-    a face, beside the sum of its squared errors. None: 0.01."""
+    a face, beside the sum of its squared errors. None: 1."""
     free_bits: float | None = None
     """Nats of each latent number's divergence that a variational model has for nothing. None: 0."""
     latent_penalty: float | None = None

@@ -24,7 +24,7 @@ class Losses(NamedTuple):
 
 
 _NOISE_STD = 0.1
-_KL_WEIGHT = 0.01
+_KL_WEIGHT = 1.0
 _LATENT_PENALTY = 0.01
 
 
