@@ -2,7 +2,8 @@
 
 Drawn JPEGs of 178x218, untouched, come as 64x64 by the default loader, each run in a process of its
 own; the peak is that of all its memory, imports included, with and without the pages of shards that
-DALI maps. So that 200,000 need not be drawn, a few thousand faces are packed under many names. The cache holds 12,288 bytes a face and is measured too.
+DALI maps. So that 200,000 need not be drawn, a few thousand faces are packed under many names. The
+cache holds 12,288 bytes a face and is measured too.
 """
 
 import argparse
