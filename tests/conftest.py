@@ -1,6 +1,7 @@
 """Data that many tests read and none may change: small pictures, datasets packed from them."""
 
 import hashlib
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,6 +13,12 @@ import shards
 
 NUM_PEOPLE = 12
 PICTURES_A_PERSON = 4
+
+
+def pytest_configure() -> None:
+    """Hear Ctrl-C, which shells have what runs in the background ignore, and its processes too."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def draw_picture(rng: np.random.Generator, width: int = 178, height: int = 218) -> Image.Image:
