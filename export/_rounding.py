@@ -18,6 +18,8 @@ from torch.nn import functional
 _LEVELS = 64
 """The largest whole number of a weight; ONNX Runtime's quantiser takes -64 to 64 for 7 bits."""
 _MAX_PLACES = 2**14
+_MAX_UNFOLDED = 2**19
+"""Places laid out at once; large pictures have so many that fewer faces must do."""
 _DAMPING = 0.03
 """Added to the diagonal, as a share of its mean: few faces tell little of rare directions."""
 _BLOCK = 128
@@ -56,6 +58,8 @@ def _keep(seen: dict[nn.Module, Tensor], conv: nn.Module, args: tuple[Tensor]) -
 def _take_places(conv: nn.Conv2d, maps: Tensor) -> Tensor:
     """Return what a convolution's kernel sees, evenly from all faces and places."""
     assert not isinstance(conv.padding, str)
+    num_places = len(maps) * maps.shape[2] * maps.shape[3]
+    maps = maps[:: -(-num_places // _MAX_UNFOLDED)]
     places_NDM = functional.unfold(maps, conv.kernel_size, padding=conv.padding)
     places_MD = places_NDM.transpose(1, 2).flatten(0, 1)
     # An odd stride comes to every row and column, whose numbers are powers of two.
