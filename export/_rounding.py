@@ -62,8 +62,9 @@ def _take_places(conv: nn.Conv2d, maps: Tensor) -> Tensor:
     maps = maps[:: -(-num_places // _MAX_UNFOLDED)]
     places_NDM = functional.unfold(maps, conv.kernel_size, padding=conv.padding)
     places_MD = places_NDM.transpose(1, 2).flatten(0, 1)
-    # An odd stride comes to every row and column, whose numbers are powers of two.
-    return places_MD[:: len(places_MD) // _MAX_PLACES | 1]
+    # At random: a stride could meet the same rows and columns of every face.
+    order = torch.randperm(len(places_MD), generator=torch.Generator().manual_seed(0))
+    return places_MD[order[:_MAX_PLACES]]
 
 
 def _round(weight_CD: Tensor, moments_DD: Tensor) -> Tensor:

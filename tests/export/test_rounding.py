@@ -1,10 +1,14 @@
 """Weights rounded for their layer's sake before int8."""
 
 import copy
+from typing import Any
 
+import pytest
 import torch
 from torch import nn
+from torch.nn import functional
 
+import export._rounding
 from export import ExportSource
 from export._equalise import equalise_network
 from export._network import Network
@@ -55,6 +59,27 @@ def test_closer_than_each_weight_to_its_nearest(source: ExportSource) -> None:
         (other(z_NZ) - expected).square().mean() for other in (rounded, nearest)
     )
     assert 0 < error < 0.6 * error_of_nearest
+
+
+@torch.inference_mode()
+def test_large_maps_give_a_bounded_number_of_places(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(export._rounding, "_MAX_UNFOLDED", 256)
+    monkeypatch.setattr(export._rounding, "_MAX_PLACES", 100)
+    laid_out: list[int] = []
+    unfold = functional.unfold
+
+    def watched(maps: torch.Tensor, *args: Any, **options: Any) -> torch.Tensor:
+        laid_out.append(maps.shape[0] * maps.shape[2] * maps.shape[3])
+        return unfold(maps, *args, **options)
+
+    monkeypatch.setattr(functional, "unfold", watched)
+    # Each value tells its place.
+    maps = torch.arange(32.0 * 8 * 8).reshape(32, 1, 8, 8)
+    places_MD = export._rounding._take_places(nn.Conv2d(1, 1, 1), maps)
+    assert laid_out == [256]
+    assert places_MD.shape == (100, 1)
+    assert len(places_MD.unique()) == 100
+    assert {int(value) % 8 for value in places_MD} == set(range(8)), "every column"
 
 
 @torch.inference_mode()
