@@ -70,7 +70,9 @@ def read_info(path: Path, needs: str, what: str) -> ExportInfo:
             ours = [name for name in names if name.endswith(f"extra/{METADATA_NAME}")]
             metadata = json.loads(archive.read(ours[0])) if ours else {}
     except (zipfile.BadZipFile, ValueError) as error:
-        raise FaceaeError(f"{path}: cut short or not {what}; export the run again") from error
+        raise FaceaeError(
+            f"{path}: cut short or not {what} (weights alone cannot be run); export the run again"
+        ) from error
     if damaged is not None:
         raise FaceaeError(f"{path}: damaged at {damaged}; export the run again")
     return ExportInfo.from_metadata(path, metadata if isinstance(metadata, dict) else {})
