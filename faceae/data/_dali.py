@@ -122,9 +122,11 @@ class DaliLoader(EpochLoader):
             # ownership, so the memory lives as long as the tensor.
             images_NHWC = from_dlpack(outputs[0].as_tensor())
             return _Started(lambda: images_NHWC, checkpoint)
-        stored, mirrored = (list(map(np.asarray, output)) for output in outputs)
+        images, mirrored = outputs
+        # Files of one size, as arrays are, come in one copy; JPEGs each for itself.
+        stored = images.as_array() if images.is_dense_tensor() else list(map(np.asarray, images))
         pending = self._decoder.start(
-            stored, np.array(mirrored, dtype=np.bool_), lambda row, what: self._damaged()
+            stored, mirrored.as_array().astype(np.bool_), lambda row, what: self._damaged()
         )
         return _Started(pending.wait, checkpoint)
 

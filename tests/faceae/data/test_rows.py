@@ -7,8 +7,8 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
-from faceae.data._rows import decode_fitted, mirror_rows
-from shards import ShardsError, fit_image
+from faceae.data._rows import DamagedRowError, mirror_rows, write_arrays, write_jpegs
+from shards import fit_image
 
 
 def draw(width: int, height: int) -> bytes:
@@ -20,6 +20,13 @@ def draw(width: int, height: int) -> bytes:
     stream = io.BytesIO()
     image.save(stream, "JPEG", quality=92)
     return stream.getvalue()
+
+
+def decode_fitted(data: bytes, side: int) -> NDArray[np.uint8]:
+    rows = np.empty((1, side, side, 3), dtype=np.uint8)
+    write_jpegs([data], rows)
+    found: NDArray[np.uint8] = rows[0]
+    return found
 
 
 def fit_in_full(data: bytes, side: int) -> NDArray[np.uint8]:
@@ -63,8 +70,51 @@ def test_a_picture_of_the_asked_size_keeps_its_pixels() -> None:
 
 @pytest.mark.parametrize("cut", [0, 2, 300, -200])
 def test_a_damaged_jpeg_is_an_error(cut: int) -> None:
-    with pytest.raises(ShardsError, match="damaged"):
-        decode_fitted(draw(178, 218)[:cut], 64)
+    good = draw(178, 218)
+    rows = np.empty((3, 64, 64, 3), dtype=np.uint8)
+    with pytest.raises(DamagedRowError, match="damaged") as caught:
+        write_jpegs([good, good[:cut], good], rows)
+    assert caught.value.row == 1
+
+
+def save_array(picture: NDArray[np.uint8]) -> bytes:
+    stream = io.BytesIO()
+    np.save(stream, picture)
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize("side", [20, 8])
+@pytest.mark.parametrize("joined", [True, False], ids=["one array", "bytes"])
+def test_arrays_are_copied_or_scaled(side: int, joined: bool) -> None:
+    pictures = np.random.default_rng(0).integers(0, 256, (3, 20, 24, 3), dtype=np.uint8)
+    stored = [save_array(picture) for picture in pictures]
+    files = np.stack([np.frombuffer(data, np.uint8) for data in stored]) if joined else stored
+    rows = np.empty((3, side, side, 3), dtype=np.uint8)
+    write_arrays(files, (20, 24), rows)
+    for row, picture in zip(rows, pictures, strict=True):
+        assert np.abs(row.astype(int) - fit_image(picture, size=side)).max() <= 2
+
+
+def test_an_array_as_large_as_asked_for_keeps_its_pixels() -> None:
+    picture = np.random.default_rng(0).integers(0, 256, (8, 8, 3), dtype=np.uint8)
+    rows = np.empty((1, 8, 8, 3), dtype=np.uint8)
+    write_arrays([save_array(picture)], (8, 8), rows)
+    assert np.array_equal(rows[0], picture)
+
+
+@pytest.mark.parametrize("damage", ["cut", "longer", "another shape", "another type"])
+def test_an_array_that_is_not_the_picture_is_named(damage: str) -> None:
+    good = save_array(np.zeros((8, 8, 3), np.uint8))
+    bad = {
+        "cut": good[:-1],
+        "longer": good + b"x",
+        "another shape": save_array(np.zeros((4, 16, 3), np.uint8)),
+        "another type": save_array(np.zeros((8, 8, 3), np.int8)),
+    }[damage]
+    rows = np.empty((3, 8, 8, 3), dtype=np.uint8)
+    with pytest.raises(DamagedRowError, match="not a picture of 8x8 pixels") as caught:
+        write_arrays([good, good, bad], (8, 8), rows)
+    assert caught.value.row == 2
 
 
 @pytest.mark.parametrize("width", [1, 15, 16, 64])

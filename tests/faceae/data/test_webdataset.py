@@ -4,13 +4,14 @@ import shutil
 import tarfile
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
 import shards
 from faceae.data import LoaderConfig, make_loader
-from faceae.data._rows import RowDecoder, decode_fitted
+from faceae.data._rows import PendingBatch, RowDecoder, write_jpegs
 from faceae.errors import FaceaeError
 
 CPU = torch.device("cpu")
@@ -47,8 +48,9 @@ def test_pictures_come_in_stored_order(photos: shards.Dataset) -> None:
     assert len(members) == len(images)
     for image, member in zip(images, members, strict=True):
         data = shard.read_bytes()[member.offset_data :][: member.size]
-        expected = decode_fitted(data, 64)
-        assert torch.equal(image.permute(1, 2, 0), torch.from_numpy(expected))
+        expected_1HWC = torch.empty((1, 64, 64, 3), dtype=torch.uint8)
+        write_jpegs([data], expected_1HWC.numpy())
+        assert torch.equal(image.permute(1, 2, 0), expected_1HWC[0])
 
 
 def test_a_damaged_jpeg_is_named_by_shard_and_key(damaged: shards.Dataset) -> None:
@@ -92,17 +94,17 @@ def test_a_tar_cut_between_members_is_named(dataset_jpg: shards.Dataset, tmp_pat
 def test_it_reads_a_bounded_number_of_batches_ahead(
     dataset_npy: shards.Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    num_decoded = 0
+    num_started = 0
     loader = make_loader("webdataset", dataset_npy, make_config(batch_size=1), CPU)
-    decode = RowDecoder._decode
+    start = RowDecoder.start
 
-    def count(decoder: RowDecoder, data: bytes) -> object:
-        nonlocal num_decoded
-        num_decoded += 1
-        return decode(decoder, data)
+    def count(decoder: RowDecoder, *arguments: Any) -> PendingBatch:
+        nonlocal num_started
+        num_started += 1
+        return start(decoder, *arguments)
 
-    monkeypatch.setattr(RowDecoder, "_decode", count)
+    monkeypatch.setattr(RowDecoder, "start", count)
     batches = iter(loader)
     next(batches)
     loader.close()
-    assert 1 <= num_decoded <= 4
+    assert 1 <= num_started <= 4
