@@ -1,9 +1,8 @@
 """Rows of a batch from stored images, on threads of the CPU."""
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
 from typing import NamedTuple
 
 import cv2
@@ -136,33 +135,35 @@ def write_jpegs(stored: Stored, rows: NDArray[np.uint8]) -> None:
         DamagedRowError: one cannot be decoded.
     """
     rows_of_size: dict[tuple[int, int], list[int]] = {}
-    for row, data in enumerate(stored):
-        with _naming(row):
-            height, width, _, _ = simplejpeg.decode_jpeg_header(data)
-        rows_of_size.setdefault((height, width), []).append(row)
-    side = rows.shape[1]
-    for (height, width), same in rows_of_size.items():
-        eighths = _choose_scale(height, width, side)
-        decoded_HW = (height * eighths // 8, width * eighths // 8)
-        images_NHWC = np.empty((len(same), *decoded_HW, 3), dtype=np.uint8)
-        for image_HWC, row in zip(images_NHWC, same, strict=True):
-            with _naming(row):
-                simplejpeg.decode_jpeg(
-                    stored[row],
-                    min_height=decoded_HW[0],
-                    min_width=decoded_HW[1],
-                    buffer=image_HWC,
-                )
-        rows[same] = _fit(images_NHWC, side, (height, width))
-
-
-@contextmanager
-def _naming(row: int) -> Iterator[None]:
-    """Raise what libjpeg-turbo says as a DamagedRowError."""
+    row = 0
     try:
-        yield
+        for row, data in enumerate(stored):
+            height, width, _, _ = simplejpeg.decode_jpeg_header(data)
+            rows_of_size.setdefault((height, width), []).append(row)
     except ValueError as error:
         raise DamagedRowError(row, f"damaged: {error}") from error
+    side = rows.shape[1]
+    for stored_HW, same in rows_of_size.items():
+        eighths = _choose_scale(*stored_HW, side)
+        decoded_HW = (stored_HW[0] * eighths // 8, stored_HW[1] * eighths // 8)
+        rows[same] = _fit(_decode(stored, same, decoded_HW), side, stored_HW)
+
+
+def _decode(
+    stored: Stored, rows_wanted: list[int], decoded_HW: tuple[int, int]
+) -> NDArray[np.uint8]:
+    """Decode some of the JPEGs, all of one size, at the scale that makes them `decoded_HW`."""
+    images_NHWC = np.empty((len(rows_wanted), *decoded_HW, 3), dtype=np.uint8)
+    height, width = decoded_HW
+    row = 0
+    try:
+        for image_HWC, row in zip(images_NHWC, rows_wanted, strict=True):
+            simplejpeg.decode_jpeg(
+                stored[row], min_height=height, min_width=width, buffer=image_HWC
+            )
+    except ValueError as error:
+        raise DamagedRowError(row, f"damaged: {error}") from error
+    return images_NHWC
 
 
 def mirror_rows(rows: NDArray[np.uint8], mirrored: NDArray[np.bool_]) -> None:
