@@ -118,6 +118,7 @@ TRIALS = (
     Trial(name="components, AdamW 3e-4, average 0.98", components=True, lr=3e-4, ema=0.98),
     Trial(name="components, AdamW 1e-4", components=True, lr=1e-4),
     Trial(name="random, AdamW 2e-3, batch 32", components=False, lr=2e-3, batch_size=32),
+    Trial(name="components, Muon 1e-4", components=True, optimizers=muon, lr=1e-4),
     Trial(name="random, Muon 2e-3", components=False, optimizers=muon, lr=2e-3),
 )
 
@@ -207,9 +208,7 @@ def plot(trials: dict[str, Any]) -> None:
         axes.plot(faces, psnr_db, label=f"{name}: {psnr_db[-1]:.2f} dB")
     axes.set(xlabel="faces seen", ylabel="held-out PSNR, dB")
     axes.legend(fontsize=7)
-    figure.tight_layout()
-    figure.savefig(runner.RESULTS / "recipe.svg", metadata={"Date": None})
-    pyplot.close(figure)
+    runner.save_figure("recipe", figure)
 
 
 def main() -> None:
@@ -227,6 +226,7 @@ def main() -> None:
         "num_held_out_images": dataset.num_samples("valid"),
         "faces": options.faces,
         "threads": torch.get_num_threads(),
+        "number_type": str(choose_amp(CPU, True).dtype or torch.float32),
     }
     trials = read_trials(settings)
     for trial in TRIALS:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from matplotlib import pyplot
+from matplotlib.figure import Figure
 
 from shards import write_json
 
@@ -173,6 +174,11 @@ def plot(name: str, rows: Sequence[Row]) -> Path:
         panel.axvline(1, color="0.2", linewidth=0.8)
         panel.set_title(f"{group}: speed against the best peer".lstrip(": "), fontsize=9)
         panel.tick_params(labelsize=7)
+    return save_figure(name, figure)
+
+
+def save_figure(name: str, figure: Figure) -> Path:
+    """Write `results/NAME.svg`, without its date, close the figure and return the path."""
     figure.tight_layout()
     path = RESULTS / f"{name}.svg"
     figure.savefig(path, metadata={"Date": None})

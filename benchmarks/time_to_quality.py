@@ -23,6 +23,7 @@ from typing import Any
 
 import torch
 from matplotlib import pyplot
+from matplotlib.axes import Axes
 from PIL import Image
 from torch import nn
 from torch.utils.data import DataLoader, Dataset
@@ -155,20 +156,23 @@ def measure_pca(dataset: shards.Dataset) -> dict[int, float]:
     return found
 
 
+def draw_pca(axes: Axes, pca: dict[int, float], *, at: float) -> None:
+    """Draw PCA's quality as grey lines with their names at a time."""
+    for size, decibels in pca.items():
+        axes.axhline(decibels, color="0.6", linewidth=0.8)
+        axes.annotate(f"PCA of {size}", (at, decibels), fontsize=7, va="bottom")
+
+
 def plot(curves: dict[str, Curve], pca: dict[int, float]) -> None:
     """Draw results/time_to_quality.svg."""
     figure, axes = pyplot.subplots(figsize=(8, 5))
     for name, curve in curves.items():
         seconds, decibels = zip(*curve, strict=True)
         axes.plot(seconds, decibels, marker=".", label=f"{name}: {decibels[-1]:.2f} dB")
-    for size, decibels in pca.items():
-        axes.axhline(decibels, color="0.6", linewidth=0.8)
-        axes.annotate(f"PCA of {size}", (1, decibels), fontsize=7, va="bottom")
+    draw_pca(axes, pca, at=1)
     axes.set(xlabel="seconds", ylabel="held-out PSNR, dB", xscale="log")
     axes.legend(fontsize=8)
-    figure.tight_layout()
-    figure.savefig(runner.RESULTS / "time_to_quality.svg", metadata={"Date": None})
-    pyplot.close(figure)
+    runner.save_figure("time_to_quality", figure)
 
 
 def main() -> None:
