@@ -45,7 +45,8 @@ _SIGNAL_EXIT = 128
 @click.option(
     "--sync-batchnorm/--no-sync-batchnorm",
     default=None,
-    help="Take BatchNorm's statistics over all processes (default: each over its own faces).",
+    help="With --init random or WEIGHTS: take BatchNorm's statistics over all processes (default: "
+    "each over its own faces).",
 )
 @click.option(
     "--lr",

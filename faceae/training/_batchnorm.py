@@ -1,12 +1,15 @@
-"""BatchNorm over the faces of all processes.
+"""BatchNorm by other statistics than those of a process's batch.
 
 Shapes: N faces, C channels, H and W pixels.
 """
+
+from collections.abc import Callable
 
 import torch
 import torch.distributed as dist
 from torch import nn
 from torch.distributed.nn.functional import all_reduce
+from torch.nn import functional
 
 
 def synchronise_batchnorm(model: nn.Module, device: torch.device) -> None:
@@ -15,15 +18,42 @@ def synchronise_batchnorm(model: nn.Module, device: torch.device) -> None:
     On CUDA by torch's SyncBatchNorm, which has no CPU version; on the CPU by the same sums in plain
     torch. Names and values of weights and buffers stay.
     """
+    if device.type == "cuda":
+        _replace_batchnorm(model, nn.SyncBatchNorm.convert_sync_batchnorm)
+    else:
+        _replace_batchnorm(model, lambda norm: _copy_into(_SyncedBatchNorm2d, norm))
+
+
+def keep_statistics(model: nn.Module) -> None:
+    """Let the BatchNorm layers inside `model` compute with the statistics they have, in training
+    as in evaluation.
+
+    Their weights and biases still learn. Names and values of weights and buffers stay.
+    """
+    _replace_batchnorm(model, lambda norm: _copy_into(_FixedBatchNorm2d, norm))
+
+
+def _replace_batchnorm(model: nn.Module, convert: Callable[[nn.BatchNorm2d], nn.Module]) -> None:
     for name, child in model.named_children():
-        if not isinstance(child, nn.BatchNorm2d):
-            synchronise_batchnorm(child, device)
-        elif device.type == "cuda":
-            setattr(model, name, nn.SyncBatchNorm.convert_sync_batchnorm(child))  # type: ignore[no-untyped-call]
+        if isinstance(child, nn.BatchNorm2d):
+            setattr(model, name, convert(child))
         else:
-            synced = _SyncedBatchNorm2d(child.num_features, eps=child.eps, momentum=child.momentum)
-            synced.load_state_dict(child.state_dict())
-            setattr(model, name, synced)
+            _replace_batchnorm(child, convert)
+
+
+def _copy_into(kind: type[nn.BatchNorm2d], norm: nn.BatchNorm2d) -> nn.BatchNorm2d:
+    copy = kind(norm.num_features, eps=norm.eps, momentum=norm.momentum)
+    copy.load_state_dict(norm.state_dict())
+    return copy
+
+
+class _FixedBatchNorm2d(nn.BatchNorm2d):
+    """BatchNorm2d that never looks at a batch."""
+
+    def forward(self, x_NCHW: torch.Tensor) -> torch.Tensor:
+        return functional.batch_norm(
+            x_NCHW, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps
+        )
 
 
 class _SyncedBatchNorm2d(nn.BatchNorm2d):

@@ -50,9 +50,10 @@ class TrainConfig:
     """Faces a step, over all processes."""
     accumulate: int = 1
     """Parts a process computes its share of a batch in, one after another, to need less memory.
-    BatchNorm then takes its statistics over each part."""
+    BatchNorm then takes its statistics over each part (from components: keeps them)."""
     sync_batchnorm: bool = False
-    """Take BatchNorm's statistics over the faces of all processes, not each over its own."""
+    """Take BatchNorm's statistics over the faces of all processes, not each over its own. Not for
+    first weights from components, whose statistics stay as they are."""
     lr: float | None = None
     """Peak learning rate; None: 0.002 for random first weights, 0.0002 for others, which a higher
     one would undo."""
@@ -113,6 +114,11 @@ class TrainConfig:
             raise FaceaeError(f"--lr must be a positive number, got {self.peak_lr:g}")
         if self.clip_norm is not None and not self.clip_norm > 0:
             raise FaceaeError(f"--clip-norm must be a positive number, got {self.clip_norm:g}")
+        if self.sync_batchnorm and self.init == "components":
+            raise FaceaeError(
+                "--sync-batchnorm is for --init random or WEIGHTS: from components BatchNorm keeps "
+                "its first statistics in all processes"
+            )
         if self.cuda_graph and (self.compile or self.accumulate > 1):
             # A replay overwrites the gradients of the one before.
             raise FaceaeError("--cuda-graph goes with neither --compile nor --accumulate")

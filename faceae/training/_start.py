@@ -10,6 +10,7 @@ import torch
 
 from faceae.data import LoaderConfig, make_loader
 from faceae.device import count_decode_threads
+from faceae.errors import FaceaeError
 from faceae.model import load_initial_weights, start_from_components
 from shards import Location, open_dataset
 
@@ -31,7 +32,7 @@ def start_learner(session: Session, data: Location) -> None:
 
     Raises:
         FaceaeError, shards.ShardsError: the dataset or the file of weights cannot be read, or the
-            weights are those of another architecture.
+            weights are those of another architecture, or there are no components.
     """
     init, ranks, model = session.run.config.init, session.ranks, session.learner.model
     if init == "components":
@@ -62,12 +63,10 @@ def _start_from_components(session: Session, data: Location) -> None:
             learner.model, faces(), noise_variance=noise_variance(run.config)
         )
     if count == 0:
-        log.warning(
-            "starting from random weights: the faces do not differ, or --width %d is too narrow "
-            "for their principal components",
-            run.model.width,
+        raise FaceaeError(
+            "there are no principal components to start from: the faces do not differ, or --width "
+            f"{run.model.width} is too narrow; add --init random, and another --width or faces"
         )
-        return
     log.info(
         "starting from %d principal components of %d faces",
         count,

@@ -14,7 +14,7 @@ from torch.amp.grad_scaler import GradScaler
 
 from faceae.model import FaceAutoEncoder, ModelConfig, to_float
 
-from ._batchnorm import synchronise_batchnorm
+from ._batchnorm import keep_statistics, synchronise_batchnorm
 from ._config import TrainConfig
 from ._objective import Losses, make_objective
 from ._ranks import Ranks
@@ -67,7 +67,10 @@ def make_learner(
     What `check_speed_options` refuses must have been refused. All processes must call it.
     """
     model = FaceAutoEncoder(model_config)
-    if config.sync_batchnorm and ranks.world_size > 1:
+    if config.init == "components":
+        # The first weights come with exact ones; those of a batch are noise beside them.
+        keep_statistics(model)
+    elif config.sync_batchnorm and ranks.world_size > 1:
         synchronise_batchnorm(model, device)
     model.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     joined = ranks.join(make_objective(model.train(), config), device)

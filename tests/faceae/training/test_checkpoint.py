@@ -36,7 +36,7 @@ def small_learner(
     config: ModelConfig = SMALL, amp_dtype: torch.dtype | None = None, seed: int = 0
 ) -> Learner:
     torch.manual_seed(seed)
-    options = TrainConfig(data=Path("data"), run=Path("run"), lr=1e-3)
+    options = TrainConfig(data=Path("data"), run=Path("run"), init="random", lr=1e-3)
     return make_learner(
         config, options, device=CPU, amp_dtype=amp_dtype, total_steps=20, ranks=Ranks()
     )

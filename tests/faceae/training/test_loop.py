@@ -311,11 +311,10 @@ def test_components_of_the_faces_are_a_better_start(
     assert "starting from 23 principal components of 24 faces" in caplog.text
 
 
-def test_a_start_that_is_random_after_all_is_told(
-    config: TrainConfig, caplog: pytest.LogCaptureFixture
-) -> None:
-    train(replace(config, init="components", width=1))
-    assert "starting from random weights: the faces do not differ, or --width 1" in caplog.text
+def test_faces_without_components_are_an_error(config: TrainConfig) -> None:
+    with pytest.raises(FaceaeError, match=r"no principal components .* --width 1 .*--init random"):
+        train(replace(config, init="components", width=1))
+    assert not config.run.exists()
 
 
 class CountAtSteps(Observer):

@@ -254,6 +254,11 @@ def test_options_out_of_range(config: TrainConfig, name: str, value: float, mess
         replace(config, **{name: value})
 
 
+def test_components_have_no_statistics_to_synchronise(config: TrainConfig) -> None:
+    with pytest.raises(FaceaeError, match="--sync-batchnorm is for --init random or WEIGHTS"):
+        replace(config, sync_batchnorm=True, init="components")
+
+
 @pytest.mark.parametrize(
     ("batch_size", "world_size", "message"),
     [

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 import torch
 
-from faceae.model import ModelConfig, to_float, weights_hash
+from faceae.model import ModelConfig, start_from_components, to_float, weights_hash
 from faceae.training import TrainConfig
 from faceae.training._ranks import Ranks
 from faceae.training._step import Learner, learning_rate, make_learner, train_step
@@ -18,7 +18,8 @@ def small_learner(
 ) -> Learner:
     torch.manual_seed(0)
     model_config = ModelConfig(image_size=32, latent_size=16, width=8)
-    config = TrainConfig(data=Path("data"), run=Path("run"), lr=4e-3, **options)
+    options = {"init": "random", "lr": 4e-3} | options
+    config = TrainConfig(data=Path("data"), run=Path("run"), **options)
     return make_learner(
         model_config,
         config,
@@ -137,6 +138,32 @@ def test_long_gradients_are_shortened_to_the_clip_norm(amp_dtype: torch.dtype | 
     assert torch.cosine_similarity(free, clipped, 0).item() == pytest.approx(1, abs=1e-3)
     untouched = gradients_of_a_step(small_learner(clip_norm=free.norm().item() * 4), images)
     torch.testing.assert_close(untouched, free)
+
+
+@pytest.mark.parametrize("amp_dtype", [None, torch.bfloat16])
+def test_from_components_batchnorm_keeps_its_statistics(amp_dtype: torch.dtype | None) -> None:
+    """A step then sees what evaluation sees, whatever else is in the batch."""
+    learner, images = small_learner(amp_dtype, init="components"), smooth_images()
+    start_from_components(learner.model, [images])
+    before = {name: tensor.clone() for name, tensor in learner.model.state_dict().items()}
+    x_NCHW = to_float(images)
+    expected = (learner.model.eval()(x_NCHW) - x_NCHW).square().mean().item()
+    learner.model.train()
+    loss = train_step(learner, 0, images).loss.item()
+    assert loss == pytest.approx(expected, rel=1e-5 if amp_dtype is None else 2e-2)
+    after = learner.model.state_dict()
+    for name, tensor in before.items():
+        is_statistic = "running" in name or name.endswith("num_batches_tracked")
+        assert torch.equal(after[name], tensor) == is_statistic, name
+
+
+def test_parts_add_up_to_the_batch_from_components() -> None:
+    images, gradients = smooth_images(8), []
+    for accumulate in (1, 4):
+        learner = small_learner(init="components", accumulate=accumulate)
+        start_from_components(learner.model, [images])
+        gradients.append(gradients_of_a_step(learner, images))
+    torch.testing.assert_close(gradients[1], gradients[0], rtol=1e-3, atol=1e-6)
 
 
 def test_parts_add_up_to_the_batch_where_each_has_its_statistics() -> None:
