@@ -18,9 +18,6 @@ from benchmarks import runner
 from benchmarks.time_to_quality import draw_pca, measure_pca
 from faceae.training import psnr_db, read_history, read_run
 
-Curve = list[tuple[float, float]]
-"""Seconds and decibels, a point an epoch."""
-
 
 def read_curves(folder: Path) -> tuple[str, dict[str, Any]]:
     """Return a run's name and what is kept of it."""
