@@ -79,10 +79,22 @@ def sgd(model: nn.Module, lr: float) -> Optimizers:
     return [torch.optim.SGD(model.parameters(), lr=lr, momentum=0.9)]
 
 
+_FEWEST_LATENT_WEIGHTS = 2**22
+"""Of the default model's convolutions to and from the latents; all others have fewer."""
+
+
 def muon(model: nn.Module, lr: float) -> Optimizers:
-    """Muon for the convolutions, AdamW for the rest."""
-    matrices = [weight for weight in model.parameters() if weight.dim() == 4]
-    rest = [weight for weight in model.parameters() if weight.dim() != 4]
+    """Muon for the convolutions between maps, AdamW for the rest.
+
+    Making the two orthogonal that lead to and from the latents would take longer than the step.
+    """
+    matrices = [
+        weight
+        for weight in model.parameters()
+        if weight.dim() == 4 and weight.numel() < _FEWEST_LATENT_WEIGHTS
+    ]
+    chosen = {id(weight) for weight in matrices}
+    rest = [weight for weight in model.parameters() if id(weight) not in chosen]
     return [Muon(matrices, lr), torch.optim.AdamW(rest, lr=lr)]
 
 
