@@ -89,7 +89,22 @@ def test_npy_is_128_bytes_and_the_pixels(picture: Picture, encode: Encode) -> No
     assert check_stored(encoded.data, "npy") == (16, 16)
 
 
-@pytest.mark.parametrize("damage", [lambda d: d[:-1], lambda d: d + b"x", lambda d: b"x" + d])
+def overwrite(old: bytes, new: bytes) -> Callable[[bytes], bytes]:
+    assert len(old) == len(new)
+    return lambda data: data.replace(old, new, 1)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda d: d[:-1],
+        lambda d: d + b"x",
+        lambda d: b"x" + d,
+        lambda d: d[:20] + b"\xff" * 50 + d[70:],
+        overwrite(b"(16, 16, 3)", b"(9**9, 9,3)"),
+        overwrite(b"(16, 16, 3), }", b"(9999999999999"),
+    ],
+)
 def test_damaged_npy_is_found(
     picture: Picture, encode: Encode, damage: Callable[[bytes], bytes]
 ) -> None:
