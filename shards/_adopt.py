@@ -9,24 +9,21 @@ from pathlib import Path
 from typing import Any
 
 from ._atomic import atomic_path
-from ._config import count_cpus
-from ._decode import ImageRefused
 from ._errors import ShardsError
-from ._images import check_stored
-from ._manifest import (
+from ._foreign import find_foreign_problem
+from ._format import (
     ADOPTED,
     MANIFEST_NAME,
     PROGRESS_NAME,
     REJECTED_NAME,
     SPLITS,
-    Dataset,
     ShardInfo,
     hash_file,
     hash_json,
-    write_manifest,
 )
+from ._manifest import Dataset, write_manifest
 from ._open import open_dataset
-from ._pool import Tick, run_tasks
+from ._pool import Tick, count_cpus, run_tasks
 from ._source_files import LocalFiles
 from ._sources import escape
 from ._storage import LocalFolder
@@ -84,26 +81,6 @@ def adopt(
     shards = {split: [by_name[name].shard for name in tars] for split, tars in names.items()}
     write_manifest(LocalFolder(path), _describe(path, shards, by_name[tasks[0]].first_json), shards)
     return open_dataset(path)
-
-
-def find_foreign_problem(members: list[Member]) -> str | None:
-    """Say why loaders cannot rely on a sample that another tool wrote; None where they can."""
-    names = [member.info.name for member in members]
-    extensions = [member.extension for member in members]
-    if any("/" in name for name in names):
-        return "its members lie in a folder of the tar"
-    if len(set(extensions)) < len(extensions):
-        return "its key is there twice"
-    if "jpg" not in extensions:
-        dotted = next((name for name in names if name.endswith(".jpg")), None)
-        if dotted is not None:
-            return f"{dotted} has dots in its key, which readers end at the first"
-        return f"it has no jpg, only {', '.join(extensions)}"
-    try:
-        check_stored(members[extensions.index("jpg")].data, "jpg")
-    except ImageRefused as refusal:
-        return str(refusal)
-    return None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from ._decode import ImageRefused, is_html
 from ._errors import ShardsError
-from ._manifest import SPLITS, hash_json
+from ._format import SPLITS, hash_json
 from ._names import Names
 from ._remote import Location, is_url, name_of
 from ._source_files import open_beside

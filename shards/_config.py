@@ -1,16 +1,14 @@
 """What a pack is asked for, and what it did."""
 
 import math
-import os
 from dataclasses import dataclass
 from typing import Literal
 
 from ._errors import ShardsError
-from ._manifest import Encoding
+from ._format import MIN_SIDE, Encoding
+from ._pool import count_cpus
 from ._remote import Location
 
-MIN_SIDE = 16
-"""Pixels; a smaller picture shows no face."""
 ALWAYS_REFUSABLE = 10
 """Images that a pack may refuse whatever their fraction: a hundred holiday photos with two bad
 ones are no broken source."""
@@ -21,11 +19,6 @@ _MIN_SHARDS = 32
 
 OnError = Literal["reject", "stop"]
 Executor = Literal["local", "ray"]
-
-
-def count_cpus() -> int:
-    """Return the number of cores, as the default number of processes."""
-    return os.cpu_count() or 1
 
 
 def choose_samples_per_shard(num_images: int) -> int:

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from ._atomic import atomic_path, write_json
 from ._cache_folder import CacheEntry
 from ._errors import ShardsError
-from ._manifest import MANIFEST_NAME, REJECTED_NAME, Dataset, hash_file
+from ._format import MANIFEST_NAME, REJECTED_NAME, hash_file
+from ._manifest import Dataset
 from ._storage import LocalFolder, RemotePrefix
 
 OnDownload = Callable[[int, int], None]

@@ -9,7 +9,8 @@ from typing import Any, NoReturn
 
 from ._duplicates import count_repeats
 from ._errors import ShardsError
-from ._manifest import REJECTED_NAME, SPLITS, ShardInfo, hash_json, write_manifest
+from ._format import REJECTED_NAME, SPLITS, ShardInfo, hash_json
+from ._manifest import write_manifest
 from ._plan import Plan, ShardSlot
 from ._progress import DUPLICATE, Progress, ShardRecord
 from ._storage import Storage

@@ -14,7 +14,7 @@ from PIL import Image
 
 from ._decode import ImageRefused, check_plain_jpeg, decode
 from ._errors import ShardsError
-from ._manifest import Encoding
+from ._format import Encoding
 
 NPY_HEADER_BYTES = 128
 """Before the pixels of every npy sample, so that a reader can skip them without parsing."""

@@ -10,7 +10,8 @@ import simplejpeg
 from ._config import Executor, PackSummary, choose_samples_per_shard
 from ._errors import ShardsError
 from ._finish import read_records, write_rejected
-from ._manifest import MANIFEST_NAME, SPLITS, hash_json, write_manifest
+from ._format import MANIFEST_NAME, SPLITS, hash_json
+from ._manifest import write_manifest
 from ._pack import OnProgress, accept_finished, check_out, publish_meanwhile, summarize
 from ._plan import ShardSlot, cut_split
 from ._pool import Tick

@@ -5,49 +5,27 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from ._atomic import format_json
 from ._cache_folder import find_cache
 from ._errors import ShardsError
+from ._format import (
+    ADOPTED,
+    FORMAT_NAME,
+    FORMAT_VERSION,
+    MANIFEST_NAME,
+    PLAN_NAME,
+    Encoding,
+    ShardInfo,
+    hash_json,
+)
 from ._remote import Location
 from ._storage import Storage, open_storage
-
-Encoding = Literal["jpg", "npy"]
-
-MANIFEST_NAME = "dataset.json"
-REJECTED_NAME = "rejected.jsonl"
-PROGRESS_NAME = ".progress"
-PLAN_NAME = f"{PROGRESS_NAME}/plan.json"
-"""What an unfinished pack follows."""
-FORMAT_NAME = "faceae-shards"
-FORMAT_VERSION = 1
-SPLITS = ("train", "valid", "test")
-ADOPTED = "adopted"
-"""Kind of the source of a dataset whose tars another tool wrote."""
 
 _REMEDY = "delete the dataset and pack it again"
 _ADOPTED_REMEDY = "get the tars again, delete dataset.json and `faceae adopt` them anew"
 _INDEX_REMEDY = "`faceae verify --reindex` builds it anew"
-
-
-@dataclass(frozen=True, kw_only=True)
-class ShardInfo:
-    """One tar and the index beside it, as they were written."""
-
-    name: str
-    """Path of the tar inside the dataset, e.g. `train/train-000000.tar`."""
-    num_samples: int
-    num_bytes: int
-    """Size of the tar."""
-    sha256: str
-    index_num_bytes: int
-    index_sha256: str
-
-    @property
-    def index_name(self) -> str:
-        """Path of the index inside the dataset."""
-        return self.name.removesuffix(".tar") + ".idx"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,12 +118,6 @@ def write_manifest(
         part.write_bytes(format_json({**manifest, "hash": hash_json(manifest)}))
 
 
-def hash_json(obj: Any) -> str:
-    """Return the sha256 of an object's canonical JSON text."""
-    text = json.dumps(obj, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return hashlib.sha256(text.encode("utf-8")).hexdigest()
-
-
 def find_cheap_problem(storage: Storage, shard: ShardInfo, remedy: str = _REMEDY) -> str | None:
     """Say which file of a shard is missing or of another size, or has a stale index; else None.
 
@@ -165,12 +137,6 @@ def find_cheap_problem(storage: Storage, shard: ShardInfo, remedy: str = _REMEDY
         file = storage.locate(shard.index_name)
         return f"{file} is not the index that was packed; {_INDEX_REMEDY}"
     return None
-
-
-def hash_file(path: Path) -> str:
-    """Return the sha256 of a file's content."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _read_manifest(storage: Storage) -> dict[str, Any]:

@@ -12,12 +12,8 @@ from typing import Any
 from ._config import PackConfig, PackSummary
 from ._errors import ShardsError
 from ._finish import finish, read_records, stop
-from ._manifest import (
-    MANIFEST_NAME,
-    PROGRESS_NAME,
-    REJECTED_NAME,
-    read_dataset,
-)
+from ._format import MANIFEST_NAME, PROGRESS_NAME, REJECTED_NAME
+from ._manifest import read_dataset
 from ._open import check_shards
 from ._plan import Plan, ShardSlot, make_plan
 from ._pool import run_tasks, warm_up

@@ -18,8 +18,8 @@ from ._celeba import Annotations, describe_shortfall, find_annotations
 from ._config import PackConfig, choose_samples_per_shard
 from ._duplicates import find_duplicates
 from ._errors import ShardsError
+from ._format import SPLITS
 from ._listing import list_source
-from ._manifest import SPLITS
 from ._remote import name_of
 from ._sources import Entries, Entry, Source, escape
 from ._split import split_entries

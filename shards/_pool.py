@@ -34,6 +34,11 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 
+def count_cpus() -> int:
+    """Return the number of cores, as the default number of processes."""
+    return os.cpu_count() or 1
+
+
 class Worker(Protocol[T_contra, R_co]):
     """Does tasks, one after another; picklable before its first, copied into each process."""
 

@@ -9,7 +9,8 @@ from typing import Any
 
 from ._atomic import format_json
 from ._errors import ShardsError
-from ._manifest import PLAN_NAME, PROGRESS_NAME, ShardInfo, find_cheap_problem
+from ._format import PLAN_NAME, PROGRESS_NAME, ShardInfo
+from ._manifest import find_cheap_problem
 from ._storage import Storage
 
 DUPLICATE = "duplicate"

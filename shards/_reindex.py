@@ -4,7 +4,8 @@ import hashlib
 import tarfile
 
 from ._errors import ShardsError
-from ._manifest import ShardInfo, hash_file, read_dataset
+from ._format import ShardInfo, hash_file
+from ._manifest import read_dataset
 from ._remote import Location
 from ._storage import Storage, open_storage
 from ._tar import format_index, format_line, group_members

@@ -7,7 +7,7 @@ from collections.abc import Hashable, Sequence
 import numpy as np
 
 from ._celeba import Annotations
-from ._manifest import SPLITS
+from ._format import SPLITS
 from ._sources import Source
 
 

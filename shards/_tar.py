@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from ._atomic import discard_on_error
-from ._manifest import ShardInfo
+from ._format import ShardInfo
 from ._storage import Storage
 
 KEY_DIGITS = 9

@@ -8,20 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from ._adopt import find_foreign_problem
-from ._config import count_cpus
 from ._decode import ImageRefused
+from ._foreign import find_foreign_problem
+from ._format import MANIFEST_NAME, REJECTED_NAME, Encoding, ShardInfo, hash_file
 from ._images import check_stored
-from ._manifest import (
-    MANIFEST_NAME,
-    REJECTED_NAME,
-    Dataset,
-    Encoding,
-    ShardInfo,
-    hash_file,
-    read_dataset,
-)
-from ._pool import Tick, run_tasks
+from ._manifest import Dataset, read_dataset
+from ._pool import Tick, count_cpus, run_tasks
 from ._remote import Location
 from ._storage import Storage, open_storage
 from ._tar import KEY_DIGITS, Member, format_index, format_line, group_members

@@ -8,8 +8,8 @@ from typing import Any
 
 from ._decode import ImageRefused
 from ._duplicates import digest
+from ._format import Encoding
 from ._images import EncodedImage, encode_for_shard
-from ._manifest import Encoding
 from ._plan import PlannedImage, ShardTask
 from ._pool import Tick
 from ._prefetch import read_ahead

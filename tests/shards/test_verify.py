@@ -10,7 +10,7 @@ import pytest
 
 import shards
 from shards import PackConfig, ShardsError, open_dataset, pack, reindex, verify
-from shards._manifest import hash_file, hash_json
+from shards._format import hash_file, hash_json
 from shards._tar import read_members
 
 Configure = Callable[..., PackConfig]

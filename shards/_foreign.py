@@ -1,0 +1,25 @@
+"""What a sample written by another tool must be for loaders to rely on it."""
+
+from ._decode import ImageRefused
+from ._images import check_stored
+from ._tar import Member
+
+
+def find_foreign_problem(members: list[Member]) -> str | None:
+    """Say why loaders cannot rely on a sample that another tool wrote; None where they can."""
+    names = [member.info.name for member in members]
+    extensions = [member.extension for member in members]
+    if any("/" in name for name in names):
+        return "its members lie in a folder of the tar"
+    if len(set(extensions)) < len(extensions):
+        return "its key is there twice"
+    if "jpg" not in extensions:
+        dotted = next((name for name in names if name.endswith(".jpg")), None)
+        if dotted is not None:
+            return f"{dotted} has dots in its key, which readers end at the first"
+        return f"it has no jpg, only {', '.join(extensions)}"
+    try:
+        check_stored(members[extensions.index("jpg")].data, "jpg")
+    except ImageRefused as refusal:
+        return str(refusal)
+    return None
