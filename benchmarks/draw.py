@@ -16,7 +16,9 @@ import torch
 
 from benchmarks import runner
 from benchmarks.models import make_model
-from export import (
+from faceae.latent import LatentMoments, Sampler, latent_noise
+from faceae.pictures import encode_picture, save_folder
+from faceae_export import (
     ExportSource,
     FaceMaker,
     Session,
@@ -25,9 +27,7 @@ from export import (
     generate_faces,
     open_session,
 )
-from faceae.latent import LatentMoments, Sampler, latent_noise
-from faceae.pictures import encode_picture, save_folder
-from shards import MadeConfig, pack_made
+from faceae_shards import MadeConfig, pack_made
 
 NUMBERS = range(2048)
 CPU = torch.device("cpu")

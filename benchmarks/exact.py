@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 
 from benchmarks import runner
 from benchmarks.models import make_model, make_sampler
-from export import ExportSource, Precision, export_model, open_model, open_session
 from faceae.latent import LatentDistribution, Sampler, latent_noise
 from faceae.model import FaceAutoEncoder, ModelConfig, load_model
 from faceae.training import read_run
+from faceae_export import ExportSource, Precision, export_model, open_model, open_session
 
 CPU = torch.device("cpu")
 NUM_FACES = 1000

@@ -28,12 +28,12 @@ from torch import nn
 from benchmarks import ceilings, runner
 from benchmarks.exact import Decode, largest_errors
 from benchmarks.models import make_model, make_sampler
-from export import ExportSource, export_model, open_model, open_session
-from export._onnx import OnnxSession
-from export._session import MICRO_BATCH
-from export._torchscript import open_torchscript
 from faceae.latent import latent_noise
 from faceae.model import FaceAutoEncoder, ModelConfig
+from faceae_export import ExportSource, export_model, open_model, open_session
+from faceae_export._onnx import OnnxSession
+from faceae_export._session import MICRO_BATCH
+from faceae_export._torchscript import open_torchscript
 
 try:
     import openvino

@@ -21,7 +21,7 @@ from typing import Any
 
 import torch
 
-import shards
+import faceae_shards
 from benchmarks import isolated, packers, runner
 from benchmarks.packers import NUM_WORKERS
 from benchmarks.peer_loaders import (
@@ -38,7 +38,7 @@ from faceae.data import LoaderConfig, make_loader
 from faceae.synthetic import SynthConfig, write_dataset
 
 
-def _ours(kind: Any, dataset: shards.Dataset, cache: Any = "none") -> Callable[[], int]:
+def _ours(kind: Any, dataset: faceae_shards.Dataset, cache: Any = "none") -> Callable[[], int]:
     config = LoaderConfig(
         split="train", batch_size=BATCH_SIZE, image_size=IMAGE_SIZE, training=True
     )
@@ -81,10 +81,12 @@ HAS_FFCV = importlib.util.find_spec("ffcv") is not None
 log = logging.getLogger(__name__)
 
 
-def pack_faces(source: Path, out: Path, **options: Any) -> shards.Dataset:
+def pack_faces(source: Path, out: Path, **options: Any) -> faceae_shards.Dataset:
     """Pack all of a source to train on."""
-    shards.pack(shards.PackConfig(source=source, out=out, split=(1.0, 0.0, 0.0), **options))
-    return shards.open_dataset(out)
+    faceae_shards.pack(
+        faceae_shards.PackConfig(source=source, out=out, split=(1.0, 0.0, 0.0), **options)
+    )
+    return faceae_shards.open_dataset(out)
 
 
 def contenders(folder: Path, count: int) -> list[runner.Contender]:

@@ -12,12 +12,12 @@ def prepare_epoch(dataset: str, cache: Any) -> Callable[[], int]:
     """Open the loader as `faceae train` does; the work is one epoch."""
     import torch
 
-    import shards
+    import faceae_shards
     from faceae.data import LoaderConfig, make_loader
 
     config = LoaderConfig(
         split="train", batch_size=BATCH_SIZE, image_size=IMAGE_SIZE, training=True
     )
-    opened = shards.open_dataset(Path(dataset))
+    opened = faceae_shards.open_dataset(Path(dataset))
     loader = make_loader("auto", opened, config, torch.device("cpu"), cache)
     return lambda: sum(len(batch.images) for batch in loader)

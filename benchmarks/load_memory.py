@@ -24,14 +24,14 @@ CACHES = ("none", "ram")
 
 def pack_many(faces: list[Path], folder: Path, count: int) -> Path:
     """Pack `count` names of the faces."""
-    import shards
+    import faceae_shards
 
     names = folder / f"names-{count}"
     names.mkdir()
     for number in range(count):
         os.link(faces[number % len(faces)], names / f"{number:06}.jpg")
     out = folder / f"packed-{count}"
-    shards.pack(shards.PackConfig(source=names, out=out, split=(1.0, 0.0, 0.0)))
+    faceae_shards.pack(faceae_shards.PackConfig(source=names, out=out, split=(1.0, 0.0, 0.0)))
     return out
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from matplotlib import pyplot
 
-import shards
+import faceae_shards
 from benchmarks import runner
 from benchmarks.time_to_quality import draw_pca, measure_pca
 from faceae.training import psnr_db, read_history, read_run
@@ -59,7 +59,7 @@ def main() -> None:
     parser.add_argument("data", type=Path, help="the dataset the runs were trained on")
     parser.add_argument("runs", type=Path, nargs="+", metavar="RUN")
     options = parser.parse_args()
-    dataset = shards.open_dataset(options.data)
+    dataset = faceae_shards.open_dataset(options.data)
     pca = measure_pca(dataset)
     runs = dict(read_curves(folder) for folder in options.runs)
     settings = {

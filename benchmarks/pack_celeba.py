@@ -20,7 +20,7 @@ from typing import Any
 
 from benchmarks import isolated, packers, runner
 from benchmarks.pack import draw
-from shards import verify
+from faceae_shards import verify
 
 log = logging.getLogger(__name__)
 

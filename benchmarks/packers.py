@@ -26,22 +26,24 @@ Work = Callable[[], int]
 
 def prepare_faceae(listed: str, out: str, mode: str, **options: Any) -> Work:
     """`faceae shard` as the command runs it."""
-    import shards
+    import faceae_shards
 
     if mode != MODES[0]:
         options |= {"crop": CROP, "size": SIZE, "encoding": mode.split()[0]}
-    config = shards.PackConfig(source=Path(listed), out=Path(out), workers=NUM_WORKERS, **options)
-    pack = shards.pack
+    config = faceae_shards.PackConfig(
+        source=Path(listed), out=Path(out), workers=NUM_WORKERS, **options
+    )
+    pack = faceae_shards.pack
 
     return lambda: sum(pack(config).num_samples.values())
 
 
 def prepare_folder(source: str, out: str, workers: int) -> Callable[[], dict[str, Any]]:
     """`faceae shard` of a folder in CelebA's layout; the work returns what the pack came to."""
-    import shards
+    import faceae_shards
 
-    config = shards.PackConfig(source=Path(source), out=Path(out), workers=workers)
-    pack = shards.pack
+    config = faceae_shards.PackConfig(source=Path(source), out=Path(out), workers=workers)
+    pack = faceae_shards.pack
 
     def work() -> dict[str, Any]:
         summary = pack(config)

@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader, Dataset
 from torchvision.io import ImageReadMode, decode_jpeg, read_file
 from torchvision.transforms import v2
 
-import shards
+import faceae_shards
 from benchmarks.packers import NUM_WORKERS
 
 IMAGE_SIZE = 64
@@ -74,7 +74,7 @@ def open_loose(
     return lambda: sum(len(batch) for batch in loader)
 
 
-def open_webdataset(dataset: shards.Dataset) -> Callable[[], int]:
+def open_webdataset(dataset: faceae_shards.Dataset) -> Callable[[], int]:
     """The pipeline of webdataset's documentation."""
     urls = [str(path) for path in dataset.shard_paths("train")]
 

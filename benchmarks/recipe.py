@@ -24,7 +24,7 @@ from matplotlib import pyplot
 from torch import nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-import shards
+import faceae_shards
 from benchmarks import runner
 from faceae.data import Loader, LoaderConfig, make_loader
 from faceae.device import choose_amp
@@ -157,14 +157,16 @@ TRIALS = (
 )
 
 
-def open_loader(dataset: shards.Dataset, split: str, batch_size: int, *, training: bool) -> Loader:
+def open_loader(
+    dataset: faceae_shards.Dataset, split: str, batch_size: int, *, training: bool
+) -> Loader:
     """The project's loader, training faces held in memory."""
     config = LoaderConfig(split=split, batch_size=batch_size, image_size=64, training=training)
     return make_loader("auto", dataset, config, CPU, "ram" if training else "none")
 
 
 def run(
-    trial: Trial, dataset: shards.Dataset, num_faces: int, measure_every: int
+    trial: Trial, dataset: faceae_shards.Dataset, num_faces: int, measure_every: int
 ) -> dict[str, Any]:
     """Train, and return the curve and the median time of a step."""
     torch.manual_seed(0)
@@ -222,7 +224,7 @@ def _train_step(
         optimizer.zero_grad(set_to_none=True)
 
 
-def _endless(dataset: shards.Dataset, batch_size: int) -> Iterator[torch.Tensor]:
+def _endless(dataset: faceae_shards.Dataset, batch_size: int) -> Iterator[torch.Tensor]:
     loader = open_loader(dataset, "train", batch_size, training=True)
     while True:
         for batch in loader:
@@ -256,7 +258,7 @@ def main() -> None:
     options = parser.parse_args()
     logging.basicConfig(format="%(message)s")
     logging.getLogger(__name__).setLevel(logging.INFO)
-    dataset = shards.open_dataset(options.data)
+    dataset = faceae_shards.open_dataset(options.data)
     settings = {
         "num_train_images": dataset.num_samples("train"),
         "num_held_out_images": dataset.num_samples("valid"),

@@ -18,7 +18,7 @@ from typing import Any
 from matplotlib import pyplot
 from matplotlib.figure import Figure
 
-from shards import write_json
+from faceae_shards import write_json
 
 log = logging.getLogger(__name__)
 

@@ -29,14 +29,14 @@ from torch import nn
 from torch.utils.data import DataLoader, Dataset
 from torchvision.transforms import v2
 
-import shards
+import faceae_shards
 from benchmarks import runner
 from benchmarks.packers import NUM_WORKERS
 from faceae.data import Loader, LoaderConfig, make_loader
 from faceae.evaluation import fit_pca
 from faceae.model import FaceAutoEncoder, ModelConfig, start_from_components, to_float
 from faceae.training import EpochMetrics, Observer, TrainConfig, evaluate, psnr_db, train
-from shards import PackConfig, open_dataset, pack
+from faceae_shards import PackConfig, open_dataset, pack
 
 log = logging.getLogger(__name__)
 
@@ -67,13 +67,13 @@ class _Photographs(Dataset[torch.Tensor]):
             return pixels.float() / 127.5 - 1
 
 
-def open_loader(dataset: shards.Dataset, split: str) -> Loader:
+def open_loader(dataset: faceae_shards.Dataset, split: str) -> Loader:
     """Faces in stored order."""
     config = LoaderConfig(split=split, batch_size=100, image_size=IMAGE_SIZE, training=False)
     return make_loader("auto", dataset, config, CPU)
 
 
-def list_training_photographs(dataset: shards.Dataset, photos: Path) -> list[Path]:
+def list_training_photographs(dataset: faceae_shards.Dataset, photos: Path) -> list[Path]:
     """Return the photographs that the training split was packed from."""
     samples = []
     for shard in dataset.shard_paths("train"):
@@ -83,7 +83,7 @@ def list_training_photographs(dataset: shards.Dataset, photos: Path) -> list[Pat
     return [photos / sample["name"] for sample in samples]
 
 
-def train_article(dataset: shards.Dataset, photos: Path, crop: int) -> Curve:
+def train_article(dataset: faceae_shards.Dataset, photos: Path, crop: int) -> Curve:
     """Train as the article does."""
     torch.manual_seed(0)
     model = FaceAutoEncoder(ModelConfig())
@@ -117,7 +117,7 @@ def train_article(dataset: shards.Dataset, photos: Path, crop: int) -> Curve:
     return curve
 
 
-def make_start(dataset: shards.Dataset) -> tuple[float, float]:
+def make_start(dataset: faceae_shards.Dataset) -> tuple[float, float]:
     """Compute our first weights."""
     start = time.perf_counter()
     torch.manual_seed(0)
@@ -141,7 +141,7 @@ class _Epochs(Observer):
         log.info("ours: %.0f s, %.2f dB", *self.curve[-1])
 
 
-def measure_pca(dataset: shards.Dataset) -> dict[int, float]:
+def measure_pca(dataset: faceae_shards.Dataset) -> dict[int, float]:
     """Return the held-out PSNR of PCA by its number of components."""
     faces = {}
     for split in ("train", "valid"):

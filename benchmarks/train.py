@@ -17,7 +17,7 @@ from typing import Any
 import torch
 from torch import nn
 
-import shards
+import faceae_shards
 from benchmarks import runner
 from benchmarks.load import pack_faces
 from benchmarks.packers import NUM_WORKERS
@@ -98,7 +98,7 @@ def contenders(folder: Path, count: int) -> list[runner.Contender]:
     npy = pack_faces(loose, folder / "npy", size=IMAGE_SIZE, encoding="npy")
     learner = prepare_learner(folder, amp=True)
 
-    def batches(dataset: shards.Dataset, cache: Any) -> Iterator[torch.Tensor]:
+    def batches(dataset: faceae_shards.Dataset, cache: Any) -> Iterator[torch.Tensor]:
         config = LoaderConfig(
             split="train", batch_size=BATCH_SIZE, image_size=IMAGE_SIZE, training=True
         )

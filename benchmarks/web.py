@@ -24,8 +24,8 @@ from selenium import webdriver
 
 from benchmarks import runner
 from benchmarks.models import make_model
-from export import ExportReport, ExportSource, export_model, export_web
 from faceae.latent import LatentMoments, Sampler
+from faceae_export import ExportReport, ExportSource, export_model, export_web
 
 CPU = torch.device("cpu")
 BATCH_SIZES = (1, 4)

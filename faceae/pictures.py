@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from faceae.errors import FaceaeError
-from shards import ShardsError, atomic_path, decode_image, encode_jpeg, fit_image
+from faceae_shards import ShardsError, atomic_path, decode_image, encode_jpeg, fit_image
 
 PICTURE_FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG"}
 """Suffixes a picture can be written under, and the names of their formats."""

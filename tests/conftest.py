@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-import shards
+import faceae_shards
 
 NUM_PEOPLE = 12
 PICTURES_A_PERSON = 4
@@ -40,8 +40,8 @@ def face_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def _pack(source: Path, out: Path, encoding: str) -> shards.Dataset:
-    config = shards.PackConfig(
+def _pack(source: Path, out: Path, encoding: str) -> faceae_shards.Dataset:
+    config = faceae_shards.PackConfig(
         source=source,
         out=out,
         size=32,
@@ -50,18 +50,22 @@ def _pack(source: Path, out: Path, encoding: str) -> shards.Dataset:
         split=(0.5, 0.25, 0.25),
         workers=1,
     )
-    shards.pack(config)
-    return shards.open_dataset(out)
+    faceae_shards.pack(config)
+    return faceae_shards.open_dataset(out)
 
 
 @pytest.fixture(scope="session")
-def dataset_jpg(face_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> shards.Dataset:
+def dataset_jpg(
+    face_folder: Path, tmp_path_factory: pytest.TempPathFactory
+) -> faceae_shards.Dataset:
     """The pictures at 32x32 as JPEG: 24 to train on, 12 to validate, 12 to test."""
     return _pack(face_folder, tmp_path_factory.mktemp("packed") / "jpg", "jpg")
 
 
 @pytest.fixture(scope="session")
-def dataset_npy(face_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> shards.Dataset:
+def dataset_npy(
+    face_folder: Path, tmp_path_factory: pytest.TempPathFactory
+) -> faceae_shards.Dataset:
     """The pictures at 32x32 as arrays: 24 to train on, 12 to validate, 12 to test."""
     return _pack(face_folder, tmp_path_factory.mktemp("packed") / "npy", "npy")
 

@@ -11,7 +11,7 @@ import click
 
 import faceae
 from faceae.errors import FaceaeError
-from shards import ShardsError
+from faceae_shards import ShardsError
 
 __all__ = ["main", "run"]
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from shards import Location, ShardsError, parse_location
+from faceae_shards import Location, ShardsError, parse_location
 
 
 @click.command()
@@ -24,7 +24,7 @@ def command(folder: Location, workers: int | None) -> None:
             f"{folder} is no folder of this machine; copy the tars to one to adopt them"
         )
     from faceae.cli._progress import show_image_progress
-    from shards import adopt
+    from faceae_shards import adopt
 
     with show_image_progress("checking") as on_progress:
         dataset = adopt(folder, workers, on_progress)

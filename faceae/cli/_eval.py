@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal
 import click
 
 from faceae.errors import FaceaeError
-from shards import Location, parse_location
+from faceae_shards import Location, parse_location
 
 from ._outputs import check_out_file
 from ._progress import report_batches, show_image_progress
@@ -20,17 +20,10 @@ if TYPE_CHECKING:
 
     from faceae.data import Loader
     from faceae.device import DeviceName
-    from faceae.evaluation import (
-        EvalRecord,
-        PcaRecord,
-        Quality,
-        RankedFace,
-        Reconstruct,
-        Score,
-    )
+    from faceae.evaluation import EvalRecord, PcaRecord, Quality, RankedFace, Reconstruct, Score
     from faceae.model import FaceAutoEncoder
     from faceae.training import Run
-    from shards import Dataset
+    from faceae_shards import Dataset
 
 _NUM_RANKED = 8
 _FIT_SPLIT = "train"
@@ -91,7 +84,7 @@ def command(
     from faceae.device import count_decode_threads, resolve_device
     from faceae.model import load_model
     from faceae.training import read_run
-    from shards import open_dataset
+    from faceae_shards import open_dataset
 
     run = read_run(run_path)
     out = _choose_out(run, split, out)

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from export import ExportReport, FormatName, Kind
     from faceae.device import DeviceName
+    from faceae_export import ExportReport, FormatName, Kind
 
 _FORMATS = {
     "onnx": "For ONNX Runtime and everything else that reads ONNX: .onnx.",
@@ -93,8 +93,8 @@ for _name, _purpose in _FORMATS.items():
 )
 def _web(run_path: Path, out: Path, **options: Any) -> None:
     """A page that draws new faces in the visitor's browser: a new folder for any web server."""
-    from export import export_web
     from faceae.training import read_run
+    from faceae_export import export_web
 
     from ._outputs import check_parent
     from ._runs import load_source
@@ -117,9 +117,9 @@ def _export(
     device: "DeviceName",
     options: dict[str, Any],
 ) -> None:
-    from export import export_model
     from faceae.device import resolve_device
     from faceae.training import read_run
+    from faceae_export import export_model
 
     from ._outputs import check_out_file, check_parent
     from ._runs import latents_path, load_source

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
-from shards import Location, parse_location
+from faceae_shards import Location, parse_location
 
 from ._remote import fetch_dataset
 
@@ -50,7 +50,7 @@ def command(
     from faceae.latent import measure_latents
     from faceae.model import load_model, weights_hash
     from faceae.training import read_run
-    from shards import open_dataset
+    from faceae_shards import open_dataset
 
     from ._progress import report_batches, show_image_progress
     from ._runs import latents_path

@@ -18,7 +18,7 @@ from faceae.pictures import (
     save_folder,
     save_grid,
 )
-from shards import Location, parse_location
+from faceae_shards import Location, parse_location
 
 from ._generators import open_chosen
 from ._outputs import check_parent
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from export import EngineName, Session
     from faceae.device import DeviceName
+    from faceae_export import EngineName, Session
 
 Form = Literal["grid", "array", "folder", "shards"]
 
@@ -158,8 +158,8 @@ def command(
     Face number i of a seed is the same face however many are drawn at a time, in whatever form and
     from whichever export of the run; in one engine it is the same to the last bit.
     """
-    from export import generate_faces
     from faceae.device import use_threads
+    from faceae_export import generate_faces
 
     if start + count > _LIMIT:
         raise click.UsageError(f"--start {start} and -n {count} lead beyond number 2^63.")
@@ -233,7 +233,7 @@ def _write(
     count: int,
     suffix: str,
 ) -> None:
-    from export import encode_faces
+    from faceae_export import encode_faces
 
     from ._progress import show_image_progress
 

@@ -4,8 +4,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from export import FaceMaker, describe_faces
-from shards import Location, MadeConfig, pack_made
+from faceae_export import FaceMaker, describe_faces
+from faceae_shards import Location, MadeConfig, pack_made
 
 from ._generators import open_on_one_core
 from ._progress import show_image_progress
@@ -13,7 +13,7 @@ from ._progress import show_image_progress
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from export import EngineName, Session
+    from faceae_export import EngineName, Session
 
 
 def write_shards(

@@ -8,8 +8,8 @@ import click
 from faceae.errors import FaceaeError
 
 if TYPE_CHECKING:
-    from export import EngineName, ExportSource, Session
     from faceae.device import DeviceName
+    from faceae_export import EngineName, ExportSource, Session
 
 
 def open_chosen(
@@ -19,8 +19,8 @@ def open_chosen(
 
     Returns the session and the engine to ask for to get the same again.
     """
-    from export import open_fastest
     from faceae.device import resolve_device
+    from faceae_export import open_fastest
 
     if engine != "auto":
         return open_generator(model, device, engine), engine
@@ -39,8 +39,8 @@ def open_generator(model: Path, device: "DeviceName", engine: "EngineName | None
     Raises:
         FaceaeError: nothing of the kind is at `model`, or it cannot be opened like that.
     """
-    from export import open_model, open_session
     from faceae.device import resolve_device
+    from faceae_export import open_model, open_session
 
     on_device = resolve_device(device)
     found = _load(model)

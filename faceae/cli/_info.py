@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from shards import Dataset, Location, inspect_dataset, parse_location
+from faceae_shards import Dataset, Location, inspect_dataset, parse_location
 
 
 @click.command()

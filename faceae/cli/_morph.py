@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     import torch
     from numpy.typing import NDArray
 
-    from export import ExportSource, Session
     from faceae.device import DeviceName
     from faceae.model import FaceAutoEncoder
+    from faceae_export import ExportSource, Session
 
 _GIF_SUFFIX = ".gif"
 _BATCH_FRAMES = 64
@@ -93,7 +93,7 @@ def _check_out(out: Path) -> None:
 def _open_decoder(
     path: Path | None, source: "ExportSource", run_path: Path, device: "torch.device"
 ) -> "Session":
-    from export import open_model, open_session
+    from faceae_export import open_model, open_session
 
     if path is None:
         return open_model(source, "decoder", device)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from shards import Location, open_dataset
+from faceae_shards import Location, open_dataset
 
 
 def fetch_dataset(data: Location, *, show: bool = True) -> None:

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import torch
 
-from export import ExportSource
 from faceae.latent import LatentDistribution, Sampler
 from faceae.model import FaceAutoEncoder, load_model, weights_hash
 from faceae.training import Run
+from faceae_export import ExportSource
 
 _LATENTS_NAME = "latents.safetensors"
 

@@ -4,7 +4,7 @@ from typing import Literal
 
 import click
 
-from shards import MIN_SIDE, Location, PackConfig, PackSummary, ShardsError, parse_location
+from faceae_shards import MIN_SIDE, Location, PackConfig, PackSummary, ShardsError, parse_location
 
 Split = tuple[float, float, float]
 
@@ -144,7 +144,7 @@ def command(
     except ShardsError as error:
         raise click.UsageError(str(error)) from error
     from faceae.cli._progress import show_image_progress
-    from shards import pack
+    from faceae_shards import pack
 
     with show_image_progress("packing") as on_progress:
         summary = pack(config, on_progress)

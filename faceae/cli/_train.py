@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from faceae.errors import FaceaeError
-from shards import Location, parse_location
+from faceae_shards import Location, parse_location
 
 from ._remote import fetch_dataset
 

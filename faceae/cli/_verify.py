@@ -2,7 +2,7 @@
 
 import click
 
-from shards import Location, ShardsError, parse_location
+from faceae_shards import Location, ShardsError, parse_location
 
 
 @click.command()
@@ -20,8 +20,8 @@ def command(dataset: Location, reindex: bool, workers: int | None) -> None:
     What lies at a URL is downloaded for this, a shard at a time: the cache is not looked at.
     """
     from faceae.cli._progress import show_image_progress
-    from shards import reindex as rebuild_indices
-    from shards import verify
+    from faceae_shards import reindex as rebuild_indices
+    from faceae_shards import verify
 
     if reindex:
         for name in rebuild_indices(dataset):

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 import torch
 
-from shards import Dataset
+from faceae_shards import Dataset
 
 from ._config import Loader, LoaderConfig
 from ._epoch import EpochLoader

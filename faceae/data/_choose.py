@@ -8,7 +8,7 @@ import torch
 
 from faceae.device import CachePlace
 from faceae.errors import FaceaeError
-from shards import Dataset
+from faceae_shards import Dataset
 
 from ._cache import CachedLoader
 from ._config import Loader, LoaderConfig
@@ -40,7 +40,7 @@ def make_loader(
 
     Raises:
         FaceaeError: DALI was asked for and cannot be imported, or the split is too small.
-        shards.ShardsError: the dataset has no such split.
+        faceae_shards.ShardsError: the dataset has no such split.
     """
     _warn_if_enlarging(dataset, config)
     if cache == "none" or not config.training:

@@ -22,7 +22,7 @@ class LoaderConfig:
     batch_size: int
     """Images a step on one rank."""
     image_size: int
-    """Pixels; side of the square images. Others are scaled nearly as `shards.fit_image` does."""
+    """Pixels; side of the square images. Others are scaled nearly as `fit_image` does."""
     training: bool
     """True: shuffled anew each epoch, half of the images mirrored, full batches only.
     False: stored order, every image once over all ranks, the last batches padded."""

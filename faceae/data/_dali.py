@@ -22,7 +22,7 @@ from nvidia.dali.pipeline import Pipeline
 from torch.utils.dlpack import from_dlpack
 
 from faceae.errors import FaceaeError
-from shards import Dataset
+from faceae_shards import Dataset
 
 from ._config import LoaderConfig
 from ._epoch import EpochLoader
@@ -234,7 +234,7 @@ def _view_npy(stored: DataNode, dataset: Dataset) -> DataNode:
 
 
 def _fit(images: DataNode, stored: DataNode, dataset: Dataset, image_size: int) -> DataNode:
-    """Do what `shards.fit_image` does: scale the shorter side, keep the centre square.
+    """Do what `fit_image` does: scale the shorter side, keep the centre square.
 
     Only the part of the source that the square covers is scaled, which gives the same pixels for
     less work: sides are rounded as there, and the square's edges taken back to source pixels.

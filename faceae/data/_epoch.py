@@ -7,7 +7,7 @@ from dataclasses import asdict
 import torch
 
 from faceae.errors import FaceaeError
-from shards import Dataset
+from faceae_shards import Dataset
 
 from ._config import Batch, LoaderConfig
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch.nn import functional
 
 from faceae.errors import FaceaeError
-from shards import Dataset
+from faceae_shards import Dataset
 
 from ._config import LoaderConfig
 from ._npy import make_npy_header
@@ -123,7 +123,7 @@ def write_arrays(stored: Stored, size: tuple[int, int], rows: NDArray[np.uint8])
 
 
 def write_jpegs(stored: Stored, rows: NDArray[np.uint8]) -> None:
-    """Write JPEGs to `rows`, N x side x side x 3, RGB: as `shards.fit_image` does, or nearly so.
+    """Write JPEGs to `rows`, N x side x side x 3, RGB: as `fit_image` does, or nearly so.
 
     Those of one size are scaled together, which gives each the same pixels as alone. One much
     larger than asked for is not decoded in full: libjpeg-turbo makes k x k pixels of each block of
@@ -183,7 +183,7 @@ def _choose_scale(height: int, width: int, side: int) -> int:
 def _fit(
     images_NHWC: NDArray[np.uint8], side: int, stored_HW: tuple[int, int]
 ) -> NDArray[np.uint8]:
-    """Do what `shards.fit_image` does, to within two levels, in less time.
+    """Do what `fit_image` does, to within two levels, in less time.
 
     Args:
         stored_HW: size to keep the proportions of, where the images were scaled already.

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from webdataset.tariterators import group_by_keys, tar_file_expander
 
 from faceae.errors import FaceaeError
-from shards import Dataset
+from faceae_shards import Dataset
 
 from ._config import LoaderConfig
 from ._epoch import EpochLoader

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from faceae.errors import FaceaeError
-from shards import write_json
+from faceae_shards import write_json
 
 from ._quality import Quality, RankedFace
 

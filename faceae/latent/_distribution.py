@@ -10,7 +10,7 @@ import safetensors.numpy
 from numpy.typing import NDArray
 
 from faceae.errors import FaceaeError
-from shards import atomic_path
+from faceae_shards import atomic_path
 
 _FORMAT = "faceae-latents"
 _VERSION = "1"
@@ -30,7 +30,7 @@ class LatentDistribution:
     weights_hash: str
     """`faceae.model.weights_hash` of the model; with other weights the latents mean nothing."""
     dataset_hash: str
-    """`shards.Dataset.hash` of the faces."""
+    """`faceae_shards.Dataset.hash` of the faces."""
 
     def save(self, path: Path) -> None:
         """Write a safetensors file, whole or not at all."""

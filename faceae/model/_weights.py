@@ -10,7 +10,7 @@ import safetensors.torch
 import torch
 
 from faceae.errors import FaceaeError
-from shards import atomic_path
+from faceae_shards import atomic_path
 
 from ._config import ModelConfig
 from ._network import FaceAutoEncoder

@@ -14,7 +14,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from faceae.evaluation import EvalRecord, Score
 from faceae.model import load_model, weights_hash
 from faceae.training import History, Run, grid_path, read_history
-from shards import atomic_path
+from faceae_shards import atomic_path
 
 from ._plots import (
     plot_loss,

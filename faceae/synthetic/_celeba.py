@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-import shards
+import faceae_shards
 
 from ._attributes import ATTRIBUTE_NAMES, attributes
 from ._canvas import HEIGHT, WIDTH
@@ -130,5 +130,5 @@ def write_annotations(
 
 def _write(path: Path, head: list[str], rows: Iterable[str]) -> None:
     lines = [*head, *(image_name(index) + row for index, row in enumerate(rows))]
-    with shards.atomic_path(path) as part:
+    with faceae_shards.atomic_path(path) as part:
         part.write_text("\n".join(lines) + "\n", encoding="ascii")

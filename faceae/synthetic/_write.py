@@ -17,7 +17,7 @@ import numpy as np
 import simplejpeg
 from numpy.typing import NDArray
 
-import shards
+import faceae_shards
 from faceae.errors import FaceaeError
 
 from ._celeba import (
@@ -89,7 +89,7 @@ def _prepare(config: SynthConfig) -> bool:
     if out.is_dir() and not interrupted and any(out.iterdir()):
         raise FaceaeError(f"{out} is not empty; name a new folder, or delete that one first")
     out.mkdir(parents=True, exist_ok=True)
-    shards.write_json(out / MARKER, {"seed": config.seed, "count": config.count})
+    faceae_shards.write_json(out / MARKER, {"seed": config.seed, "count": config.count})
     if (out / IMAGE_FOLDER).is_dir():
         shutil.rmtree(out / IMAGE_FOLDER)
     (out / IMAGE_FOLDER).mkdir()

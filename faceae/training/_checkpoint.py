@@ -15,7 +15,7 @@ import torch
 
 from faceae.errors import FaceaeError
 from faceae.model import load_model, save_model
-from shards import PART_SUFFIX, atomic_path
+from faceae_shards import PART_SUFFIX, atomic_path
 
 from ._step import Learner
 

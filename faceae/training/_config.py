@@ -9,7 +9,7 @@ from faceae.data import LoaderKind
 from faceae.device import CacheMode, DeviceName
 from faceae.errors import FaceaeError
 from faceae.model import ModelConfig, Variant
-from shards import Location
+from faceae_shards import Location
 
 Start = Literal["components", "random"] | Path
 """First weights: from the faces' principal components, random ones, or those of a file."""

@@ -13,7 +13,7 @@ import torch
 from faceae.data import Loader, LoaderConfig, make_loader
 from faceae.device import count_decode_threads, resolve_device
 from faceae.errors import FaceaeError
-from shards import PART_SUFFIX, Dataset, Location, open_dataset, remove
+from faceae_shards import PART_SUFFIX, Dataset, Location, open_dataset, remove
 
 from ._checkpoint import (
     Bookmark,
@@ -57,7 +57,7 @@ def train(config: TrainConfig, observer: Observer | None = None) -> TrainResult:
     each batch, and the first writes the run and hears of errors that all have.
 
     Raises:
-        FaceaeError, shards.ShardsError: an option, the dataset or the folder will not do (nothing
+        FaceaeError, ShardsError: an option, the dataset or the folder will not do (nothing
             is written then), the loss is no longer finite, or another process has ended.
     """
     with open_ranks() as ranks, ExitStack() as stack:
@@ -90,7 +90,7 @@ def resume(
             done stay; the order of the faces begins anew.
 
     Raises:
-        FaceaeError, shards.ShardsError: the options, the number of processes, the dataset or the
+        FaceaeError, ShardsError: the options, the number of processes, the dataset or the
             device differ from the run's, another process is at work on the run or has ended, or
             the loss is no longer finite.
     """

@@ -19,7 +19,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from faceae.device import choose_backend
 from faceae.errors import FaceaeError
-from shards import ShardsError
+from faceae_shards import ShardsError
 
 from ._signals import Stopped, StopRequest
 

@@ -15,7 +15,7 @@ from faceae.data import count_cached_bytes
 from faceae.device import CachePlace, choose_amp, choose_cache, resolve_device, why_no_cuda
 from faceae.errors import FaceaeError
 from faceae.model import IMAGE_SIZES, ModelConfig
-from shards import Dataset, parse_location, write_json
+from faceae_shards import Dataset, parse_location, write_json
 
 from ._config import TrainConfig, parse_start
 

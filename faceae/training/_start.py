@@ -12,7 +12,7 @@ from faceae.data import LoaderConfig, make_loader
 from faceae.device import count_decode_threads
 from faceae.errors import FaceaeError
 from faceae.model import load_initial_weights, start_from_components
-from shards import Location, open_dataset
+from faceae_shards import Location, open_dataset
 
 from ._job import Session
 from ._objective import noise_variance
@@ -31,7 +31,7 @@ def start_learner(session: Session, data: Location) -> None:
         data: the run's dataset, wherever it lies now.
 
     Raises:
-        FaceaeError, shards.ShardsError: the dataset or the file of weights cannot be read, or the
+        FaceaeError, ShardsError: the dataset or the file of weights cannot be read, or the
             weights are those of another architecture, or there are no components.
     """
     init, ranks, model = session.run.config.init, session.ranks, session.learner.model

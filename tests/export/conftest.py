@@ -10,11 +10,11 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from export import ExportReport, ExportSource, FormatName, Kind, export_model
-from export._network import Network
-from export._parity import make_inputs
 from faceae.latent import LatentMoments, Sampler
 from faceae.model import FaceAutoEncoder, ModelConfig
+from faceae_export import ExportReport, ExportSource, FormatName, Kind, export_model
+from faceae_export._network import Network
+from faceae_export._parity import make_inputs
 
 CPU = torch.device("cpu")
 LATENT_SIZE = 16

@@ -9,8 +9,8 @@ import onnxruntime
 import pytest
 import torch
 
-from export import Kind, open_session
-from export._bound import BoundRuns
+from faceae_export import Kind, open_session
+from faceae_export._bound import BoundRuns
 
 CPU = torch.device("cpu")
 

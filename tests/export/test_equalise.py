@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 import torch
 
-import export._export
-from export import ExportSource, export_model
-from export._equalise import equalise_network
-from export._network import Network
-from export._rewrite import rewrite_network
+import faceae_export._export
 from faceae.latent import LatentMoments, Sampler
+from faceae_export import ExportSource, export_model
+from faceae_export._equalise import equalise_network
+from faceae_export._network import Network
+from faceae_export._rewrite import rewrite_network
 
 CPU = torch.device("cpu")
 LATENT_SIZE = 16
@@ -106,6 +106,6 @@ def test_a_few_large_latents_do_not_blur_the_others(
 
     evened = find_psnr("evened.onnx")
     monkeypatch.setattr(
-        export._export, "equalise_network", lambda network, _: rewrite_network(network)
+        faceae_export._export, "equalise_network", lambda network, _: rewrite_network(network)
     )
     assert evened > find_psnr("not.onnx") + 3

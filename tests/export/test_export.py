@@ -10,11 +10,11 @@ import pytest
 import torch
 from torch import nn
 
-import export._export
-from export import ExportReport, ExportSource, FormatName, Kind, export_model, open_session
-from export._network import Network
-from export._torch import TorchSession
+import faceae_export._export
 from faceae.errors import FaceaeError
+from faceae_export import ExportReport, ExportSource, FormatName, Kind, export_model, open_session
+from faceae_export._network import Network
+from faceae_export._torch import TorchSession
 
 CPU = torch.device("cpu")
 BOTH: list[tuple[FormatName, str]] = [("onnx", "file.onnx"), ("torchscript", "file.pt")]
@@ -22,7 +22,7 @@ BOTH: list[tuple[FormatName, str]] = [("onnx", "file.onnx"), ("torchscript", "fi
 
 def rewrite_wrongly(network: Network) -> Network:
     """Shift the biases of each half's third layer: an error that the last layers pass on."""
-    wrong = export._rewrite.rewrite_network(network)
+    wrong = faceae_export._rewrite.rewrite_network(network)
     for half in (wrong.encoder, wrong.decoder):
         for name, parameter in half[2].named_parameters():
             if name.endswith("bias"):
@@ -43,7 +43,7 @@ class FrozenBatch(nn.Module):
 
 
 def freeze_batch(network: Network) -> Network:
-    wrong = export._rewrite.rewrite_network(network)
+    wrong = faceae_export._rewrite.rewrite_network(network)
     wrong.decoder[-1] = FrozenBatch(wrong.decoder[-1])
     return wrong
 
@@ -126,7 +126,7 @@ def test_file_that_computes_something_else_is_not_kept(
     kind: Kind,
     layer: str,
 ) -> None:
-    monkeypatch.setattr(export._export, "rewrite_network", rewrite_wrongly)
+    monkeypatch.setattr(faceae_export._export, "rewrite_network", rewrite_wrongly)
     with pytest.raises(FaceaeError, match=r"does not compute .*batch 1\): ") as error:
         export_model(source, format_name, kind, tmp_path / name, CPU)
     assert f"the difference starts in layer {layer}" in str(error.value)
@@ -136,7 +136,7 @@ def test_file_that_computes_something_else_is_not_kept(
 def test_frozen_batch_size_is_found_out(
     source: ExportSource, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(export._export, "rewrite_network", freeze_batch)
+    monkeypatch.setattr(faceae_export._export, "rewrite_network", freeze_batch)
     with pytest.raises(
         FaceaeError, match=r"batch 7\): it returns float32 \(2, 3, 32, 32\).*layer 4 of 4"
     ):
@@ -165,7 +165,7 @@ def test_interrupted_while_writing_keeps_the_older_file(
         assert (tmp_path / f"{name}.new.faceae-part" / name).stat().st_size > 10_000
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(export._export, "check_parity", check_parity)
+    monkeypatch.setattr(faceae_export._export, "check_parity", check_parity)
     (tmp_path / name).write_bytes(b"older")
     with pytest.raises(KeyboardInterrupt):
         export_model(source, format_name, "decoder", tmp_path / name, CPU)

@@ -8,10 +8,17 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from export import ExportSource, Session, encode_faces, generate_faces, open_model, open_session
-from export._generate import generate_spans
-from export._session import MICRO_BATCH
 from faceae.latent import latent_noise
+from faceae_export import (
+    ExportSource,
+    Session,
+    encode_faces,
+    generate_faces,
+    open_model,
+    open_session,
+)
+from faceae_export._generate import generate_spans
+from faceae_export._session import MICRO_BATCH
 
 CPU = torch.device("cpu")
 COUNT = 3 * MICRO_BATCH + 5

@@ -4,9 +4,9 @@ from typing import get_args
 import numpy as np
 import pytest
 
-from export import ExportInfo, Kind
 from faceae.errors import FaceaeError
 from faceae.model import ModelConfig
+from faceae_export import ExportInfo, Kind
 
 
 def make_info(kind: Kind = "decoder", **fields: object) -> ExportInfo:

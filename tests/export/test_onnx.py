@@ -15,8 +15,8 @@ import pytest
 import torch
 
 import faceae
-from export import ExportSource, Kind, export_model
-from export._onnx import OPSET, _quiet_exporter
+from faceae_export import ExportSource, Kind, export_model
+from faceae_export._onnx import OPSET, _quiet_exporter
 
 CPU = torch.device("cpu")
 

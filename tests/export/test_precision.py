@@ -11,11 +11,11 @@ import pytest
 import torch
 from torch import nn
 
-import export._export
-from export import ExportSource, FormatName, Kind, Precision, export_model, open_session
-from export._network import Network
-from export._precision import lower, measure_speedup
+import faceae_export._export
 from faceae.errors import FaceaeError
+from faceae_export import ExportSource, FormatName, Kind, Precision, export_model, open_session
+from faceae_export._network import Network
+from faceae_export._precision import lower, measure_speedup
 
 CPU = torch.device("cpu")
 
@@ -86,7 +86,7 @@ def test_float32_has_no_speed_to_compare(reports: dict[str, Any]) -> None:
 def test_too_coarse_is_kept_only_by_force(
     source: ExportSource, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(export._export, "lower", make_coarse)
+    monkeypatch.setattr(faceae_export._export, "lower", make_coarse)
     path = tmp_path / "d.ts"
     with pytest.raises(
         FaceaeError, match=r"--precision fp16: PSNR is .* dB .* where 35 are asked.*--force keeps"
@@ -107,7 +107,7 @@ def test_numbers_that_overflow_are_not_kept_even_by_force(
         nn.init.constant_(next(lowered.decoder[1].parameters()), np.nan)
         return lowered
 
-    monkeypatch.setattr(export._export, "lower", overflow)
+    monkeypatch.setattr(faceae_export._export, "lower", overflow)
     with pytest.raises(FaceaeError, match=r"values are not finite; .* layer 2 of 4"):
         export_model(
             source,

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 import torch
 
-from export._providers import CPU, CUDA, TENSORRT, choose_providers, explain_not_loaded
 from faceae.errors import FaceaeError
+from faceae_export._providers import CPU, CUDA, TENSORRT, choose_providers, explain_not_loaded
 
 ALL = [TENSORRT, CUDA, CPU]
 GPU = torch.device("cuda", 1)

@@ -10,8 +10,8 @@ from typing import Any, get_args
 import pytest
 import torch
 
-from export import ExportSource, Kind, export_model, open_session
 from faceae.errors import FaceaeError
+from faceae_export import ExportSource, Kind, export_model, open_session
 
 CPU = torch.device("cpu")
 

@@ -11,9 +11,9 @@ import onnx
 import pytest
 import torch
 
-import export._quantize
-from export import ExportSource, Kind, export_model, open_session
+import faceae_export._quantize
 from faceae.errors import FaceaeError
+from faceae_export import ExportSource, Kind, export_model, open_session
 
 CPU = torch.device("cpu")
 
@@ -67,7 +67,9 @@ def test_weights_are_int8_with_a_scale_a_channel(quantized: Path, source: Export
 def test_a_graph_left_in_floats_is_refused(
     source: ExportSource, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(export._quantize, "_HEAVY", tuple(set(export._quantize._HEAVY) - {"Conv"}))
+    monkeypatch.setattr(
+        faceae_export._quantize, "_HEAVY", tuple(set(faceae_export._quantize._HEAVY) - {"Conv"})
+    )
     with pytest.raises(FaceaeError, match=r"int8: ONNX Runtime .* \((Fused)?Conv\).* in floats"):
         export_model(source, "onnx", "decoder", tmp_path / "d.onnx", CPU, precision="int8")
     assert list(tmp_path.iterdir()) == []
@@ -76,7 +78,7 @@ def test_a_graph_left_in_floats_is_refused(
 def test_too_coarse_is_kept_only_by_force(
     source: ExportSource, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(export._export, "MIN_PSNR_DB", 80.0)
+    monkeypatch.setattr(faceae_export._export, "MIN_PSNR_DB", 80.0)
     path = tmp_path / "d.onnx"
     with pytest.raises(FaceaeError, match=r"--precision int8: PSNR is [\d.]+ dB .*--force keeps"):
         export_model(source, "onnx", "decoder", path, CPU, precision="int8")

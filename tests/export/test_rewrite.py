@@ -4,10 +4,10 @@ import pytest
 import torch
 from torch import nn
 
-from export import ExportSource
-from export._network import Network, split_layers
-from export._rewrite import rewrite_decoder, rewrite_encoder, rewrite_network
 from faceae.model import FaceAutoEncoder, ModelConfig
+from faceae_export import ExportSource
+from faceae_export._network import Network, split_layers
+from faceae_export._rewrite import rewrite_decoder, rewrite_encoder, rewrite_network
 
 MAX_ERROR = 1e-5
 CONFIGS = [

@@ -10,11 +10,11 @@ import onnx
 import pytest
 import torch
 
-from export import ExportSource, Kind, Session, open_model, open_session
-from export._onnx import OnnxSession
-from export._session import MICRO_BATCH
-from export._torch import TorchSession
 from faceae.errors import FaceaeError
+from faceae_export import ExportSource, Kind, Session, open_model, open_session
+from faceae_export._onnx import OnnxSession
+from faceae_export._session import MICRO_BATCH
+from faceae_export._torch import TorchSession
 
 CPU = torch.device("cpu")
 NAMES = ["decoder.onnx", "generator.onnx", "decoder.ts", "generator.ts"]
@@ -100,7 +100,7 @@ def test_pieces_are_computed_side_by_side_to_the_same_bytes(
     found = session.run(inputs)
     assert len(threads) == num_pieces
     assert threads.count("MainThread") == num_pieces % 2
-    monkeypatch.setattr("export._session.SIDE_BY_SIDE", False)
+    monkeypatch.setattr("faceae_export._session.SIDE_BY_SIDE", False)
     np.testing.assert_array_equal(open_session(exported / "decoder.onnx", CPU).run(inputs), found)
 
 
@@ -225,7 +225,7 @@ def test_provider_that_did_not_load_is_an_error(
 ) -> None:
     """ONNX Runtime only logs a library it cannot load, and opens the session on the CPU."""
     monkeypatch.setattr(
-        "export._onnx.choose_providers",
+        "faceae_export._onnx.choose_providers",
         lambda *_, **__: [("CUDAExecutionProvider", {}), ("CPUExecutionProvider", {})],
     )
     monkeypatch.setattr(

@@ -10,7 +10,7 @@ from typing import Any, get_args
 import pytest
 import torch
 
-from export import Kind
+from faceae_export import Kind
 
 
 def load_plainly(path: Path) -> tuple[torch.jit.ScriptModule, dict[str, str]]:

@@ -11,8 +11,8 @@ import pytest
 import torch
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, text_format
 
-from export import ExportSource, Kind, export_model, open_session
 from faceae.errors import FaceaeError
+from faceae_export import ExportSource, Kind, export_model, open_session
 
 CPU = torch.device("cpu")
 KINDS: tuple[Kind, ...] = ("generator", "encoder", "morph")

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from export import ExportSource, WebPrecision, _web, export_web, open_session
-from export._web_runtime import VERSION
 from faceae.errors import FaceaeError
+from faceae_export import ExportSource, WebPrecision, _web, export_web, open_session
+from faceae_export._web_runtime import VERSION
 
 
 @pytest.fixture(autouse=True)

@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from export._web_runtime import read_runtime
 from faceae.errors import FaceaeError
+from faceae_export._web_runtime import read_runtime
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ import safetensors
 import safetensors.torch
 import torch
 
-from export import ExportSource, export_model, open_session
 from faceae.errors import FaceaeError
+from faceae_export import ExportSource, export_model, open_session
 
 CPU = torch.device("cpu")
 

@@ -17,7 +17,7 @@ from faceae.pictures import (
     save_grid,
     save_image,
 )
-from shards import fit_image
+from faceae_shards import fit_image
 
 
 def make_images(count: int, height: int = 6, width: int = 5) -> NDArray[np.uint8]:

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from export import ExportSource, export_model, open_model, open_session
-from export._session import GPU_BATCH
 from faceae.latent import latent_noise
 from faceae.model import FaceAutoEncoder, ModelConfig
+from faceae_export import ExportSource, export_model, open_model, open_session
+from faceae_export._session import GPU_BATCH
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 

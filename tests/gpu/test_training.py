@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-import shards
+import faceae_shards
 from faceae.model import ModelConfig, load_model
 from faceae.training import Observer, TrainConfig, read_run, resume, train
 from faceae.training._ranks import Ranks
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs an 
 
 
 @pytest.fixture
-def config(dataset_jpg: shards.Dataset, tmp_path: Path) -> TrainConfig:
+def config(dataset_jpg: faceae_shards.Dataset, tmp_path: Path) -> TrainConfig:
     return TrainConfig(
         data=dataset_jpg.path,
         run=tmp_path / "run",

@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-import shards
+import faceae_shards
 
 Encode = Callable[..., bytes]
 
@@ -55,10 +55,10 @@ def photos(tmp_path: Path, encode: Encode) -> Path:
 
 
 @pytest.fixture
-def configure(photos: Path, tmp_path: Path) -> Callable[..., shards.PackConfig]:
+def configure(photos: Path, tmp_path: Path) -> Callable[..., faceae_shards.PackConfig]:
     """Make a config that packs `photos` into `tmp_path / "out"`: five shards, one process."""
 
-    def configure_(**options: Any) -> shards.PackConfig:
+    def configure_(**options: Any) -> faceae_shards.PackConfig:
         defaults = {
             "source": photos,
             "out": tmp_path / "out",
@@ -66,6 +66,6 @@ def configure(photos: Path, tmp_path: Path) -> Callable[..., shards.PackConfig]:
             "split": (0.8, 0.1, 0.1),
             "workers": 1,
         }
-        return shards.PackConfig(**{**defaults, **options})
+        return faceae_shards.PackConfig(**{**defaults, **options})
 
     return configure_

@@ -12,7 +12,7 @@ import pytest
 import simplejpeg
 from numpy.typing import NDArray
 
-from shards import PackConfig, ShardsError, adopt, open_dataset, pack, reindex, verify
+from faceae_shards import PackConfig, ShardsError, adopt, open_dataset, pack, reindex, verify
 
 Configure = Callable[..., PackConfig]
 Encode = Callable[..., bytes]

@@ -11,9 +11,16 @@ from typing import Any
 import fsspec
 import pytest
 
-from shards import PackConfig, ShardsError, _cache_folder, inspect_dataset, open_dataset, pack
-from shards import verify as verify_dataset
-from shards._cache_folder import find_cache, read_limit
+from faceae_shards import (
+    PackConfig,
+    ShardsError,
+    _cache_folder,
+    inspect_dataset,
+    open_dataset,
+    pack,
+)
+from faceae_shards import verify as verify_dataset
+from faceae_shards._cache_folder import find_cache, read_limit
 
 Configure = Callable[..., PackConfig]
 HashTree = Callable[[Path], dict[str, str]]

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from shards import ShardsError, _celeba
-from shards._celeba import describe_shortfall, find_annotations
-from shards._listing import list_source
-from shards._sources import Entries, Entry
-from shards._split import split_entries
+from faceae_shards import ShardsError, _celeba
+from faceae_shards._celeba import describe_shortfall, find_annotations
+from faceae_shards._listing import list_source
+from faceae_shards._sources import Entries, Entry
+from faceae_shards._split import split_entries
 
 FILES = {
     "list_eval_partition.txt": "000001.jpg 0\n000002.jpg 1\n000003.jpg 2\n",

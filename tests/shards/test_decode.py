@@ -10,8 +10,8 @@ import simplejpeg
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
-from shards import ImageRefused, decode_image
-from shards._decode import check_plain_jpeg, decode
+from faceae_shards import ImageRefused, decode_image
+from faceae_shards._decode import check_plain_jpeg, decode
 
 Encode = Callable[..., bytes]
 Picture = NDArray[np.uint8]

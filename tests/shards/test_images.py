@@ -8,8 +8,8 @@ import simplejpeg
 from numpy.typing import NDArray
 from PIL import Image
 
-from shards import ImageRefused, ShardsError, fit_image
-from shards._images import NPY_HEADER_BYTES, check_stored, encode_for_shard
+from faceae_shards import ImageRefused, ShardsError, fit_image
+from faceae_shards._images import NPY_HEADER_BYTES, check_stored, encode_for_shard
 
 Encode = Callable[..., bytes]
 Picture = NDArray[np.uint8]

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import simplejpeg
 
-from shards import Dataset, PackConfig, open_dataset, pack
+from faceae_shards import Dataset, PackConfig, open_dataset, pack
 
 Configure = Callable[..., PackConfig]
 

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import webdataset
 
-from shards import (
+from faceae_shards import (
     MadeConfig,
     ShardsError,
     decode_image,

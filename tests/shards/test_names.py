@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from shards._names import Names
+from faceae_shards._names import Names
 
 STRINGS = ["", "a.jpg", "Zoë/ü.jpg", "\udcff.jpg", "", "b"]
 

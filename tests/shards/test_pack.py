@@ -13,9 +13,9 @@ import pytest
 import simplejpeg
 from numpy.typing import NDArray
 
-import shards
-from shards import PackConfig, ShardsError, open_dataset, pack
-from shards._atomic import PART_SUFFIX
+import faceae_shards
+from faceae_shards import PackConfig, ShardsError, open_dataset, pack
+from faceae_shards._atomic import PART_SUFFIX
 
 Encode = Callable[..., bytes]
 Configure = Callable[..., PackConfig]
@@ -66,7 +66,7 @@ def test_crop_and_size(configure: Configure, photos: Path) -> None:
     assert dataset.image_size == (16, 16)
     packed = simplejpeg.decode_jpeg(read_samples(out)["05.jpg"]["jpg"])
     source = simplejpeg.decode_jpeg((photos / "05.jpg").read_bytes())
-    fitted = shards.fit_image(source, 32, 16)
+    fitted = faceae_shards.fit_image(source, 32, 16)
     assert packed.shape == (16, 16, 3)
     assert np.abs(packed.astype(int) - fitted).mean() < 2
 
@@ -75,7 +75,7 @@ def test_npy(configure: Configure, photos: Path) -> None:
     out = pack(configure(size=16, encoding="npy")).out
     packed = np.frombuffer(read_samples(out)["05.jpg"]["npy"], np.uint8, offset=128)
     source = simplejpeg.decode_jpeg((photos / "05.jpg").read_bytes())
-    assert np.array_equal(packed.reshape(16, 16, 3), shards.fit_image(source, None, 16))
+    assert np.array_equal(packed.reshape(16, 16, 3), faceae_shards.fit_image(source, None, 16))
 
 
 def test_images_are_shuffled_by_the_seed(configure: Configure, tmp_path: Path) -> None:
@@ -182,7 +182,7 @@ def test_shard_without_a_usable_image_is_left_out(configure: Configure, photos: 
     summary = pack(config)
     assert summary.num_shards == 19
     assert open_dataset(summary.out).num_samples("train") == 19
-    assert shards.verify(summary.out, workers=1).problems == ()
+    assert faceae_shards.verify(summary.out, workers=1).problems == ()
 
 
 def test_nothing_usable_leaves_nothing(configure: Configure, photos: Path) -> None:
@@ -207,7 +207,7 @@ def test_full_disk_leaves_no_half_file_and_can_go_on(
             raise OSError(28, "No space left on device")
         original(self, data)
 
-    from shards._tar import _TarWriter
+    from faceae_shards._tar import _TarWriter
 
     original = _TarWriter._write
     monkeypatch.setattr(_TarWriter, "_write", write)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from shards import PackConfig, ShardsError, pack
+from faceae_shards import PackConfig, ShardsError, pack
 
 Configure = Callable[..., PackConfig]
 HashTree = Callable[[Path], dict[str, str]]

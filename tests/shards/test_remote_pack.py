@@ -12,8 +12,8 @@ import fsspec
 import pytest
 from fsspec.implementations.memory import MemoryFile
 
-from shards import PackConfig, ShardsError, pack, reindex, verify
-from shards._storage import RemotePrefix, open_storage
+from faceae_shards import PackConfig, ShardsError, pack, reindex, verify
+from faceae_shards._storage import RemotePrefix, open_storage
 
 Configure = Callable[..., PackConfig]
 HashTree = Callable[[Path], dict[str, str]]
@@ -139,7 +139,7 @@ def test_ctrl_c_leaves_no_temporary_file(
     def stop(name: str, *_: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("shards._pack._accept", stop)
+    monkeypatch.setattr("faceae_shards._pack._accept", stop)
     with pytest.raises(KeyboardInterrupt):
         pack(configure(out=prefix))
     assert not list(scratch.iterdir())

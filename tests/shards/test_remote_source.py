@@ -11,11 +11,11 @@ from pathlib import Path
 import fsspec
 import pytest
 
-from shards import ImageRefused, PackConfig, ShardsError, pack
-from shards._listing import list_source
-from shards._remote import parse_location
-from shards._remote_files import RemoteFiles, parent_of
-from shards._source_files import Span
+from faceae_shards import ImageRefused, PackConfig, ShardsError, pack
+from faceae_shards._listing import list_source
+from faceae_shards._remote import parse_location
+from faceae_shards._remote_files import RemoteFiles, parent_of
+from faceae_shards._source_files import Span
 
 Configure = Callable[..., PackConfig]
 HashTree = Callable[[Path], dict[str, str]]

@@ -13,10 +13,10 @@ from typing import Any
 
 import pytest
 
-from shards import PackConfig, ShardInfo, ShardsError, _lock, _pack, open_dataset, pack
-from shards._lock import lock_folder
-from shards._storage import Storage
-from shards._tar import publish_shard
+from faceae_shards import PackConfig, ShardInfo, ShardsError, _lock, _pack, open_dataset, pack
+from faceae_shards._lock import lock_folder
+from faceae_shards._storage import Storage
+from faceae_shards._tar import publish_shard
 
 Configure = Callable[..., PackConfig]
 HashTree = Callable[[Path], dict[str, str]]
@@ -27,7 +27,7 @@ MANY = {"samples_per_shard": 1, "workers": 2}
 _SCRIPT = """
 import sys
 from pathlib import Path
-from shards import PackConfig, pack
+from faceae_shards import PackConfig, pack
 
 if __name__ == "__main__":
     source, out, workers = sys.argv[1:]

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from shards import ImageRefused, PackConfig, ShardsError, open_dataset, pack, verify
-from shards._listing import list_source
-from shards._source_files import _MAX_OPEN
-from shards._tar import read_members
+from faceae_shards import ImageRefused, PackConfig, ShardsError, open_dataset, pack, verify
+from faceae_shards._listing import list_source
+from faceae_shards._source_files import _MAX_OPEN
+from faceae_shards._tar import read_members
 
 Configure = Callable[..., PackConfig]
 

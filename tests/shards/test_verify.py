@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-import shards
-from shards import PackConfig, ShardsError, open_dataset, pack, reindex, verify
-from shards._format import hash_file, hash_json
-from shards._tar import read_members
+import faceae_shards
+from faceae_shards import PackConfig, ShardsError, open_dataset, pack, reindex, verify
+from faceae_shards._format import hash_file, hash_json
+from faceae_shards._tar import read_members
 
 Configure = Callable[..., PackConfig]
 Damage = Callable[[Path], None]
@@ -260,6 +260,6 @@ def test_hash_identifies_the_data(configure: Configure, tmp_path: Path) -> None:
 
 
 def test_public_names_exist() -> None:
-    assert all(hasattr(shards, name) for name in shards.__all__)
+    assert all(hasattr(faceae_shards, name) for name in faceae_shards.__all__)
     with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
-        _ = shards.nonsense
+        _ = faceae_shards.nonsense

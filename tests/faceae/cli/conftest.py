@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-import shards
+import faceae_shards
 from faceae.cli import run
 from faceae.model import load_model, save_model
 from faceae.training import TrainConfig, train
@@ -27,7 +27,9 @@ def enliven(path: Path) -> None:
 
 
 @pytest.fixture(scope="session")
-def fitted_run(dataset_npy: shards.Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def fitted_run(
+    dataset_npy: faceae_shards.Dataset, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
     """A run on 32x32 pictures with 16 latent numbers, and its latents fitted."""
     path = tmp_path_factory.mktemp("fitted") / "run"
     config = TrainConfig(

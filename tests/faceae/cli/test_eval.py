@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-import shards
+import faceae_shards
 from faceae.cli import run
 from faceae.data import LoaderConfig, make_loader
 from faceae.device import resolve_device
@@ -26,13 +26,13 @@ def run_copy(fitted_run: Path, tmp_path: Path) -> Path:
     return path
 
 
-def eval_run(run_path: Path, dataset: shards.Dataset, *options: str) -> int:
+def eval_run(run_path: Path, dataset: faceae_shards.Dataset, *options: str) -> int:
     argv = ["eval", str(run_path), str(dataset.path), "--loader", "webdataset"]
     return run([*argv, "--batch-size", "5", *options])
 
 
 def test_figures_and_picture(
-    run_copy: Path, dataset_npy: shards.Dataset, capsys: pytest.CaptureFixture[str]
+    run_copy: Path, dataset_npy: faceae_shards.Dataset, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert eval_run(run_copy, dataset_npy) == 0
     record = json.loads((run_copy / "eval-test.json").read_text())
@@ -57,7 +57,7 @@ def test_figures_and_picture(
     assert "note:" not in out
 
 
-def test_psnr_is_that_of_training(run_copy: Path, dataset_npy: shards.Dataset) -> None:
+def test_psnr_is_that_of_training(run_copy: Path, dataset_npy: faceae_shards.Dataset) -> None:
     assert eval_run(run_copy, dataset_npy, "--split", "valid", "--no-pca") == 0
     record = json.loads((run_copy / "eval-valid.json").read_text())
     model = load_model(run_copy / "model.safetensors", CPU)
@@ -69,7 +69,7 @@ def test_psnr_is_that_of_training(run_copy: Path, dataset_npy: shards.Dataset) -
     assert record["pca"] is None
 
 
-def test_picture_shows_the_ranked_faces(run_copy: Path, dataset_npy: shards.Dataset) -> None:
+def test_picture_shows_the_ranked_faces(run_copy: Path, dataset_npy: faceae_shards.Dataset) -> None:
     out = run_copy / "figures.json"
     assert eval_run(run_copy, dataset_npy, "--no-pca", "-o", str(out)) == 0
     record = json.loads(out.read_text())
@@ -86,14 +86,16 @@ def test_picture_shows_the_ranked_faces(run_copy: Path, dataset_npy: shards.Data
 
 def test_more_latent_numbers_than_faces_to_fit_on(
     run_copy: Path,
-    dataset_npy: shards.Dataset,
+    dataset_npy: faceae_shards.Dataset,
     face_folder: Path,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     out = tmp_path / "few"
-    shards.pack(
-        shards.PackConfig(source=face_folder, out=out, size=32, split=(0.25, 0.25, 0.5), workers=1)
+    faceae_shards.pack(
+        faceae_shards.PackConfig(
+            source=face_folder, out=out, size=32, split=(0.25, 0.25, 0.5), workers=1
+        )
     )
     few = replace(dataset_npy, path=out)
     assert eval_run(run_copy, few) == 1
@@ -109,25 +111,25 @@ def test_other_framing_is_said(
     run_copy: Path, face_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "cropped"
-    shards.pack(
-        shards.PackConfig(
+    faceae_shards.pack(
+        faceae_shards.PackConfig(
             source=face_folder, out=out, crop=100, size=32, split=(0.5, 0.25, 0.25), workers=1
         )
     )
-    assert eval_run(run_copy, shards.open_dataset(out), "--no-pca") == 0
+    assert eval_run(run_copy, faceae_shards.open_dataset(out), "--no-pca") == 0
     note = "these faces are cut to 100 pixels, those the run was trained on are uncut"
     assert note in capsys.readouterr().out
 
 
 def test_split_without_samples(
-    run_copy: Path, dataset_npy: shards.Dataset, capsys: pytest.CaptureFixture[str]
+    run_copy: Path, dataset_npy: faceae_shards.Dataset, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert eval_run(run_copy, dataset_npy, "--split", "tset") == 1
     assert "no samples in split 'tset'; it has: train, valid, test" in capsys.readouterr().err
 
 
 def test_run_without_a_model_yet(
-    run_copy: Path, dataset_npy: shards.Dataset, capsys: pytest.CaptureFixture[str]
+    run_copy: Path, dataset_npy: faceae_shards.Dataset, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (run_copy / "model.safetensors").unlink()
     assert eval_run(run_copy, dataset_npy) == 1
@@ -143,7 +145,7 @@ def test_run_without_a_model_yet(
 )
 def test_impossible_out_is_refused_before_the_work(
     run_copy: Path,
-    dataset_npy: shards.Dataset,
+    dataset_npy: faceae_shards.Dataset,
     tmp_path: Path,
     out: str,
     message: str,

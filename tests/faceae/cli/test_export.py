@@ -8,11 +8,11 @@ import onnx
 import pytest
 import torch
 
-import shards
-from export import FormatName, open_session
+import faceae_shards
 from faceae.cli import _export, run
 from faceae.latent import latent_noise
 from faceae.model import load_model, save_model
+from faceae_export import FormatName, open_session
 
 CPU = torch.device("cpu")
 
@@ -26,7 +26,7 @@ def unfitted_run(fitted_run: Path, tmp_path: Path) -> Path:
 
 
 def test_exported_decoder_is_the_runs(
-    fitted_run: Path, exported: Path, dataset_npy: shards.Dataset
+    fitted_run: Path, exported: Path, dataset_npy: faceae_shards.Dataset
 ) -> None:
     session = open_session(exported / "decoder.onnx", CPU)
     assert session.info.dataset_hash == dataset_npy.hash

@@ -9,13 +9,13 @@ import pytest
 import torch
 from PIL import Image
 
-import shards
+import faceae_shards
 from faceae.cli import run
 from faceae.latent import LatentDistribution
 from faceae.model import load_model, to_float, weights_hash
 
 
-def read_pixels(dataset: shards.Dataset, split: str) -> list[np.ndarray]:
+def read_pixels(dataset: faceae_shards.Dataset, split: str) -> list[np.ndarray]:
     pictures = []
     for path in dataset.shard_paths(split):
         with tarfile.open(path) as tar:
@@ -38,7 +38,10 @@ def run_copy(fitted_run: Path, tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("loader", ["webdataset", "auto"])
 def test_fit_is_exact_over_the_split(
-    run_copy: Path, dataset_npy: shards.Dataset, loader: str, capsys: pytest.CaptureFixture[str]
+    run_copy: Path,
+    dataset_npy: faceae_shards.Dataset,
+    loader: str,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     argv = ["fit", str(run_copy), str(dataset_npy.path), "--loader", loader, "--batch-size", "7"]
     assert run(argv) == 0
@@ -60,14 +63,14 @@ def test_fit_is_exact_over_the_split(
 
 
 def test_fit_on_other_data_than_the_run_was_trained_on(
-    run_copy: Path, dataset_jpg: shards.Dataset, capsys: pytest.CaptureFixture[str]
+    run_copy: Path, dataset_jpg: faceae_shards.Dataset, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(["fit", str(run_copy), str(dataset_jpg.path), "--loader", "webdataset"]) == 0
     assert f"is not the data {run_copy} was trained on" in capsys.readouterr().out
 
 
 def test_fit_on_fewer_faces_than_numbers_says_so(
-    run_copy: Path, dataset_npy: shards.Dataset, capsys: pytest.CaptureFixture[str]
+    run_copy: Path, dataset_npy: faceae_shards.Dataset, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(["fit", str(run_copy), str(dataset_npy.path), "--split", "valid"]) == 0
     assert "note: 12 faces span at most 11 of 16 directions" in capsys.readouterr().out
@@ -79,8 +82,8 @@ def test_fit_on_one_face(
     (tmp_path / "one").mkdir()
     pixels = np.random.default_rng(0).integers(0, 256, (32, 32, 3), dtype=np.uint8)
     Image.fromarray(pixels).save(tmp_path / "one" / "a.png")
-    shards.pack(
-        shards.PackConfig(
+    faceae_shards.pack(
+        faceae_shards.PackConfig(
             source=tmp_path / "one", out=tmp_path / "packed", split=(1, 0, 0), workers=1
         )
     )
@@ -90,7 +93,10 @@ def test_fit_on_one_face(
 
 
 def test_fit_bad_input(
-    run_copy: Path, dataset_npy: shards.Dataset, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    run_copy: Path,
+    dataset_npy: faceae_shards.Dataset,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     data = str(dataset_npy.path)
     for argv, message in (

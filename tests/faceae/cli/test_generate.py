@@ -12,7 +12,7 @@ from PIL import Image
 
 from faceae.cli import run
 from faceae.model import FaceAutoEncoder, ModelConfig, save_model
-from shards import decode_image, open_dataset
+from faceae_shards import decode_image, open_dataset
 
 
 def generate(model: Path, out: Path, *options: str) -> NDArray[np.uint8]:

@@ -13,7 +13,7 @@ import pytest
 import faceae.cli
 from faceae.cli import VERBS, run
 from faceae.errors import FaceaeError
-from shards import ShardsError
+from faceae_shards import ShardsError
 
 
 def test_help_imports_no_heavy_library() -> None:

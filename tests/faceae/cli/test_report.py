@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-import shards
+import faceae_shards
 from faceae.cli import run
 
 CURVES = [
@@ -88,7 +88,7 @@ def test_same_run_same_bytes(run_copy: Path) -> None:
     assert (run_copy / "one.html").read_bytes() == (run_copy / "two.html").read_bytes()
 
 
-def test_evaluation_is_shown_with_pca(run_copy: Path, dataset_npy: shards.Dataset) -> None:
+def test_evaluation_is_shown_with_pca(run_copy: Path, dataset_npy: faceae_shards.Dataset) -> None:
     for split in ("test", "valid"):
         argv = ["eval", str(run_copy), str(dataset_npy.path), "--loader", "webdataset"]
         assert run([*argv, "--split", split]) == 0
@@ -103,7 +103,7 @@ def test_evaluation_is_shown_with_pca(run_copy: Path, dataset_npy: shards.Datase
 
 
 def test_pca_of_another_split_is_no_mark_for_the_curve(
-    run_copy: Path, dataset_npy: shards.Dataset
+    run_copy: Path, dataset_npy: faceae_shards.Dataset
 ) -> None:
     argv = ["eval", str(run_copy), str(dataset_npy.path), "--loader", "webdataset"]
     assert run(argv) == 0
@@ -114,7 +114,7 @@ def test_pca_of_another_split_is_no_mark_for_the_curve(
 
 
 def test_evaluation_of_earlier_weights_is_marked(
-    run_copy: Path, dataset_npy: shards.Dataset
+    run_copy: Path, dataset_npy: faceae_shards.Dataset
 ) -> None:
     argv = ["eval", str(run_copy), str(dataset_npy.path), "--loader", "webdataset", "--no-pca"]
     assert run(argv) == 0

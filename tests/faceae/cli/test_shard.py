@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-import shards
+import faceae_shards
 from faceae.cli import run
-from shards import open_dataset
+from faceae_shards import open_dataset
 
 Capture = pytest.CaptureFixture[str]
 
@@ -140,7 +140,7 @@ def test_missing_input(verb: str, tmp_path: Path, capsys: Capture) -> None:
 def test_full_disk(
     source: Path, tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from shards import _tar
+    from faceae_shards import _tar
 
     def write(self: object, data: bytes) -> None:
         raise OSError(28, "No space left on device")
@@ -157,5 +157,5 @@ def test_interrupt(
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(shards, "pack", interrupt, raising=False)
+    monkeypatch.setattr(faceae_shards, "pack", interrupt, raising=False)
     assert shard(source, tmp_path / "out") == 130

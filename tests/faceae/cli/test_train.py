@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-import shards
+import faceae_shards
 from faceae.cli import run
 from faceae.training import TrainConfig, read_run
 
@@ -22,7 +22,7 @@ def _one_thread() -> None:
     torch.set_num_threads(1)
 
 
-def arguments(dataset: shards.Dataset, run_path: Path, *more: str) -> list[str]:
+def arguments(dataset: faceae_shards.Dataset, run_path: Path, *more: str) -> list[str]:
     """Two epochs of three steps with a tiny net."""
     options = ["--epochs", "2", "--batch-size", "8", "--latent-size", "16", "--width", "4"]
     options += ["--device", "cpu"]
@@ -30,7 +30,7 @@ def arguments(dataset: shards.Dataset, run_path: Path, *more: str) -> list[str]:
 
 
 def test_train_and_resume(
-    dataset_npy: shards.Dataset, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    dataset_npy: faceae_shards.Dataset, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run_path = tmp_path / "run"
     assert run(arguments(dataset_npy, run_path, "--no-amp", "--seed", "3")) == 0
@@ -49,7 +49,7 @@ def test_train_and_resume(
 
 
 def test_run_that_exists(
-    dataset_npy: shards.Dataset, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    dataset_npy: faceae_shards.Dataset, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run_path = tmp_path / "run"
     run_path.mkdir()
@@ -59,7 +59,7 @@ def test_run_that_exists(
 
 
 def test_resume_without_a_run(
-    dataset_npy: shards.Dataset, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    dataset_npy: faceae_shards.Dataset, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(arguments(dataset_npy, tmp_path / "nowhere", "--resume")) == 1
     assert "not a training run" in capsys.readouterr().err
@@ -67,7 +67,7 @@ def test_resume_without_a_run(
 
 @pytest.mark.parametrize("model", ["denoising", "variational", "regularised"])
 def test_other_kinds_of_models_are_fitted_and_drawn_from(
-    dataset_npy: shards.Dataset, tmp_path: Path, model: str
+    dataset_npy: faceae_shards.Dataset, tmp_path: Path, model: str
 ) -> None:
     run_path, faces = tmp_path / "run", tmp_path / "faces.npy"
     assert run(arguments(dataset_npy, run_path, "--no-amp", "--model", model)) == 0
@@ -78,7 +78,7 @@ def test_other_kinds_of_models_are_fitted_and_drawn_from(
 
 
 def test_variational_model_is_exported_with_its_means(
-    dataset_npy: shards.Dataset, tmp_path: Path
+    dataset_npy: faceae_shards.Dataset, tmp_path: Path
 ) -> None:
     run_path, exported = tmp_path / "run", tmp_path / "autoencoder.ts"
     assert run(arguments(dataset_npy, run_path, "--no-amp", "--model", "variational")) == 0
@@ -88,7 +88,7 @@ def test_variational_model_is_exported_with_its_means(
 
 
 def test_weights_to_begin_with_that_are_not_there(
-    dataset_npy: shards.Dataset, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    dataset_npy: faceae_shards.Dataset, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     weights = str(tmp_path / "article.pth")
     assert run(arguments(dataset_npy, tmp_path / "run", "--no-amp", "--init", weights)) == 1
@@ -96,21 +96,21 @@ def test_weights_to_begin_with_that_are_not_there(
 
 
 def test_option_of_another_kind_of_model(
-    dataset_npy: shards.Dataset, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    dataset_npy: faceae_shards.Dataset, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(arguments(dataset_npy, tmp_path / "run", "--kl-weight", "1")) == 2
     assert "--kl-weight is an option of --model variational" in capsys.readouterr().err
 
 
 def test_restart_without_resume_is_wrong_usage(
-    dataset_npy: shards.Dataset, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    dataset_npy: faceae_shards.Dataset, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(arguments(dataset_npy, tmp_path / "run", "--restart-epoch")) == 2
     assert "--restart-epoch goes with --resume" in capsys.readouterr().err
 
 
 def test_resume_with_other_options(
-    dataset_npy: shards.Dataset, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    dataset_npy: faceae_shards.Dataset, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run_path = tmp_path / "run"
     assert run(arguments(dataset_npy, run_path, "--no-amp")) == 0
@@ -135,7 +135,9 @@ def test_resume_with_other_options(
         ["--momentum", "0.9"],
     ],
 )
-def test_wrong_usage(dataset_npy: shards.Dataset, tmp_path: Path, options: list[str]) -> None:
+def test_wrong_usage(
+    dataset_npy: faceae_shards.Dataset, tmp_path: Path, options: list[str]
+) -> None:
     assert run(arguments(dataset_npy, tmp_path / "run", *options)) == 2
     assert not (tmp_path / "run").exists()
 
@@ -166,7 +168,7 @@ def test_help_tells_the_defaults_of_the_config(capsys: pytest.CaptureFixture[str
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
 def test_signal_to_the_process(
-    dataset_npy: shards.Dataset, tmp_path: Path, number: int, code: int
+    dataset_npy: faceae_shards.Dataset, tmp_path: Path, number: int, code: int
 ) -> None:
     """Many epochs; the signal comes once the first is done, whatever the process does then."""
     run_path = tmp_path / "run"

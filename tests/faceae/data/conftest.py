@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-import shards
+import faceae_shards
 
 NUM_NUMBERED = 107
 SIDE = 16
@@ -24,14 +24,14 @@ def draw_number(number: int) -> Image.Image:
 
 
 @pytest.fixture(scope="session")
-def numbered(tmp_path_factory: pytest.TempPathFactory) -> shards.Dataset:
+def numbered(tmp_path_factory: pytest.TempPathFactory) -> faceae_shards.Dataset:
     """107 arrays of 16x16 in shards of 20, all in split train."""
     folder = tmp_path_factory.mktemp("numbers")
     for number in range(NUM_NUMBERED):
         draw_number(number).save(folder / f"{number:03}.png")
     out = tmp_path_factory.mktemp("packed") / "numbered"
-    shards.pack(
-        shards.PackConfig(
+    faceae_shards.pack(
+        faceae_shards.PackConfig(
             source=folder,
             out=out,
             size=SIDE,
@@ -41,19 +41,21 @@ def numbered(tmp_path_factory: pytest.TempPathFactory) -> shards.Dataset:
             workers=1,
         )
     )
-    return shards.open_dataset(out)
+    return faceae_shards.open_dataset(out)
 
 
 @pytest.fixture(scope="session")
-def photos(face_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> shards.Dataset:
+def photos(face_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> faceae_shards.Dataset:
     """The 48 JPEGs of 178x218 with their bytes untouched."""
     out = tmp_path_factory.mktemp("packed") / "photos"
-    shards.pack(shards.PackConfig(source=face_folder, out=out, split=(1, 0, 0), workers=1))
-    return shards.open_dataset(out)
+    faceae_shards.pack(
+        faceae_shards.PackConfig(source=face_folder, out=out, split=(1, 0, 0), workers=1)
+    )
+    return faceae_shards.open_dataset(out)
 
 
 @pytest.fixture
-def damaged(dataset_jpg: shards.Dataset, tmp_path: Path) -> shards.Dataset:
+def damaged(dataset_jpg: faceae_shards.Dataset, tmp_path: Path) -> faceae_shards.Dataset:
     """A copy of the small JPEGs; the second one of the first shard is all zeros."""
     shutil.copytree(dataset_jpg.path, tmp_path / "damaged")
     copy = replace(dataset_jpg, path=tmp_path / "damaged")

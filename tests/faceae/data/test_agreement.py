@@ -6,13 +6,13 @@ from pathlib import Path
 import pytest
 import torch
 
-import shards
+import faceae_shards
 from faceae.data import LoaderConfig, make_loader
 
 pytest.importorskip("nvidia.dali")
 
 
-def read_both(dataset: shards.Dataset, image_size: int) -> tuple[torch.Tensor, torch.Tensor]:
+def read_both(dataset: faceae_shards.Dataset, image_size: int) -> tuple[torch.Tensor, torch.Tensor]:
     """All training images in stored order, by DALI and by webdataset, as int32."""
     config = LoaderConfig(
         split="train",
@@ -29,22 +29,22 @@ def read_both(dataset: shards.Dataset, image_size: int) -> tuple[torch.Tensor, t
     return images[0], images[1]
 
 
-def test_arrays_at_their_size_are_equal(dataset_npy: shards.Dataset) -> None:
+def test_arrays_at_their_size_are_equal(dataset_npy: faceae_shards.Dataset) -> None:
     dali, portable = read_both(dataset_npy, image_size=32)
     assert torch.equal(dali, portable)
 
 
-def test_jpegs_at_their_size_are_equal(dataset_jpg: shards.Dataset) -> None:
+def test_jpegs_at_their_size_are_equal(dataset_jpg: faceae_shards.Dataset) -> None:
     dali, portable = read_both(dataset_jpg, image_size=32)
     assert torch.equal(dali, portable)
 
 
-def test_scaled_jpegs_are_equal(photos: shards.Dataset) -> None:
+def test_scaled_jpegs_are_equal(photos: faceae_shards.Dataset) -> None:
     dali, portable = read_both(photos, image_size=64)
     assert torch.equal(dali, portable)
 
 
-def test_scaled_arrays_are_equal(dataset_npy: shards.Dataset) -> None:
+def test_scaled_arrays_are_equal(dataset_npy: faceae_shards.Dataset) -> None:
     dali, portable = read_both(dataset_npy, image_size=24)
     assert torch.equal(dali, portable)
 
@@ -58,11 +58,11 @@ def test_wide_pictures_are_cut_alike(face_folder: Path, tmp_path: Path) -> None:
             image.transpose(Image.Transpose.ROTATE_90).crop((0, 0, 217, 91)).save(
                 tmp_path / "wide" / path.name
             )
-    config = shards.PackConfig(
+    config = faceae_shards.PackConfig(
         source=tmp_path / "wide", out=tmp_path / "packed", split=(1, 0, 0), workers=1
     )
-    shards.pack(config)
-    dali, portable = read_both(shards.open_dataset(tmp_path / "packed"), image_size=40)
+    faceae_shards.pack(config)
+    dali, portable = read_both(faceae_shards.open_dataset(tmp_path / "packed"), image_size=40)
     assert torch.equal(dali, portable)
 
 
@@ -79,12 +79,12 @@ def test_pictures_of_many_sizes_do_not_depend_on_what_they_are_scaled_with(
         with Image.open(path) as image:
             size = [(178, 218), (100, 218), (40, 40), (177, 90)][number % 4]
             image.crop((0, 0, *size)).save(tmp_path / "mixed" / path.name)
-    shards.pack(
-        shards.PackConfig(
+    faceae_shards.pack(
+        faceae_shards.PackConfig(
             source=tmp_path / "mixed", out=tmp_path / "packed", split=(1, 0, 0), workers=1
         )
     )
-    dataset = shards.open_dataset(tmp_path / "packed")
+    dataset = faceae_shards.open_dataset(tmp_path / "packed")
     config = LoaderConfig(
         split="train", batch_size=12, image_size=40, training=False, num_threads=num_threads
     )

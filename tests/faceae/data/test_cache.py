@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-import shards
+import faceae_shards
 from faceae.data import LoaderConfig, _cache, _choose, count_cached_bytes, make_loader
 
 CPU = torch.device("cpu")
@@ -14,7 +14,9 @@ def make_config(**options: int) -> LoaderConfig:
     return LoaderConfig(split="train", training=True, **{**defaults, **options})
 
 
-def test_the_split_is_read_once(numbered: shards.Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_split_is_read_once(
+    numbered: faceae_shards.Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
     opened = []
     open_loader = _choose._open
 
@@ -31,7 +33,7 @@ def test_the_split_is_read_once(numbered: shards.Dataset, monkeypatch: pytest.Mo
     assert len(opened) == 1
 
 
-def test_a_batch_stays_as_it_was_while_others_are_made(numbered: shards.Dataset) -> None:
+def test_a_batch_stays_as_it_was_while_others_are_made(numbered: faceae_shards.Dataset) -> None:
     loader = make_loader("webdataset", numbered, make_config(), CPU, "ram")
     batches = [batch.images for batch in loader]
     copies = [images.clone() for images in batches]
@@ -41,12 +43,12 @@ def test_a_batch_stays_as_it_was_while_others_are_made(numbered: shards.Dataset)
     assert all(a.is_contiguous(memory_format=torch.channels_last) for a in batches)
 
 
-def test_evaluation_is_not_cached(numbered: shards.Dataset) -> None:
+def test_evaluation_is_not_cached(numbered: faceae_shards.Dataset) -> None:
     config = LoaderConfig(split="train", batch_size=10, image_size=16, training=False)
     loader = make_loader("webdataset", numbered, config, CPU, "ram")
     assert not isinstance(loader, _cache.CachedLoader)
     loader.close()
 
 
-def test_bytes_are_counted_at_the_size_asked_for(numbered: shards.Dataset) -> None:
+def test_bytes_are_counted_at_the_size_asked_for(numbered: faceae_shards.Dataset) -> None:
     assert count_cached_bytes(numbered, "train", 8) == 107 * 8 * 8 * 3

@@ -6,7 +6,7 @@ import sys
 import pytest
 import torch
 
-import shards
+import faceae_shards
 from faceae.data import LoaderConfig, make_loader
 from faceae.errors import FaceaeError
 
@@ -24,7 +24,7 @@ def without_dali(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_auto_takes_dali_where_it_is_installed(
-    dataset_npy: shards.Dataset, caplog: pytest.LogCaptureFixture
+    dataset_npy: faceae_shards.Dataset, caplog: pytest.LogCaptureFixture
 ) -> None:
     pytest.importorskip("nvidia.dali")
     with caplog.at_level(logging.INFO):
@@ -36,7 +36,7 @@ def test_auto_takes_dali_where_it_is_installed(
 
 @pytest.mark.usefixtures("without_dali")
 def test_auto_without_dali_takes_webdataset_and_says_why(
-    dataset_npy: shards.Dataset, caplog: pytest.LogCaptureFixture
+    dataset_npy: faceae_shards.Dataset, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.INFO):
         loader = make_loader("auto", dataset_npy, make_config(), CPU)
@@ -48,7 +48,7 @@ def test_auto_without_dali_takes_webdataset_and_says_why(
 
 @pytest.mark.usefixtures("without_dali")
 def test_dali_asked_for_and_missing_is_an_error_with_the_remedy(
-    dataset_npy: shards.Dataset,
+    dataset_npy: faceae_shards.Dataset,
 ) -> None:
     with pytest.raises(
         FaceaeError, match=r"--loader dali.*nvidia-dali-cuda120.*--loader webdataset"
@@ -56,7 +56,9 @@ def test_dali_asked_for_and_missing_is_an_error_with_the_remedy(
         make_loader("dali", dataset_npy, make_config(), CPU)
 
 
-def test_enlarging_is_said(dataset_npy: shards.Dataset, caplog: pytest.LogCaptureFixture) -> None:
+def test_enlarging_is_said(
+    dataset_npy: faceae_shards.Dataset, caplog: pytest.LogCaptureFixture
+) -> None:
     make_loader("webdataset", dataset_npy, make_config(), CPU).close()
     assert not caplog.records
     make_loader("webdataset", dataset_npy, make_config(image_size=64), CPU).close()

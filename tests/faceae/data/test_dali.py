@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-import shards
+import faceae_shards
 from faceae.data import LoaderConfig, make_loader
 from faceae.errors import FaceaeError
 
@@ -26,7 +26,7 @@ def make_config(image_size: int = 32, training: bool = True) -> LoaderConfig:
     return LoaderConfig(split="train", batch_size=8, image_size=image_size, training=training)
 
 
-def trace_graph(dataset: shards.Dataset, config: LoaderConfig) -> list[str]:
+def trace_graph(dataset: faceae_shards.Dataset, config: LoaderConfig) -> list[str]:
     """Define the GPU's graph without building it; list the way of the images from last to first.
 
     An entry is an operator, the device it reads its images from and the one it leaves them on.
@@ -43,7 +43,7 @@ def trace_graph(dataset: shards.Dataset, config: LoaderConfig) -> list[str]:
 
 
 def test_gpu_graph_decodes_jpegs_on_both_and_does_the_rest_on_the_gpu(
-    photos: shards.Dataset,
+    photos: faceae_shards.Dataset,
 ) -> None:
     assert trace_graph(photos, make_config()) == [
         "Flip gpu->gpu",
@@ -54,20 +54,20 @@ def test_gpu_graph_decodes_jpegs_on_both_and_does_the_rest_on_the_gpu(
 
 
 def test_gpu_graph_moves_arrays_before_it_touches_their_pixels(
-    dataset_npy: shards.Dataset,
+    dataset_npy: faceae_shards.Dataset,
 ) -> None:
     steps = trace_graph(dataset_npy, make_config(image_size=24))
     assert steps[:3] == ["Flip gpu->gpu", "Resize gpu->gpu", "Reshape cpu->gpu"]
     assert steps[3:] == ["Slice cpu->cpu", "reader cpu"]
 
 
-def test_graph_does_no_more_than_is_needed(dataset_jpg: shards.Dataset) -> None:
+def test_graph_does_no_more_than_is_needed(dataset_jpg: faceae_shards.Dataset) -> None:
     steps = trace_graph(dataset_jpg, make_config(training=False))
     assert steps == ["Image cpu->gpu", "reader cpu"]
 
 
 def test_a_state_is_of_the_batch_in_hand_though_dali_has_read_on(
-    numbered: shards.Dataset, monkeypatch: pytest.MonkeyPatch
+    numbered: faceae_shards.Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     num_read = 0
     run = _dali.DaliLoader._run
@@ -94,7 +94,7 @@ def test_a_state_is_of_the_batch_in_hand_though_dali_has_read_on(
 
 
 def test_an_array_that_differs_from_the_first_is_an_error_with_the_remedy(
-    dataset_npy: shards.Dataset, tmp_path: Path
+    dataset_npy: faceae_shards.Dataset, tmp_path: Path
 ) -> None:
     shutil.copytree(dataset_npy.path, tmp_path / "copy")
     copy = replace(dataset_npy, path=tmp_path / "copy")
@@ -109,21 +109,23 @@ def test_an_array_that_differs_from_the_first_is_an_error_with_the_remedy(
 
 
 def test_arrays_of_another_size_than_recorded_are_refused_when_the_loader_opens(
-    dataset_npy: shards.Dataset,
+    dataset_npy: faceae_shards.Dataset,
 ) -> None:
     other = replace(dataset_npy, image_size=(32, 31))
     with pytest.raises(FaceaeError, match=r"train-000000\.tar does not begin with .*32x31x3"):
         make_loader("dali", other, make_config(), CPU)
 
 
-def test_a_damaged_jpeg_ends_in_one_line_with_the_remedy(damaged: shards.Dataset) -> None:
+def test_a_damaged_jpeg_ends_in_one_line_with_the_remedy(damaged: faceae_shards.Dataset) -> None:
     loader = make_loader("dali", damaged, make_config(training=False), CPU)
     with pytest.raises(FaceaeError, match=r"^DALI cannot read .*`faceae verify [^\n]*$"):
         list(loader)
     loader.close()
 
 
-def test_errors_that_are_not_the_datas_stay_what_they_are(dataset_jpg: shards.Dataset) -> None:
+def test_errors_that_are_not_the_datas_stay_what_they_are(
+    dataset_jpg: faceae_shards.Dataset,
+) -> None:
     loader = make_loader("dali", dataset_jpg, make_config(), CPU)
 
     def fail(stream: object) -> None:
@@ -138,14 +140,16 @@ def test_errors_that_are_not_the_datas_stay_what_they_are(dataset_jpg: shards.Da
 @pytest.mark.parametrize(
     "checkpoint", ["no base64!", base64.b64encode(b"not protobuf").decode(), ""]
 )
-def test_a_damaged_checkpoint_is_refused(dataset_jpg: shards.Dataset, checkpoint: str) -> None:
+def test_a_damaged_checkpoint_is_refused(
+    dataset_jpg: faceae_shards.Dataset, checkpoint: str
+) -> None:
     loader = make_loader("dali", dataset_jpg, make_config(), CPU)
     with pytest.raises(FaceaeError, match=r"damaged.*start a new run"):
         loader.load_state_dict({**loader.state_dict(), "checkpoint": checkpoint})
     loader.close()
 
 
-def test_ranks_draw_other_mirrors(numbered: shards.Dataset) -> None:
+def test_ranks_draw_other_mirrors(numbered: faceae_shards.Dataset) -> None:
     mirrored = []
     for rank in (0, 1):
         config = LoaderConfig(

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 
-import shards
+import faceae_shards
 from faceae.data import Batch, Loader, LoaderConfig, make_loader
 from faceae.errors import FaceaeError
 
@@ -22,7 +22,7 @@ MakeLoader = Callable[..., Loader]
 
 
 @pytest.fixture(params=["dali", "webdataset", "cache"])
-def make(request: pytest.FixtureRequest, numbered: shards.Dataset) -> Iterator[MakeLoader]:
+def make(request: pytest.FixtureRequest, numbered: faceae_shards.Dataset) -> Iterator[MakeLoader]:
     """Make loaders of the numbered pictures and close them after the test."""
     if request.param == "dali":
         pytest.importorskip("nvidia.dali")
@@ -263,5 +263,5 @@ def test_fewer_images_than_ranks_are_refused(make: MakeLoader) -> None:
 
 
 def test_an_absent_split_is_named(make: MakeLoader) -> None:
-    with pytest.raises(shards.ShardsError, match="'valid'"):
+    with pytest.raises(faceae_shards.ShardsError, match="'valid'"):
         make(split="valid")

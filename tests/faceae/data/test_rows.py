@@ -1,4 +1,4 @@
-"""Decoding at a scale: the pictures of `shards.fit_image`, at less work."""
+"""Decoding at a scale: the pictures of `faceae_shards.fit_image`, at less work."""
 
 import io
 
@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
 from faceae.data._rows import DamagedRowError, mirror_rows, write_arrays, write_jpegs
-from shards import fit_image
+from faceae_shards import fit_image
 
 
 def draw(width: int, height: int) -> bytes:

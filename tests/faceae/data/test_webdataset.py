@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 
-import shards
+import faceae_shards
 from faceae.data import LoaderConfig, make_loader
 from faceae.data._rows import PendingBatch, RowDecoder, write_jpegs
 from faceae.errors import FaceaeError
@@ -21,7 +21,7 @@ def make_config(image_size: int = 32, batch_size: int = 8) -> LoaderConfig:
     return LoaderConfig(split="train", batch_size=batch_size, image_size=image_size, training=False)
 
 
-def read_error(dataset: shards.Dataset) -> str:
+def read_error(dataset: faceae_shards.Dataset) -> str:
     loader = make_loader("webdataset", dataset, make_config(), CPU)
     with pytest.raises(FaceaeError) as caught:
         list(loader)
@@ -29,7 +29,7 @@ def read_error(dataset: shards.Dataset) -> str:
     return str(caught.value)
 
 
-def copy_dataset(dataset: shards.Dataset, out: Path) -> shards.Dataset:
+def copy_dataset(dataset: faceae_shards.Dataset, out: Path) -> faceae_shards.Dataset:
     shutil.copytree(dataset.path, out)
     return replace(dataset, path=out)
 
@@ -39,7 +39,7 @@ def list_images(shard: Path, encoding: str) -> list[tarfile.TarInfo]:
         return [member for member in tar if member.name.endswith(encoding)]
 
 
-def test_pictures_come_in_stored_order(photos: shards.Dataset) -> None:
+def test_pictures_come_in_stored_order(photos: faceae_shards.Dataset) -> None:
     loader = make_loader("webdataset", photos, make_config(image_size=64, batch_size=48), CPU)
     ((images, _),) = loader
     loader.close()
@@ -53,7 +53,7 @@ def test_pictures_come_in_stored_order(photos: shards.Dataset) -> None:
         assert torch.equal(image.permute(1, 2, 0), expected_1HWC[0])
 
 
-def test_a_damaged_jpeg_is_named_by_shard_and_key(damaged: shards.Dataset) -> None:
+def test_a_damaged_jpeg_is_named_by_shard_and_key(damaged: faceae_shards.Dataset) -> None:
     shard = damaged.shard_paths("train")[0]
     key = list_images(shard, "jpg")[1].name.removesuffix(".jpg")
     message = read_error(damaged)
@@ -62,7 +62,9 @@ def test_a_damaged_jpeg_is_named_by_shard_and_key(damaged: shards.Dataset) -> No
     assert "\n" not in message
 
 
-def test_an_array_of_another_size_is_named(dataset_npy: shards.Dataset, tmp_path: Path) -> None:
+def test_an_array_of_another_size_is_named(
+    dataset_npy: faceae_shards.Dataset, tmp_path: Path
+) -> None:
     dataset = copy_dataset(dataset_npy, tmp_path / "copy")
     shard = dataset.shard_paths("train")[0]
     member = list_images(shard, "npy")[2]
@@ -74,7 +76,9 @@ def test_an_array_of_another_size_is_named(dataset_npy: shards.Dataset, tmp_path
     assert f"{shard}: {key}: not a picture of 32x32 pixels" in read_error(dataset)
 
 
-def test_a_tar_cut_inside_a_member_is_named(dataset_jpg: shards.Dataset, tmp_path: Path) -> None:
+def test_a_tar_cut_inside_a_member_is_named(
+    dataset_jpg: faceae_shards.Dataset, tmp_path: Path
+) -> None:
     dataset = copy_dataset(dataset_jpg, tmp_path / "copy")
     shard = dataset.shard_paths("train")[0]
     member = list_images(shard, "jpg")[2]
@@ -82,7 +86,9 @@ def test_a_tar_cut_inside_a_member_is_named(dataset_jpg: shards.Dataset, tmp_pat
     assert read_error(dataset).startswith(f"{shard}: unexpected end of data; run `faceae verify")
 
 
-def test_a_tar_cut_between_members_is_named(dataset_jpg: shards.Dataset, tmp_path: Path) -> None:
+def test_a_tar_cut_between_members_is_named(
+    dataset_jpg: faceae_shards.Dataset, tmp_path: Path
+) -> None:
     # webdataset itself takes it for a shorter tar.
     dataset = copy_dataset(dataset_jpg, tmp_path / "copy")
     shard = dataset.shard_paths("train")[0]
@@ -92,7 +98,7 @@ def test_a_tar_cut_between_members_is_named(dataset_jpg: shards.Dataset, tmp_pat
 
 
 def test_it_reads_a_bounded_number_of_batches_ahead(
-    dataset_npy: shards.Dataset, monkeypatch: pytest.MonkeyPatch
+    dataset_npy: faceae_shards.Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     num_started = 0
     loader = make_loader("webdataset", dataset_npy, make_config(batch_size=1), CPU)

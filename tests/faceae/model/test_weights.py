@@ -8,14 +8,7 @@ import safetensors.torch
 import torch
 
 from faceae.errors import FaceaeError
-from faceae.model import (
-    FaceAutoEncoder,
-    ModelConfig,
-    Variant,
-    load_model,
-    save_model,
-    weights_hash,
-)
+from faceae.model import FaceAutoEncoder, ModelConfig, Variant, load_model, save_model, weights_hash
 
 CPU = torch.device("cpu")
 SMALL = ModelConfig(image_size=32, latent_size=16, width=4)

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-import shards
+import faceae_shards
 from faceae.model import load_model, weights_hash
 from faceae.training import Observer, TrainConfig
 
@@ -22,7 +22,7 @@ def _one_thread() -> None:
 
 
 @pytest.fixture
-def config(dataset_npy: shards.Dataset, tmp_path: Path) -> TrainConfig:
+def config(dataset_npy: faceae_shards.Dataset, tmp_path: Path) -> TrainConfig:
     """Two epochs of three steps in float32 from random weights, on the portable loader, with a tiny
     net."""
     return TrainConfig(

@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-import shards
+import faceae_shards
 from faceae.device import AmpChoice
 from faceae.errors import FaceaeError
 from faceae.model import load_model, weights_hash
@@ -207,7 +207,7 @@ def test_refused_start_writes_nothing(
 
 
 def test_missing_dataset_writes_nothing(config: TrainConfig, tmp_path: Path) -> None:
-    with pytest.raises(shards.ShardsError, match="nowhere"):
+    with pytest.raises(faceae_shards.ShardsError, match="nowhere"):
         train(replace(config, data=tmp_path / "nowhere"))
     assert not config.run.exists()
 

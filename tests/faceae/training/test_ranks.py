@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import torch
 
-import shards
+import faceae_shards
 from faceae.data import Loader, LoaderConfig, make_loader
 from faceae.errors import FaceaeError
 from faceae.model import FaceAutoEncoder, ModelConfig, load_model, start_from_components
@@ -82,14 +82,14 @@ def launch_training(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess
 
 
 @pytest.fixture(scope="module")
-def odd(face_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> shards.Dataset:
+def odd(face_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> faceae_shards.Dataset:
     """27 pictures to train on in shards of 8, 8, 8 and 3; 13 to validate."""
     folder = tmp_path_factory.mktemp("odd")
     names = sorted(face_folder.rglob("*.jpg"))
     (folder / "photos").mkdir()
     for number, name in enumerate(names[:40]):
         (folder / "photos" / f"{number:02}.jpg").write_bytes(name.read_bytes())
-    config = shards.PackConfig(
+    config = faceae_shards.PackConfig(
         source=folder / "photos",
         out=folder / "packed",
         size=32,
@@ -98,25 +98,25 @@ def odd(face_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> shards.D
         split=(0.66, 0.33, 0.01),
         workers=1,
     )
-    shards.pack(config)
-    return shards.open_dataset(folder / "packed")
+    faceae_shards.pack(config)
+    return faceae_shards.open_dataset(folder / "packed")
 
 
 @pytest.fixture
-def joint(config: TrainConfig, odd: shards.Dataset) -> TrainConfig:
+def joint(config: TrainConfig, odd: faceae_shards.Dataset) -> TrainConfig:
     """Four epochs of three steps; each leaves three pictures out."""
     changes = {"data": odd.path, "log_steps": 1, "epochs": 4, "lr": 1e-2}
     return replace(config, sync_batchnorm=True, cache="none", **changes)
 
 
-def open_loader(dataset: shards.Dataset, split: str, **options: Any) -> Loader:
+def open_loader(dataset: faceae_shards.Dataset, split: str, **options: Any) -> Loader:
     config = LoaderConfig(
         split=split, image_size=32, training=split == "train", **options, num_threads=1
     )
     return make_loader("webdataset", dataset, config, CPU)
 
 
-def joint_batches(dataset: shards.Dataset) -> Iterator[torch.Tensor]:
+def joint_batches(dataset: faceae_shards.Dataset) -> Iterator[torch.Tensor]:
     """Epochs of eights without end: what two processes see of them, put together."""
     halves = [open_loader(dataset, "train", batch_size=4, rank=r, world_size=2) for r in (0, 1)]
     with closing(halves[0]), closing(halves[1]):
@@ -127,7 +127,7 @@ def joint_batches(dataset: shards.Dataset) -> Iterator[torch.Tensor]:
 
 def learn_alone(
     config: TrainConfig,
-    dataset: shards.Dataset,
+    dataset: faceae_shards.Dataset,
     start: Callable[[FaceAutoEncoder], object] = lambda model: None,
 ) -> tuple[Learner, list[float]]:
     """Train in this process on the joint batches; return the learner and the loss of each step."""
@@ -150,7 +150,7 @@ def learn_alone(
 
 def test_two_processes_learn_as_one_with_the_joint_batch(
     joint: TrainConfig,
-    odd: shards.Dataset,
+    odd: faceae_shards.Dataset,
     launch_training: Callable[..., Any],
     read_metrics: Any,
     tmp_path: Path,
@@ -188,7 +188,10 @@ def test_two_processes_learn_as_one_with_the_joint_batch(
 
 
 def test_two_processes_start_from_the_same_components(
-    joint: TrainConfig, odd: shards.Dataset, launch_training: Callable[..., Any], read_metrics: Any
+    joint: TrainConfig,
+    odd: faceae_shards.Dataset,
+    launch_training: Callable[..., Any],
+    read_metrics: Any,
 ) -> None:
     """BatchNorm keeps its statistics there, so nothing need be synchronised."""
     joint = replace(joint, sync_batchnorm=False, init="components", lr=1e-3, epochs=1)
@@ -207,7 +210,10 @@ def test_two_processes_start_from_the_same_components(
 
 
 def test_parts_of_two_processes_are_those_of_one(
-    joint: TrainConfig, odd: shards.Dataset, launch_training: Callable[..., Any], read_metrics: Any
+    joint: TrainConfig,
+    odd: faceae_shards.Dataset,
+    launch_training: Callable[..., Any],
+    read_metrics: Any,
 ) -> None:
     """Where each part of two faces has its own BatchNorm statistics, who computes it is all one."""
     joint = replace(joint, sync_batchnorm=False, accumulate=2, clip_norm=0.05)

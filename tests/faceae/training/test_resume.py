@@ -10,19 +10,10 @@ import pytest
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-import shards
+import faceae_shards
 from faceae.errors import FaceaeError
 from faceae.model import load_model, weights_hash
-from faceae.training import (
-    Observer,
-    TrainConfig,
-    TrainResult,
-    _loop,
-    _run,
-    read_run,
-    resume,
-    train,
-)
+from faceae.training import Observer, TrainConfig, TrainResult, _loop, _run, read_run, resume, train
 
 STEPS_PER_EPOCH = 3
 TOTAL_STEPS = 2 * STEPS_PER_EPOCH
@@ -211,7 +202,7 @@ def test_two_sessions_on_one_run(config: TrainConfig) -> None:
 
 
 def test_resume_refuses_what_differs(
-    config: TrainConfig, dataset_jpg: shards.Dataset, signal_at: Any
+    config: TrainConfig, dataset_jpg: faceae_shards.Dataset, signal_at: Any
 ) -> None:
     train(config, signal_at(2))
     with pytest.raises(FaceaeError, match="--epochs is 5 where the run has 2"):

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-import shards
+import faceae_shards
 from faceae.device import AmpChoice, CacheMode
 from faceae.errors import FaceaeError
 from faceae.training import Run, TrainConfig, _run, read_run
@@ -14,7 +14,9 @@ from faceae.training._run import check_dataset, find_device, plan_run, reopen_ru
 CPU = torch.device("cpu")
 
 
-def test_run_comes_back_from_its_file(config: TrainConfig, dataset_npy: shards.Dataset) -> None:
+def test_run_comes_back_from_its_file(
+    config: TrainConfig, dataset_npy: faceae_shards.Dataset
+) -> None:
     run = plan_run(config, dataset_npy, CPU)
     write_run(run)
     assert read_run(config.run) == run
@@ -26,7 +28,9 @@ def test_run_comes_back_from_its_file(config: TrainConfig, dataset_npy: shards.D
     assert record["num_train_images"] == 24
 
 
-def test_run_may_be_moved(config: TrainConfig, dataset_npy: shards.Dataset, tmp_path: Path) -> None:
+def test_run_may_be_moved(
+    config: TrainConfig, dataset_npy: faceae_shards.Dataset, tmp_path: Path
+) -> None:
     write_run(plan_run(config, dataset_npy, CPU))
     config.run.rename(tmp_path / "moved")
     assert read_run(tmp_path / "moved").model_path == tmp_path / "moved" / "model.safetensors"
@@ -37,7 +41,7 @@ def test_run_may_be_moved(config: TrainConfig, dataset_npy: shards.Dataset, tmp_
 )
 def test_number_type_is_chosen_once(
     config: TrainConfig,
-    dataset_npy: shards.Dataset,
+    dataset_npy: faceae_shards.Dataset,
     monkeypatch: pytest.MonkeyPatch,
     dtype: torch.dtype,
     name: str,
@@ -72,7 +76,7 @@ def test_damaged_run_json(tmp_path: Path, text: str) -> None:
     [("epochs", 0), ("epochs", "two"), ("batch_size", None), ("momentum", 0.9), ("lr", "fast")],
 )
 def test_edited_option_in_run_json(
-    config: TrainConfig, dataset_npy: shards.Dataset, key: str, value: object
+    config: TrainConfig, dataset_npy: faceae_shards.Dataset, key: str, value: object
 ) -> None:
     write_run(plan_run(config, dataset_npy, CPU))
     file = config.run / "run.json"
@@ -83,43 +87,43 @@ def test_edited_option_in_run_json(
         read_run(config.run)
 
 
-def test_folder_with_a_run(config: TrainConfig, dataset_npy: shards.Dataset) -> None:
+def test_folder_with_a_run(config: TrainConfig, dataset_npy: faceae_shards.Dataset) -> None:
     write_run(plan_run(config, dataset_npy, CPU))
     with pytest.raises(FaceaeError, match="there is a run already; add --resume"):
         plan_run(config, dataset_npy, CPU)
 
 
-def test_folder_with_other_files(config: TrainConfig, dataset_npy: shards.Dataset) -> None:
+def test_folder_with_other_files(config: TrainConfig, dataset_npy: faceae_shards.Dataset) -> None:
     config.run.mkdir()
     (config.run / "thesis.tex").touch()
     with pytest.raises(FaceaeError, match="is not empty; give a new folder"):
         plan_run(config, dataset_npy, CPU)
 
 
-def test_file_in_the_folders_place(config: TrainConfig, dataset_npy: shards.Dataset) -> None:
+def test_file_in_the_folders_place(config: TrainConfig, dataset_npy: faceae_shards.Dataset) -> None:
     config.run.touch()
     with pytest.raises(FaceaeError, match="is a file; give a new folder"):
         plan_run(config, dataset_npy, CPU)
 
 
-def test_empty_folder_will_do(config: TrainConfig, dataset_npy: shards.Dataset) -> None:
+def test_empty_folder_will_do(config: TrainConfig, dataset_npy: faceae_shards.Dataset) -> None:
     config.run.mkdir()
     assert plan_run(config, dataset_npy, CPU).path == config.run
     assert list(config.run.iterdir()) == []
 
 
-def only(dataset: shards.Dataset, *splits: str) -> shards.Dataset:
+def only(dataset: faceae_shards.Dataset, *splits: str) -> faceae_shards.Dataset:
     return replace(dataset, splits={split: dataset.splits[split] for split in splits})
 
 
 def test_quality_is_measured_on_test_where_there_is_no_valid(
-    config: TrainConfig, dataset_npy: shards.Dataset
+    config: TrainConfig, dataset_npy: faceae_shards.Dataset
 ) -> None:
     run = plan_run(config, only(dataset_npy, "train", "test"), CPU)
     assert run.held_out_split == "test"
 
 
-def test_no_held_out_split(config: TrainConfig, dataset_npy: shards.Dataset) -> None:
+def test_no_held_out_split(config: TrainConfig, dataset_npy: faceae_shards.Dataset) -> None:
     with pytest.raises(FaceaeError, match=r"no held-out split .* pack it again with --split"):
         plan_run(config, only(dataset_npy, "train"), CPU)
 
@@ -136,7 +140,7 @@ def test_no_held_out_split(config: TrainConfig, dataset_npy: shards.Dataset) -> 
 )
 def test_image_size(
     config: TrainConfig,
-    dataset_npy: shards.Dataset,
+    dataset_npy: faceae_shards.Dataset,
     packed: tuple[int, int] | None,
     requested: int | None,
     chosen: int,
@@ -148,21 +152,21 @@ def test_image_size(
 
 @pytest.mark.parametrize(("packed", "requested"), [(48, None), (64, 128)])
 def test_pictures_smaller_than_the_image_size(
-    config: TrainConfig, dataset_npy: shards.Dataset, packed: int, requested: int | None
+    config: TrainConfig, dataset_npy: faceae_shards.Dataset, packed: int, requested: int | None
 ) -> None:
     dataset = replace(dataset_npy, image_size=(packed, packed))
     with pytest.raises(FaceaeError, match=rf"have {packed} pixels .* --size {requested or 64}"):
         plan_run(replace(config, image_size=requested), dataset, CPU)
 
 
-def test_image_size_no_network_has(config: TrainConfig, dataset_npy: shards.Dataset) -> None:
+def test_image_size_no_network_has(config: TrainConfig, dataset_npy: faceae_shards.Dataset) -> None:
     dataset = replace(dataset_npy, image_size=(300, 300))
     with pytest.raises(FaceaeError, match="image size must be one of 32, 64, 128, 256, got 48"):
         plan_run(replace(config, image_size=48), dataset, CPU)
 
 
 @pytest.fixture
-def written(config: TrainConfig, dataset_npy: shards.Dataset) -> Run:
+def written(config: TrainConfig, dataset_npy: faceae_shards.Dataset) -> Run:
     run = plan_run(replace(config, device="auto"), dataset_npy, CPU)
     write_run(run)
     return run
@@ -203,7 +207,7 @@ def test_another_batch_needs_a_new_epoch(written: Run) -> None:
 
 
 def test_another_dataset(
-    config: TrainConfig, dataset_npy: shards.Dataset, dataset_jpg: shards.Dataset
+    config: TrainConfig, dataset_npy: faceae_shards.Dataset, dataset_jpg: faceae_shards.Dataset
 ) -> None:
     run = plan_run(config, dataset_npy, CPU)
     check_dataset(run, dataset_npy)
@@ -212,7 +216,7 @@ def test_another_dataset(
 
 
 def test_run_of_a_cpu_stays_there(
-    config: TrainConfig, dataset_npy: shards.Dataset, monkeypatch: pytest.MonkeyPatch
+    config: TrainConfig, dataset_npy: faceae_shards.Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = plan_run(replace(config, device="auto"), dataset_npy, CPU)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
@@ -220,7 +224,7 @@ def test_run_of_a_cpu_stays_there(
 
 
 def test_run_of_a_gpu_where_there_is_none(
-    config: TrainConfig, dataset_npy: shards.Dataset, monkeypatch: pytest.MonkeyPatch
+    config: TrainConfig, dataset_npy: faceae_shards.Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     run = replace(plan_run(config, dataset_npy, CPU), device="cuda")
@@ -275,7 +279,7 @@ def test_batch_that_processes_cannot_share(
 
 @pytest.mark.parametrize(("asked", "place"), [("auto", "ram"), ("none", "none")])
 def test_where_the_faces_are_held_is_kept(
-    config: TrainConfig, dataset_npy: shards.Dataset, asked: CacheMode, place: str
+    config: TrainConfig, dataset_npy: faceae_shards.Dataset, asked: CacheMode, place: str
 ) -> None:
     write_run(plan_run(replace(config, cache=asked), dataset_npy, CPU))
     assert read_run(config.run).cache == place

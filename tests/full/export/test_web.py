@@ -23,10 +23,10 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.wait import WebDriverWait
 from torch import nn
 
-from export import ExportSource, export_web
-from export._web_runtime import VERSION, read_runtime
 from faceae.latent import LatentMoments, Sampler, latent_noise
 from faceae.model import FaceAutoEncoder, ModelConfig
+from faceae_export import ExportSource, export_web
+from faceae_export._web_runtime import VERSION, read_runtime
 
 LATENT_SIZE = 64
 NUM_FACES = 12

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import simplejpeg
 
-from shards import Dataset, PackConfig, open_dataset, pack
+from faceae_shards import Dataset, PackConfig, open_dataset, pack
 
 
 def load(

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from shards import adopt, verify
+from faceae_shards import adopt, verify
 
 HashTree = Callable[[Path], dict[str, str]]
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from shards import ImageRefused, PackConfig, ShardsError, open_dataset, pack, verify
-from shards._listing import list_source
-from shards._remote import connect
+from faceae_shards import ImageRefused, PackConfig, ShardsError, open_dataset, pack, verify
+from faceae_shards._listing import list_source
+from faceae_shards._remote import connect
 
 pyarrow = pytest.importorskip("pyarrow")
 parquet = pytest.importorskip("pyarrow.parquet")
@@ -203,12 +203,12 @@ def test_copy_survives_an_interruption(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("shards._pack.run_tasks", fail)
+        patch.setattr("faceae_shards._pack.run_tasks", fail)
         with pytest.raises(KeyboardInterrupt):
             pack_into(tmp_path / "out", source)
     assert (tmp_path / "out" / ".progress" / "spool" / "images").is_file()
     with monkeypatch.context() as patch:
-        patch.setattr("shards._spool._copy", fail)  # is not called again
+        patch.setattr("faceae_shards._spool._copy", fail)  # is not called again
         assert pack_into(tmp_path / "out", source) == whole
 
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from shards import ShardsError
-from shards._remote import connect, explain_errors
+from faceae_shards import ShardsError
+from faceae_shards._remote import connect, explain_errors
 
 
 def test_bucket_named_by_the_environment(bucket: str) -> None:

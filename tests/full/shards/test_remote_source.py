@@ -11,16 +11,16 @@ from typing import Any
 
 import pytest
 
-import shards
-from shards import ImageRefused, PackConfig, ShardsError, pack
-from shards._listing import list_source
-from shards._remote import connect
+import faceae_shards
+from faceae_shards import ImageRefused, PackConfig, ShardsError, pack
+from faceae_shards._listing import list_source
+from faceae_shards._remote import connect
 
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Wait for nothing before a request is made again."""
-    monkeypatch.setattr("shards._remote._RETRY_DELAYS_S", (0.0, 0.0, 0.0))
+    monkeypatch.setattr("faceae_shards._remote._RETRY_DELAYS_S", (0.0, 0.0, 0.0))
 
 
 def pack_into(out: Path, source: Path | str, **options: Any) -> dict[str, str]:
@@ -126,7 +126,7 @@ def test_tar_and_annotations_beside_it(web: Any, face_folder: Path, tmp_path: Pa
         web.files[f"/{file}"] = (tmp_path / file).read_bytes()
     local = pack_into(tmp_path / "local", tmp_path / "faces.tar")
     assert pack_into(tmp_path / "remote", f"{web.url}/faces.tar") == local
-    assert shards.open_dataset(tmp_path / "remote").manifest["split_by"] == "person"
+    assert faceae_shards.open_dataset(tmp_path / "remote").manifest["split_by"] == "person"
 
 
 def test_server_of_whole_files(web: Any, face_folder: Path, tmp_path: Path) -> None:
@@ -192,7 +192,7 @@ def test_server_that_is_away(web: Any) -> None:
 
 
 def test_server_that_takes_connections_and_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("shards._remote.FIRST_ANSWER_S", 0.2)
+    monkeypatch.setattr("faceae_shards._remote.FIRST_ANSWER_S", 0.2)
     with socket.create_server(("127.0.0.1", 0)) as server:
         url = f"http://127.0.0.1:{server.getsockname()[1]}/a.zip"
         with pytest.raises(ShardsError, match=rf"{url}: no answer within 0\.2 s; check the"):
@@ -200,7 +200,7 @@ def test_server_that_takes_connections_and_says_nothing(monkeypatch: pytest.Monk
 
 
 def test_silent_bucket(s3: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("shards._remote.FIRST_ANSWER_S", 0.2)
+    monkeypatch.setattr("faceae_shards._remote.FIRST_ANSWER_S", 0.2)
     with socket.create_server(("127.0.0.1", 0)) as server:
         monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{server.getsockname()[1]}")
         connect("s3://silent")[0].clear_instance_cache()
@@ -208,5 +208,5 @@ def test_silent_bucket(s3: str, monkeypatch: pytest.MonkeyPatch) -> None:
         with pytest.raises(ShardsError, match=told):
             list_source("s3://silent/a")
         with pytest.raises(ShardsError, match=told):
-            shards.open_dataset("s3://silent/a")
+            faceae_shards.open_dataset("s3://silent/a")
     connect("s3://silent")[0].clear_instance_cache()

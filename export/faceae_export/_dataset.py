@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any
 
 from faceae.errors import FaceaeError
-from shards import encode_jpeg
+from faceae_shards import encode_jpeg
 
 from ._generate import encode_faces, generate_faces, generate_spans
 from ._session import Session
@@ -28,7 +28,7 @@ def describe_faces(session: Session) -> dict[str, str]:
 
 @dataclass(kw_only=True)
 class FaceMaker:
-    """Makes JPEGs of new faces by their numbers, for `shards.pack_made`.
+    """Makes JPEGs of new faces by their numbers, for `faceae_shards.pack_made`.
 
     Where it is sent to another machine it opens the model there, and goes on only if that draws
     the same faces.

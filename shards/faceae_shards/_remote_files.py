@@ -78,7 +78,7 @@ class RemoteFiles:
         return f"{root}/{quote(name) if is_web(root) else name}"
 
     def tell_kind(self, url: str) -> str | None:
-        """See `shards._source_files.tell_kind`."""
+        """See `faceae_shards._source_files.tell_kind`."""
         if is_web(url):
             if urlsplit(url).path.endswith("/"):
                 raise ShardsError(

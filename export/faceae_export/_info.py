@@ -67,7 +67,7 @@ class ExportInfo:
     weights_hash: str
     """`faceae.model.weights_hash` of the model."""
     dataset_hash: str
-    """`shards.Dataset.hash` of the faces the model was trained on."""
+    """`faceae_shards.Dataset.hash` of the faces the model was trained on."""
     crop: int | None
     """Pixels; side of the centre square that photographs are cut to before they are scaled to the
     model's size. None: they are only scaled."""

@@ -20,7 +20,7 @@ import torch
 
 import faceae
 from faceae.errors import FaceaeError
-from shards import PART_SUFFIX, atomic_path, write_json
+from faceae_shards import PART_SUFFIX, atomic_path, write_json
 
 from ._equalise import equalise_network
 from ._formats import FORMATS, Format, FormatName

@@ -67,5 +67,5 @@ else:
 
     def __getattr__(name):
         if name not in _LAZY:
-            raise AttributeError(f"module 'shards' has no attribute {name!r}")
-        return getattr(importlib.import_module(f"shards.{_LAZY[name]}"), name)
+            raise AttributeError(f"module 'faceae_shards' has no attribute {name!r}")
+        return getattr(importlib.import_module(f"faceae_shards.{_LAZY[name]}"), name)

@@ -7,7 +7,7 @@ from typing import Literal
 import torch
 
 from faceae.errors import FaceaeError
-from shards import atomic_path
+from faceae_shards import atomic_path
 
 from ._export import ExportReport, export_model
 from ._modules import ExportSource
