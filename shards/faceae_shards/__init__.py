@@ -3,13 +3,13 @@
 import importlib
 from typing import TYPE_CHECKING
 
-from ._atomic import PART_SUFFIX, atomic_path, remove, write_json
+from .storage import PART_SUFFIX, atomic_path, remove, write_json
 from ._config import PackConfig, PackSummary
 from ._errors import ShardsError
 from ._format import MIN_SIDE, ShardInfo
 from ._manifest import Dataset
 from ._open import inspect_dataset, open_dataset
-from ._remote import Location, parse_location
+from .storage import Location, parse_location
 
 __all__ = [
     "MIN_SIDE",

@@ -23,7 +23,7 @@ from ._decode import ImageRefused, is_html
 from ._errors import ShardsError
 from ._format import SPLITS, hash_json
 from ._names import Names
-from ._remote import Location, is_url, name_of
+from .storage import Location, is_url, name_of
 from ._source_files import open_beside
 from ._sources import Entry, Source
 

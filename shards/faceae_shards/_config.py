@@ -7,7 +7,7 @@ from typing import Literal
 from ._errors import ShardsError
 from ._format import MIN_SIDE, Encoding
 from ._pool import count_cpus
-from ._remote import Location
+from .storage import Location
 
 ALWAYS_REFUSABLE = 10
 """Images that a pack may refuse whatever their fraction: a hundred holiday photos with two bad

@@ -5,12 +5,12 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 
-from ._atomic import atomic_path, write_json
-from ._cache_folder import CacheEntry
+from .storage import atomic_path, write_json
+from .storage import CacheEntry
 from ._errors import ShardsError
 from ._format import MANIFEST_NAME, REJECTED_NAME, hash_file
 from ._manifest import Dataset
-from ._storage import LocalFolder, RemotePrefix
+from .storage import LocalFolder, RemotePrefix
 
 OnDownload = Callable[[int, int], None]
 """Receives the bytes downloaded so far, and those to download."""

@@ -13,7 +13,7 @@ from ._format import REJECTED_NAME, SPLITS, ShardInfo, hash_json
 from ._manifest import write_manifest
 from ._plan import Plan, ShardSlot
 from ._progress import DUPLICATE, Progress, ShardRecord
-from ._storage import Storage
+from .storage import Storage
 from ._worker import PackedShard
 
 _NUM_EXAMPLES = 3

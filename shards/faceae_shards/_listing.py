@@ -14,7 +14,7 @@ from ._folder import FolderReader
 from ._names import Names
 from ._parquet import SUFFIX as PARQUET_SUFFIX
 from ._parquet import list_parquet
-from ._remote import Location, is_url, name_of
+from .storage import Location, is_url, name_of
 from ._source_files import SourceFiles, open_beside, open_files, tell_kind
 from ._sources import IMAGE_SUFFIXES, Entries, Source, is_image_name, is_other_name
 from ._tar_source import COMPRESSED_STARTS, list_tars

@@ -17,8 +17,8 @@ from ._plan import ShardSlot, cut_split
 from ._pool import Tick
 from ._progress import Progress, ShardRecord, claim_storage
 from ._ray import AUTO, connected, run_on_ray
-from ._remote import Location
-from ._storage import Storage, open_storage
+from .storage import Location
+from .storage import Storage, open_storage
 from ._tar import KEY_DIGITS, Sample, publish_shard, write_shard
 from ._worker import PackedShard, make_sample
 

@@ -19,10 +19,10 @@ from ._plan import Plan, ShardSlot, make_plan
 from ._pool import run_tasks, warm_up
 from ._progress import Progress, ShardRecord, claim_storage, describe_differences
 from ._ray import AUTO, connected, run_on_ray
-from ._remote import Location, is_web
+from .storage import Location, is_web
 from ._sources import Reader, Source
 from ._spool import spool
-from ._storage import Storage, open_storage
+from .storage import Storage, open_storage
 from ._tar import publish_shard
 from ._worker import PackedShard, PackWorker, PublishingWorker, TooManyRefused
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from ._decode import ImageRefused
 from ._errors import ShardsError
-from ._remote import Location
+from .storage import Location
 from ._source_files import SourceFiles, check_unchanged, describe_container, open_files
 from ._sources import Container, Entries, Entry, Source
 from ._tar_source import guess_splits

@@ -20,7 +20,7 @@ from ._duplicates import find_duplicates
 from ._errors import ShardsError
 from ._format import SPLITS
 from ._listing import list_source
-from ._remote import name_of
+from .storage import name_of
 from ._sources import Entries, Entry, Source, escape
 from ._split import split_entries
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from ._errors import ShardsError
-from ._lock import hold_shared
+from .storage import hold_shared
 
 Tick = Callable[[], None]
 """Called by a worker for every image it is done with."""

@@ -7,11 +7,11 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from ._atomic import format_json
+from .storage import format_json
 from ._errors import ShardsError
 from ._format import PLAN_NAME, PROGRESS_NAME, ShardInfo
 from ._manifest import find_cheap_problem
-from ._storage import Storage
+from .storage import Storage
 
 DUPLICATE = "duplicate"
 """Why an image is refused that only repeats another one."""

@@ -15,17 +15,7 @@ from urllib.parse import quote, urlsplit, urlunsplit
 
 from ._decode import ImageRefused
 from ._errors import ShardsError
-from ._remote import (
-    MAX_REQUESTS,
-    AccessRefused,
-    NotThere,
-    ask,
-    connect,
-    explain_errors,
-    is_url,
-    is_web,
-    retry,
-)
+from .storage import MAX_REQUESTS, AccessRefused, NotThere, ask, connect, explain_errors, is_url, is_web, retry
 from ._source_files import START_BYTES, Span
 from ._sources import Entry, is_hidden
 

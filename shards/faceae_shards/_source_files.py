@@ -10,7 +10,7 @@ from typing import BinaryIO, NamedTuple, Protocol
 
 from ._decode import ImageRefused
 from ._errors import ShardsError
-from ._remote import Location, is_url, name_of
+from .storage import Location, is_url, name_of
 from ._sources import Container, Entry, is_hidden
 
 START_BYTES = 4096

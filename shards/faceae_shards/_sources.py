@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ._names import Names
-from ._remote import Location
+from .storage import Location
 
 IMAGE_SUFFIXES = frozenset(
     {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif"},

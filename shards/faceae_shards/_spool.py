@@ -16,7 +16,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from ._atomic import atomic_path
+from .storage import atomic_path
 from ._decode import ImageRefused
 from ._sources import Entry, Source
 

@@ -13,9 +13,9 @@ from functools import cache
 from pathlib import Path
 from typing import BinaryIO
 
-from ._atomic import discard_on_error
+from .storage import discard_on_error
 from ._format import ShardInfo
-from ._storage import Storage
+from .storage import Storage
 
 KEY_DIGITS = 9
 INDEX_VERSION = "v1.2"

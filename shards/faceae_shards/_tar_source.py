@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from ._decode import ImageRefused
 from ._errors import ShardsError
-from ._remote import Location
+from .storage import Location
 from ._source_files import SourceFiles, Span, check_unchanged, describe_container, open_files
 from ._sources import Container, Entries, Entry, Source, is_hidden, is_image_name, is_other_name
 

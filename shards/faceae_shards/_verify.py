@@ -14,8 +14,8 @@ from ._format import MANIFEST_NAME, REJECTED_NAME, Encoding, ShardInfo, hash_fil
 from ._images import check_stored
 from ._manifest import Dataset, read_dataset
 from ._pool import Tick, count_cpus, run_tasks
-from ._remote import Location
-from ._storage import Storage, open_storage
+from .storage import Location
+from .storage import Storage, open_storage
 from ._tar import KEY_DIGITS, Member, format_index, format_line, group_members
 
 _JUNK_NAMES = frozenset({".DS_Store", "Thumbs.db", "desktop.ini"})

@@ -15,7 +15,7 @@ from ._pool import Tick
 from ._prefetch import read_ahead
 from ._progress import DUPLICATE, ShardRecord
 from ._sources import Entry, Reader, escape
-from ._storage import Storage
+from .storage import Storage
 from ._tar import Sample, publish_shard, write_shard
 
 

@@ -13,7 +13,7 @@ from typing import Any, BinaryIO
 
 from ._decode import ImageRefused
 from ._errors import ShardsError
-from ._remote import Location
+from .storage import Location
 from ._source_files import SourceFiles, Span, check_unchanged, describe_container, open_beside
 from ._sources import Container, Entries, Entry, Source, is_hidden, is_image_name, is_other_name
 from ._zip_directory import read_directory

@@ -11,16 +11,10 @@ from typing import Any
 import fsspec
 import pytest
 
-from faceae_shards import (
-    PackConfig,
-    ShardsError,
-    _cache_folder,
-    inspect_dataset,
-    open_dataset,
-    pack,
-)
+from faceae_shards import PackConfig, ShardsError, inspect_dataset, open_dataset, pack
+from faceae_shards.storage import _cache_folder
 from faceae_shards import verify as verify_dataset
-from faceae_shards._cache_folder import find_cache, read_limit
+from faceae_shards.storage._cache_folder import find_cache, read_limit
 
 Configure = Callable[..., PackConfig]
 HashTree = Callable[[Path], dict[str, str]]

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 import faceae_shards
 from faceae_shards import PackConfig, ShardsError, open_dataset, pack
-from faceae_shards._atomic import PART_SUFFIX
+from faceae_shards.storage._atomic import PART_SUFFIX
 
 Encode = Callable[..., bytes]
 Configure = Callable[..., PackConfig]

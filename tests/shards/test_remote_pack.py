@@ -13,7 +13,7 @@ import pytest
 from fsspec.implementations.memory import MemoryFile
 
 from faceae_shards import PackConfig, ShardsError, pack, reindex, verify
-from faceae_shards._storage import RemotePrefix, open_storage
+from faceae_shards.storage._storage import RemotePrefix, open_storage
 
 Configure = Callable[..., PackConfig]
 HashTree = Callable[[Path], dict[str, str]]

@@ -11,7 +11,7 @@ import pytest
 
 from faceae_shards import ImageRefused, PackConfig, ShardsError, open_dataset, pack, verify
 from faceae_shards._listing import list_source
-from faceae_shards._remote import connect
+from faceae_shards.storage._remote import connect
 
 pyarrow = pytest.importorskip("pyarrow")
 parquet = pytest.importorskip("pyarrow.parquet")

@@ -3,7 +3,7 @@
 import pytest
 
 from faceae_shards import ShardsError
-from faceae_shards._remote import connect, explain_errors
+from faceae_shards.storage._remote import connect, explain_errors
 
 
 def test_bucket_named_by_the_environment(bucket: str) -> None:

@@ -14,13 +14,13 @@ import pytest
 import faceae_shards
 from faceae_shards import ImageRefused, PackConfig, ShardsError, pack
 from faceae_shards._listing import list_source
-from faceae_shards._remote import connect
+from faceae_shards.storage._remote import connect
 
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Wait for nothing before a request is made again."""
-    monkeypatch.setattr("faceae_shards._remote._RETRY_DELAYS_S", (0.0, 0.0, 0.0))
+    monkeypatch.setattr("faceae_shards.storage._remote._RETRY_DELAYS_S", (0.0, 0.0, 0.0))
 
 
 def pack_into(out: Path, source: Path | str, **options: Any) -> dict[str, str]:
@@ -192,7 +192,7 @@ def test_server_that_is_away(web: Any) -> None:
 
 
 def test_server_that_takes_connections_and_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("faceae_shards._remote.FIRST_ANSWER_S", 0.2)
+    monkeypatch.setattr("faceae_shards.storage._remote.FIRST_ANSWER_S", 0.2)
     with socket.create_server(("127.0.0.1", 0)) as server:
         url = f"http://127.0.0.1:{server.getsockname()[1]}/a.zip"
         with pytest.raises(ShardsError, match=rf"{url}: no answer within 0\.2 s; check the"):
@@ -200,7 +200,7 @@ def test_server_that_takes_connections_and_says_nothing(monkeypatch: pytest.Monk
 
 
 def test_silent_bucket(s3: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("faceae_shards._remote.FIRST_ANSWER_S", 0.2)
+    monkeypatch.setattr("faceae_shards.storage._remote.FIRST_ANSWER_S", 0.2)
     with socket.create_server(("127.0.0.1", 0)) as server:
         monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{server.getsockname()[1]}")
         connect("s3://silent")[0].clear_instance_cache()

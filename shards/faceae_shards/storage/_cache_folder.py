@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ._atomic import remove, write_json
-from ._errors import ShardsError
+from .._errors import ShardsError
 
 PLACE_VARIABLE = "FACEAE_CACHE"
 LIMIT_VARIABLE = "FACEAE_CACHE_GIB"

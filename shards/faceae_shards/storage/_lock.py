@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ._errors import ShardsError
+from .._errors import ShardsError
 
 _PATIENCE_S = 5.0
 """How long workers of a killed pack may take to notice that it is gone."""

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import unquote, urlsplit
 
-from ._errors import ShardsError
+from .._errors import ShardsError
 
 Location = Path | str
 """A path of this machine, or a URL as a str."""

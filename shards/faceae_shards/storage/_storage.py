@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from ._atomic import PART_SUFFIX, atomic_path, part_of, publish, remove
-from ._errors import ShardsError
+from .._errors import ShardsError
 from ._lock import lock_folder
 from ._remote import Location, ask, connect, explain_errors
 

@@ -1,0 +1,35 @@
+"""Where files lie: folders that appear whole or not at all, object stores, locks, the cache."""
+
+from ._atomic import PART_SUFFIX, atomic_path, discard_on_error, format_json, remove, write_json
+from ._cache_folder import CacheEntry, find_cache
+from ._lock import hold_shared
+from ._remote import AccessRefused, Location, MAX_REQUESTS, NotThere, ask, connect, explain_errors, is_url, is_web, name_of, parse_location, retry
+from ._storage import LocalFolder, RemotePrefix, Storage, open_storage
+
+__all__ = [
+    "AccessRefused",
+    "CacheEntry",
+    "LocalFolder",
+    "Location",
+    "MAX_REQUESTS",
+    "NotThere",
+    "PART_SUFFIX",
+    "RemotePrefix",
+    "Storage",
+    "ask",
+    "atomic_path",
+    "connect",
+    "discard_on_error",
+    "explain_errors",
+    "find_cache",
+    "format_json",
+    "hold_shared",
+    "is_url",
+    "is_web",
+    "name_of",
+    "open_storage",
+    "parse_location",
+    "remove",
+    "retry",
+    "write_json",
+]
