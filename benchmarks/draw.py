@@ -18,7 +18,15 @@ from benchmarks import runner
 from benchmarks.models import make_model
 from faceae.latent import LatentMoments, Sampler, latent_noise
 from faceae.pictures import encode_picture, save_folder
-from faceae_export import ExportSource, FaceMaker, Session, encode_faces, export_model, generate_faces, open_session
+from faceae_export import (
+    ExportSource,
+    FaceMaker,
+    Session,
+    encode_faces,
+    export_model,
+    generate_faces,
+    open_session,
+)
 from faceae_shards import MadeConfig, pack_made
 
 NUMBERS = range(2048)

@@ -9,7 +9,15 @@ import click
 import numpy as np
 
 from faceae.errors import FaceaeError
-from faceae.pictures import PICTURE_FORMATS, check_grid_size, check_new_folder, encode_picture, save_array, save_folder, save_grid
+from faceae.pictures import (
+    PICTURE_FORMATS,
+    check_grid_size,
+    check_new_folder,
+    encode_picture,
+    save_array,
+    save_folder,
+    save_grid,
+)
 from faceae_shards import Location, parse_location
 
 from ._generators import open_chosen

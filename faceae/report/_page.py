@@ -16,7 +16,14 @@ from faceae.model import load_model, weights_hash
 from faceae.training import History, Run, grid_path, read_history
 from faceae_shards import atomic_path
 
-from ._plots import plot_loss, plot_psnr_by_epoch, plot_psnr_by_time, plot_rate, plot_throughput, plot_time
+from ._plots import (
+    plot_loss,
+    plot_psnr_by_epoch,
+    plot_psnr_by_time,
+    plot_rate,
+    plot_throughput,
+    plot_time,
+)
 
 
 @dataclass(frozen=True, kw_only=True)

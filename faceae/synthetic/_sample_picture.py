@@ -4,7 +4,21 @@ import numpy as np
 
 from ._palette import EYESHADOWS, LIPSTICKS, random_colour
 from ._sample import PICTURE_STREAM, around, clipped, generator, pick
-from ._traits import Background, Beard, Camera, Clothes, Colour, Expression, Glasses, Identity, Lighting, Makeup, Outfit, Picture, Pose
+from ._traits import (
+    Background,
+    Beard,
+    Camera,
+    Clothes,
+    Colour,
+    Expression,
+    Glasses,
+    Identity,
+    Lighting,
+    Makeup,
+    Outfit,
+    Picture,
+    Pose,
+)
 
 
 def sample_picture(seed: int, number: int, identity: Identity) -> Picture:

@@ -20,7 +20,15 @@ from numpy.typing import NDArray
 import faceae_shards
 from faceae.errors import FaceaeError
 
-from ._celeba import IMAGE_FOLDER, Annotation, annotate, identities, image_name, partition, write_annotations
+from ._celeba import (
+    IMAGE_FOLDER,
+    Annotation,
+    annotate,
+    identities,
+    image_name,
+    partition,
+    write_annotations,
+)
 from ._config import SynthConfig, SynthSummary
 from ._draw import paint
 from ._face import Face

@@ -8,7 +8,14 @@ from faceae.data import Loader
 from faceae.errors import FaceaeError
 from faceae.model import save_model
 
-from ._checkpoint import Bookmark, Position, RandomState, list_checkpoints, random_state, save_checkpoint
+from ._checkpoint import (
+    Bookmark,
+    Position,
+    RandomState,
+    list_checkpoints,
+    random_state,
+    save_checkpoint,
+)
 from ._evaluate import Evaluation, evaluate
 from ._log import EpochMetrics, Observer, RunLog, Window
 from ._ranks import Ranks

@@ -15,7 +15,14 @@ from faceae.device import count_decode_threads, resolve_device
 from faceae.errors import FaceaeError
 from faceae_shards import PART_SUFFIX, Dataset, Location, open_dataset, remove
 
-from ._checkpoint import Bookmark, Position, drop_checkpoints, list_checkpoints, load_checkpoint, set_random_state
+from ._checkpoint import (
+    Bookmark,
+    Position,
+    drop_checkpoints,
+    list_checkpoints,
+    load_checkpoint,
+    set_random_state,
+)
 from ._config import TrainConfig
 from ._job import Job, Session
 from ._lock import lock_run

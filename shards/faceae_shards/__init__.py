@@ -3,13 +3,12 @@
 import importlib
 from typing import TYPE_CHECKING
 
-from .storage import PART_SUFFIX, atomic_path, remove, write_json
 from ._config import PackConfig, PackSummary
 from ._errors import ShardsError
 from ._format import MIN_SIDE, ShardInfo
 from ._manifest import Dataset
 from ._open import inspect_dataset, open_dataset
-from .storage import Location, parse_location
+from .storage import PART_SUFFIX, Location, atomic_path, parse_location, remove, write_json
 
 __all__ = [
     "MIN_SIDE",
@@ -42,20 +41,19 @@ __all__ = [
 
 if TYPE_CHECKING:
     from ._adopt import adopt
-    from ._decode import ImageRefused, decode_image
-    from ._images import encode_jpeg, fit_image
     from ._made import MadeConfig, Maker, pack_made
     from ._pack import pack
     from ._reindex import reindex
     from ._verify import VerifyReport, verify
+    from .images import ImageRefused, decode_image, encode_jpeg, fit_image
 else:
     # These need numpy, Pillow and libjpeg-turbo, which a command's help should not wait for.
     _LAZY = {
         "adopt": "_adopt",
-        "ImageRefused": "_decode",
-        "decode_image": "_decode",
-        "encode_jpeg": "_images",
-        "fit_image": "_images",
+        "ImageRefused": "images._decode",
+        "decode_image": "images._decode",
+        "encode_jpeg": "images._encode",
+        "fit_image": "images._encode",
         "MadeConfig": "_made",
         "Maker": "_made",
         "pack_made": "_made",

@@ -8,18 +8,26 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .storage import atomic_path
 from ._errors import ShardsError
 from ._foreign import find_foreign_problem
-from ._format import ADOPTED, MANIFEST_NAME, PROGRESS_NAME, REJECTED_NAME, SPLITS, ShardInfo, hash_file, hash_json
+from ._format import (
+    ADOPTED,
+    MANIFEST_NAME,
+    PROGRESS_NAME,
+    REJECTED_NAME,
+    SPLITS,
+    ShardInfo,
+    hash_file,
+    hash_json,
+)
 from ._manifest import Dataset, write_manifest
 from ._open import open_dataset
 from ._pool import Tick, count_cpus, run_tasks
 from ._source_files import LocalFiles
 from ._sources import escape
-from .storage import LocalFolder
 from ._tar import Member, format_index, format_line, group_members
 from ._tar_source import SPLIT_NAMES, read_directory
+from .storage import LocalFolder, atomic_path
 
 _NUM_EXAMPLES = 3
 

@@ -13,8 +13,8 @@ from ._format import REJECTED_NAME, SPLITS, ShardInfo, hash_json
 from ._manifest import write_manifest
 from ._plan import Plan, ShardSlot
 from ._progress import DUPLICATE, Progress, ShardRecord
-from .storage import Storage
 from ._worker import PackedShard
+from .storage import Storage
 
 _NUM_EXAMPLES = 3
 _LIMITS = {

@@ -1,8 +1,7 @@
 """What a sample written by another tool must be for loaders to rely on it."""
 
-from ._decode import ImageRefused
-from ._images import check_stored
 from ._tar import Member
+from .images import ImageRefused, check_stored
 
 
 def find_foreign_problem(members: list[Member]) -> str | None:

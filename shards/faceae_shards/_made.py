@@ -17,10 +17,9 @@ from ._plan import ShardSlot, cut_split
 from ._pool import Tick
 from ._progress import Progress, ShardRecord, claim_storage
 from ._ray import AUTO, connected, run_on_ray
-from .storage import Location
-from .storage import Storage, open_storage
 from ._tar import KEY_DIGITS, Sample, publish_shard, write_shard
 from ._worker import PackedShard, make_sample
+from .storage import Location, Storage, open_storage
 
 _TICKS_A_REPORT = 32
 _KIND = "made"

@@ -7,12 +7,18 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from .storage import format_json
-from .storage import find_cache
 from ._errors import ShardsError
-from ._format import ADOPTED, FORMAT_NAME, FORMAT_VERSION, MANIFEST_NAME, PLAN_NAME, Encoding, ShardInfo, hash_json
-from .storage import Location
-from .storage import Storage, open_storage
+from ._format import (
+    ADOPTED,
+    FORMAT_NAME,
+    FORMAT_VERSION,
+    MANIFEST_NAME,
+    PLAN_NAME,
+    Encoding,
+    ShardInfo,
+    hash_json,
+)
+from .storage import Location, Storage, find_cache, format_json, open_storage
 
 _REMEDY = "delete the dataset and pack it again"
 _ADOPTED_REMEDY = "get the tars again, delete dataset.json and `faceae adopt` them anew"

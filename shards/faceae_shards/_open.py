@@ -3,8 +3,7 @@
 from ._errors import ShardsError
 from ._fetch import OnDownload, fetch
 from ._manifest import Dataset, find_cheap_problem, read_dataset
-from .storage import Location
-from .storage import LocalFolder, Storage, open_storage
+from .storage import LocalFolder, Location, Storage, open_storage
 
 
 def open_dataset(location: Location, on_download: OnDownload | None = None) -> Dataset:

@@ -19,12 +19,11 @@ from ._plan import Plan, ShardSlot, make_plan
 from ._pool import run_tasks, warm_up
 from ._progress import Progress, ShardRecord, claim_storage, describe_differences
 from ._ray import AUTO, connected, run_on_ray
-from .storage import Location, is_web
 from ._sources import Reader, Source
 from ._spool import spool
-from .storage import Storage, open_storage
 from ._tar import publish_shard
 from ._worker import PackedShard, PackWorker, PublishingWorker, TooManyRefused
+from .storage import Location, Storage, is_web, open_storage
 
 OnProgress = Callable[[int, int], None]
 """Receives the number of images looked at so far, and the number to look at."""

@@ -20,9 +20,9 @@ from ._duplicates import find_duplicates
 from ._errors import ShardsError
 from ._format import SPLITS
 from ._listing import list_source
-from .storage import name_of
 from ._sources import Entries, Entry, Source, escape
 from ._split import split_entries
+from .storage import name_of
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,9 +6,8 @@ import tarfile
 from ._errors import ShardsError
 from ._format import ShardInfo, hash_file
 from ._manifest import read_dataset
-from .storage import Location
-from .storage import Storage, open_storage
 from ._tar import format_index, format_line, group_members
+from .storage import Location, Storage, open_storage
 
 
 def reindex(location: Location) -> list[str]:

@@ -13,11 +13,21 @@ from dataclasses import dataclass, field
 from typing import Any, BinaryIO, cast
 from urllib.parse import quote, urlsplit, urlunsplit
 
-from ._decode import ImageRefused
 from ._errors import ShardsError
-from .storage import MAX_REQUESTS, AccessRefused, NotThere, ask, connect, explain_errors, is_url, is_web, retry
 from ._source_files import START_BYTES, Span
 from ._sources import Entry, is_hidden
+from .images import ImageRefused
+from .storage import (
+    MAX_REQUESTS,
+    AccessRefused,
+    NotThere,
+    ask,
+    connect,
+    explain_errors,
+    is_url,
+    is_web,
+    retry,
+)
 
 _BUFFER_BYTES = 4 << 20
 """Read at once of a file that is listed."""

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, NamedTuple, Protocol
 
-from ._decode import ImageRefused
 from ._errors import ShardsError
-from .storage import Location, is_url, name_of
 from ._sources import Container, Entry, is_hidden
+from .images import ImageRefused
+from .storage import Location, is_url, name_of
 
 START_BYTES = 4096
 """What is read of a file to tell what it is."""

@@ -8,15 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from ._decode import ImageRefused
 from ._foreign import find_foreign_problem
 from ._format import MANIFEST_NAME, REJECTED_NAME, Encoding, ShardInfo, hash_file
-from ._images import check_stored
 from ._manifest import Dataset, read_dataset
 from ._pool import Tick, count_cpus, run_tasks
-from .storage import Location
-from .storage import Storage, open_storage
 from ._tar import KEY_DIGITS, Member, format_index, format_line, group_members
+from .images import ImageRefused, check_stored
+from .storage import Location, Storage, open_storage
 
 _JUNK_NAMES = frozenset({".DS_Store", "Thumbs.db", "desktop.ini"})
 """Files that file managers leave in any folder."""

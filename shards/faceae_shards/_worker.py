@@ -6,17 +6,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ._decode import ImageRefused
 from ._duplicates import digest
 from ._format import Encoding
-from ._images import EncodedImage, encode_for_shard
 from ._plan import PlannedImage, ShardTask
 from ._pool import Tick
 from ._prefetch import read_ahead
 from ._progress import DUPLICATE, ShardRecord
 from ._sources import Entry, Reader, escape
-from .storage import Storage
 from ._tar import Sample, publish_shard, write_shard
+from .images import EncodedImage, ImageRefused, encode_for_shard
+from .storage import Storage
 
 
 @dataclass(frozen=True, kw_only=True)

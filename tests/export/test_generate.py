@@ -9,7 +9,14 @@ import torch
 from numpy.typing import NDArray
 
 from faceae.latent import latent_noise
-from faceae_export import ExportSource, Session, encode_faces, generate_faces, open_model, open_session
+from faceae_export import (
+    ExportSource,
+    Session,
+    encode_faces,
+    generate_faces,
+    open_model,
+    open_session,
+)
 from faceae_export._generate import generate_spans
 from faceae_export._session import MICRO_BATCH
 

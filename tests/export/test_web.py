@@ -6,8 +6,7 @@ import pytest
 import torch
 
 from faceae.errors import FaceaeError
-from faceae_export import ExportSource, WebPrecision, export_web, open_session
-from faceae_export import _web
+from faceae_export import ExportSource, WebPrecision, _web, export_web, open_session
 from faceae_export._web_runtime import VERSION
 
 

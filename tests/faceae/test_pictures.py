@@ -8,7 +8,15 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from faceae.errors import FaceaeError
-from faceae.pictures import encode_picture, read_face, save_array, save_folder, save_gif, save_grid, save_image
+from faceae.pictures import (
+    encode_picture,
+    read_face,
+    save_array,
+    save_folder,
+    save_gif,
+    save_grid,
+    save_image,
+)
 from faceae_shards import fit_image
 
 

@@ -12,8 +12,8 @@ import fsspec
 import pytest
 
 from faceae_shards import PackConfig, ShardsError, inspect_dataset, open_dataset, pack
-from faceae_shards.storage import _cache_folder
 from faceae_shards import verify as verify_dataset
+from faceae_shards.storage import _cache_folder
 from faceae_shards.storage._cache_folder import find_cache, read_limit
 
 Configure = Callable[..., PackConfig]

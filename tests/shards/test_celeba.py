@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from faceae_shards import ShardsError
-from faceae_shards import _celeba
+from faceae_shards import ShardsError, _celeba
 from faceae_shards._celeba import describe_shortfall, find_annotations
 from faceae_shards._listing import list_source
 from faceae_shards._sources import Entries, Entry

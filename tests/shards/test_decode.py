@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from faceae_shards import ImageRefused, decode_image
-from faceae_shards._decode import check_plain_jpeg, decode
+from faceae_shards.images._decode import check_plain_jpeg, decode
 
 Encode = Callable[..., bytes]
 Picture = NDArray[np.uint8]

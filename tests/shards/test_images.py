@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from faceae_shards import ImageRefused, ShardsError, fit_image
-from faceae_shards._images import NPY_HEADER_BYTES, check_stored, encode_for_shard
+from faceae_shards.images._encode import NPY_HEADER_BYTES, check_stored, encode_for_shard
 
 Encode = Callable[..., bytes]
 Picture = NDArray[np.uint8]

@@ -14,7 +14,15 @@ import numpy as np
 import pytest
 import webdataset
 
-from faceae_shards import MadeConfig, ShardsError, decode_image, encode_jpeg, open_dataset, pack_made, verify
+from faceae_shards import (
+    MadeConfig,
+    ShardsError,
+    decode_image,
+    encode_jpeg,
+    open_dataset,
+    pack_made,
+    verify,
+)
 
 HashTree = Callable[[Path], dict[str, str]]
 SIZE = 24

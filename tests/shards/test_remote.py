@@ -7,7 +7,13 @@ import pytest
 from fsspec.exceptions import FSTimeoutError
 
 from faceae_shards import ShardsError
-from faceae_shards.storage._remote import FIRST_ANSWER_S, ask, connect, explain_errors, parse_location
+from faceae_shards.storage._remote import (
+    FIRST_ANSWER_S,
+    ask,
+    connect,
+    explain_errors,
+    parse_location,
+)
 
 
 @pytest.mark.parametrize("text", ["s3://bucket/faces", "https://host/a.zip", "memory://x"])

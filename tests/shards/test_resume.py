@@ -13,12 +13,11 @@ from typing import Any
 
 import pytest
 
-from faceae_shards import PackConfig, ShardInfo, ShardsError, open_dataset, pack
+from faceae_shards import PackConfig, ShardInfo, ShardsError, _pack, open_dataset, pack
+from faceae_shards._tar import publish_shard
 from faceae_shards.storage import _lock
-from faceae_shards import _pack
 from faceae_shards.storage._lock import lock_folder
 from faceae_shards.storage._storage import Storage
-from faceae_shards._tar import publish_shard
 
 Configure = Callable[..., PackConfig]
 HashTree = Callable[[Path], dict[str, str]]

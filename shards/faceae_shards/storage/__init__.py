@@ -3,17 +3,30 @@
 from ._atomic import PART_SUFFIX, atomic_path, discard_on_error, format_json, remove, write_json
 from ._cache_folder import CacheEntry, find_cache
 from ._lock import hold_shared
-from ._remote import AccessRefused, Location, MAX_REQUESTS, NotThere, ask, connect, explain_errors, is_url, is_web, name_of, parse_location, retry
+from ._remote import (
+    MAX_REQUESTS,
+    AccessRefused,
+    Location,
+    NotThere,
+    ask,
+    connect,
+    explain_errors,
+    is_url,
+    is_web,
+    name_of,
+    parse_location,
+    retry,
+)
 from ._storage import LocalFolder, RemotePrefix, Storage, open_storage
 
 __all__ = [
+    "MAX_REQUESTS",
+    "PART_SUFFIX",
     "AccessRefused",
     "CacheEntry",
     "LocalFolder",
     "Location",
-    "MAX_REQUESTS",
     "NotThere",
-    "PART_SUFFIX",
     "RemotePrefix",
     "Storage",
     "ask",

@@ -15,8 +15,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from ._atomic import remove, write_json
 from .._errors import ShardsError
+from ._atomic import remove, write_json
 
 PLACE_VARIABLE = "FACEAE_CACHE"
 LIMIT_VARIABLE = "FACEAE_CACHE_GIB"

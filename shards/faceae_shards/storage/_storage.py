@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from ._atomic import PART_SUFFIX, atomic_path, part_of, publish, remove
 from .._errors import ShardsError
+from ._atomic import PART_SUFFIX, atomic_path, part_of, publish, remove
 from ._lock import lock_folder
 from ._remote import Location, ask, connect, explain_errors
 

@@ -9,8 +9,7 @@ import pytest
 import torch
 
 import faceae_shards
-from faceae.cli import _export
-from faceae.cli import run
+from faceae.cli import _export, run
 from faceae.latent import latent_noise
 from faceae.model import load_model, save_model
 from faceae_export import FormatName, open_session

@@ -4,8 +4,7 @@ import pytest
 import torch
 
 import faceae_shards
-from faceae.data import LoaderConfig, count_cached_bytes, make_loader
-from faceae.data import _cache, _choose
+from faceae.data import LoaderConfig, _cache, _choose, count_cached_bytes, make_loader
 
 CPU = torch.device("cpu")
 

@@ -5,8 +5,7 @@ import pytest
 import torch
 
 from faceae.errors import FaceaeError
-from faceae.evaluation import _pca
-from faceae.evaluation import choose_faces, fit_pca
+from faceae.evaluation import _pca, choose_faces, fit_pca
 from faceae.model import to_float
 
 

@@ -9,7 +9,17 @@ import pytest
 from numpy.typing import NDArray
 
 from faceae.synthetic import Face, Identity, Picture, draw_face
-from faceae.synthetic._traits import Camera, Expression, Eyes, Hair, Lighting, Makeup, Outfit, Pose, Shape
+from faceae.synthetic._traits import (
+    Camera,
+    Expression,
+    Eyes,
+    Hair,
+    Lighting,
+    Makeup,
+    Outfit,
+    Pose,
+    Shape,
+)
 
 PERSON = Identity(
     male=False,

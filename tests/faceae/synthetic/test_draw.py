@@ -8,7 +8,15 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from faceae.synthetic import Face, Identity, Picture, annotate, draw_face, sample_identity, sample_picture
+from faceae.synthetic import (
+    Face,
+    Identity,
+    Picture,
+    annotate,
+    draw_face,
+    sample_identity,
+    sample_picture,
+)
 
 Portrait = Callable[..., tuple[Face, NDArray[np.int16]]]
 

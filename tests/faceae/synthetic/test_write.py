@@ -11,8 +11,16 @@ from PIL import Image, JpegImagePlugin
 from torchvision.datasets import CelebA
 
 from faceae.errors import FaceaeError
-from faceae.synthetic import Face, SynthConfig, SynthSummary, annotate, sample_identity, sample_picture, write_dataset
-from faceae.synthetic import _write
+from faceae.synthetic import (
+    Face,
+    SynthConfig,
+    SynthSummary,
+    _write,
+    annotate,
+    sample_identity,
+    sample_picture,
+    write_dataset,
+)
 
 COUNT, SEED = 120, 5
 

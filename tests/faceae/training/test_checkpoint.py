@@ -10,7 +10,15 @@ import torch
 from faceae.errors import FaceaeError
 from faceae.model import ModelConfig, weights_hash
 from faceae.training import TrainConfig
-from faceae.training._checkpoint import Bookmark, Position, list_checkpoints, load_checkpoint, random_state, save_checkpoint, set_random_state
+from faceae.training._checkpoint import (
+    Bookmark,
+    Position,
+    list_checkpoints,
+    load_checkpoint,
+    random_state,
+    save_checkpoint,
+    set_random_state,
+)
 from faceae.training._ranks import Ranks
 from faceae.training._step import Learner, make_learner, train_step
 

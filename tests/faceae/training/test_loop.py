@@ -15,8 +15,20 @@ import faceae_shards
 from faceae.device import AmpChoice
 from faceae.errors import FaceaeError
 from faceae.model import load_model, weights_hash
-from faceae.training import EpochMetrics, Evaluation, Observer, StepMetrics, TrainConfig, read_run, resume, train
-from faceae.training import _job, _log, _loop, _run
+from faceae.training import (
+    EpochMetrics,
+    Evaluation,
+    Observer,
+    StepMetrics,
+    TrainConfig,
+    _job,
+    _log,
+    _loop,
+    _run,
+    read_run,
+    resume,
+    train,
+)
 from faceae.training._objective import Losses
 
 STEPS_PER_EPOCH = 3

@@ -13,8 +13,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 import faceae_shards
 from faceae.errors import FaceaeError
 from faceae.model import load_model, weights_hash
-from faceae.training import Observer, TrainConfig, TrainResult, read_run, resume, train
-from faceae.training import _loop, _run
+from faceae.training import Observer, TrainConfig, TrainResult, _loop, _run, read_run, resume, train
 
 STEPS_PER_EPOCH = 3
 TOTAL_STEPS = 2 * STEPS_PER_EPOCH

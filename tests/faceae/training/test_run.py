@@ -8,8 +8,7 @@ import torch
 import faceae_shards
 from faceae.device import AmpChoice, CacheMode
 from faceae.errors import FaceaeError
-from faceae.training import Run, TrainConfig, read_run
-from faceae.training import _run
+from faceae.training import Run, TrainConfig, _run, read_run
 from faceae.training._run import check_dataset, find_device, plan_run, reopen_run, write_run
 
 CPU = torch.device("cpu")

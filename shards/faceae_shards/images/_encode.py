@@ -12,9 +12,9 @@ import simplejpeg
 from numpy.typing import NDArray
 from PIL import Image
 
+from .._errors import ShardsError
+from .._format import Encoding
 from ._decode import ImageRefused, check_plain_jpeg, decode
-from ._errors import ShardsError
-from ._format import Encoding
 
 NPY_HEADER_BYTES = 128
 """Before the pixels of every npy sample, so that a reader can skip them without parsing."""

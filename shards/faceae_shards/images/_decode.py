@@ -16,8 +16,8 @@ import simplejpeg
 from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
-from ._errors import ShardsError
-from ._format import MIN_SIDE
+from .._errors import ShardsError
+from .._format import MIN_SIDE
 from ._jpeg import JpegHeader, is_jpeg, read_header
 
 MAX_PIXELS = 100_000_000
