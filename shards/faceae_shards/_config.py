@@ -6,7 +6,7 @@ from typing import Literal
 
 from ._errors import ShardsError
 from ._format import MIN_SIDE, Encoding
-from ._pool import count_cpus
+from .executors import count_cpus
 from .storage import Location
 
 ALWAYS_REFUSABLE = 10

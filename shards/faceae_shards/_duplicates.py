@@ -9,9 +9,9 @@ from operator import itemgetter
 import numpy as np
 from numpy.typing import NDArray
 
-from ._pool import Tick, run_tasks
 from ._prefetch import read_ahead
 from ._sources import Entries, Entry, Reader, Source
+from .executors import Tick, run_tasks
 from .images import ImageRefused
 
 DIGEST_BYTES = 16

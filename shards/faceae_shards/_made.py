@@ -14,11 +14,10 @@ from ._format import MANIFEST_NAME, SPLITS, hash_json
 from ._manifest import write_manifest
 from ._pack import OnProgress, accept_finished, check_out, publish_meanwhile, summarize
 from ._plan import ShardSlot, cut_split
-from ._pool import Tick
 from ._progress import Progress, ShardRecord, claim_storage
-from ._ray import AUTO, connected, run_on_ray
 from ._tar import KEY_DIGITS, Sample, publish_shard, write_shard
 from ._worker import PackedShard, make_sample
+from .executors import AUTO, Tick, connected, run_on_ray
 from .storage import Location, Storage, open_storage
 
 _TICKS_A_REPORT = 32

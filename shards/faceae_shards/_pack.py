@@ -16,13 +16,12 @@ from ._format import MANIFEST_NAME, PROGRESS_NAME, REJECTED_NAME
 from ._manifest import read_dataset
 from ._open import check_shards
 from ._plan import Plan, ShardSlot, make_plan
-from ._pool import run_tasks, warm_up
 from ._progress import Progress, ShardRecord, claim_storage, describe_differences
-from ._ray import AUTO, connected, run_on_ray
 from ._sources import Reader, Source
 from ._spool import spool
 from ._tar import publish_shard
 from ._worker import PackedShard, PackWorker, PublishingWorker, TooManyRefused
+from .executors import AUTO, connected, run_on_ray, run_tasks, warm_up
 from .storage import Location, Storage, is_web, open_storage
 
 OnProgress = Callable[[int, int], None]

@@ -11,8 +11,8 @@ from typing import Any
 from ._foreign import find_foreign_problem
 from ._format import MANIFEST_NAME, REJECTED_NAME, Encoding, ShardInfo, hash_file
 from ._manifest import Dataset, read_dataset
-from ._pool import Tick, count_cpus, run_tasks
 from ._tar import KEY_DIGITS, Member, format_index, format_line, group_members
+from .executors import Tick, count_cpus, run_tasks
 from .images import ImageRefused, check_stored
 from .storage import Location, Storage, open_storage
 

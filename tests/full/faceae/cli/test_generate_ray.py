@@ -12,7 +12,7 @@ from faceae.cli import run
 from faceae.latent import LatentMoments, Sampler
 from faceae.model import FaceAutoEncoder, ModelConfig
 from faceae_export import ExportSource, export_model
-from faceae_shards._ray import connected
+from faceae_shards.executors._ray import connected
 
 HashTree = Callable[[Path], dict[str, str]]
 OPTIONS = ["--format=shards", "-n100", "--start=7", "--samples-per-shard=30"]

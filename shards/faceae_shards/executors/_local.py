@@ -16,8 +16,8 @@ from multiprocessing.sharedctypes import Synchronized
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
-from ._errors import ShardsError
-from .storage import hold_shared
+from .._errors import ShardsError
+from ..storage import hold_shared
 
 Tick = Callable[[], None]
 """Called by a worker for every image it is done with."""

@@ -16,8 +16,8 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, TypeVar
 
-from ._errors import ShardsError
-from ._pool import Worker
+from .._errors import ShardsError
+from ._local import Worker
 
 AUTO = "auto"
 """The cluster that RAY_ADDRESS names, else one that runs on this machine."""
