@@ -22,11 +22,9 @@ from ._format import (
 )
 from ._manifest import Dataset, write_manifest
 from ._open import open_dataset
-from ._source_files import LocalFiles
-from ._sources import escape
 from ._tar import Member, format_index, format_line, group_members
-from ._tar_source import SPLIT_NAMES, read_directory
 from .executors import Tick, count_cpus, run_tasks
+from .sources import SPLIT_NAMES, LocalFiles, escape, read_directory
 from .storage import LocalFolder, atomic_path
 
 _NUM_EXAMPLES = 3

@@ -17,11 +17,10 @@ from ._manifest import read_dataset
 from ._open import check_shards
 from ._plan import Plan, ShardSlot, make_plan
 from ._progress import Progress, ShardRecord, claim_storage, describe_differences
-from ._sources import Reader, Source
-from ._spool import spool
 from ._tar import publish_shard
 from ._worker import PackedShard, PackWorker, PublishingWorker, TooManyRefused
 from .executors import AUTO, connected, run_on_ray, run_tasks, warm_up
+from .sources import Reader, Source, spool
 from .storage import Location, Storage, is_web, open_storage
 
 OnProgress = Callable[[int, int], None]

@@ -14,14 +14,21 @@ import PIL
 import simplejpeg
 from numpy.typing import NDArray
 
-from ._celeba import Annotations, describe_shortfall, find_annotations
 from ._config import PackConfig, choose_samples_per_shard
 from ._duplicates import find_duplicates
 from ._errors import ShardsError
 from ._format import SPLITS
-from ._listing import list_source
-from ._sources import Entries, Entry, Source, escape
 from ._split import split_entries
+from .sources import (
+    Annotations,
+    Entries,
+    Entry,
+    Source,
+    describe_shortfall,
+    escape,
+    find_annotations,
+    list_source,
+)
 from .storage import name_of
 
 

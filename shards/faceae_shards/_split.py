@@ -6,9 +6,8 @@ from collections.abc import Hashable, Sequence
 
 import numpy as np
 
-from ._celeba import Annotations
 from ._format import SPLITS
-from ._sources import Source
+from .sources import Annotations, Source
 
 
 def split_entries(

@@ -9,12 +9,11 @@ from typing import Any
 from ._duplicates import digest
 from ._format import Encoding
 from ._plan import PlannedImage, ShardTask
-from ._prefetch import read_ahead
 from ._progress import DUPLICATE, ShardRecord
-from ._sources import Entry, Reader, escape
 from ._tar import Sample, publish_shard, write_shard
 from .executors import Tick
 from .images import EncodedImage, ImageRefused, encode_for_shard
+from .sources import Entry, Reader, escape, read_ahead
 from .storage import Storage
 
 

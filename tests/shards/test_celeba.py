@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from faceae_shards import ShardsError, _celeba
-from faceae_shards._celeba import describe_shortfall, find_annotations
-from faceae_shards._listing import list_source
-from faceae_shards._sources import Entries, Entry
+from faceae_shards import ShardsError
 from faceae_shards._split import split_entries
+from faceae_shards.sources import _celeba
+from faceae_shards.sources._celeba import describe_shortfall, find_annotations
+from faceae_shards.sources._detect import list_source
+from faceae_shards.sources._source import Entries, Entry
 
 FILES = {
     "list_eval_partition.txt": "000001.jpg 0\n000002.jpg 1\n000003.jpg 2\n",

@@ -9,7 +9,7 @@ import pytest
 
 from faceae_shards import PackConfig, ShardsError, pack, verify
 from faceae_shards._duplicates import find_duplicates
-from faceae_shards._listing import list_source
+from faceae_shards.sources._detect import list_source
 
 Configure = Callable[..., PackConfig]
 HashTree = Callable[[Path], dict[str, str]]

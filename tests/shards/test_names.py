@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from faceae_shards._names import Names
+from faceae_shards.sources._names import Names
 
 STRINGS = ["", "a.jpg", "Zoë/ü.jpg", "\udcff.jpg", "", "b"]
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from faceae_shards import ImageRefused, ShardsError
-from faceae_shards._listing import list_source
-from faceae_shards._sources import Entries, Entry, Source, escape
+from faceae_shards.sources._detect import list_source
+from faceae_shards.sources._source import Entries, Entry, Source, escape
 
 
 def names(source: Source) -> list[str]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from faceae_shards._zip_directory import read_directory
+from faceae_shards.sources._zip_directory import read_directory
 
 
 def make_zip(*names: str, comment: bytes = b"") -> bytes:

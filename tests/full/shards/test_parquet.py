@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from faceae_shards import ImageRefused, PackConfig, ShardsError, open_dataset, pack, verify
-from faceae_shards._listing import list_source
+from faceae_shards.sources._detect import list_source
 from faceae_shards.storage._remote import connect
 
 pyarrow = pytest.importorskip("pyarrow")
@@ -208,7 +208,7 @@ def test_copy_survives_an_interruption(
             pack_into(tmp_path / "out", source)
     assert (tmp_path / "out" / ".progress" / "spool" / "images").is_file()
     with monkeypatch.context() as patch:
-        patch.setattr("faceae_shards._spool._copy", fail)  # is not called again
+        patch.setattr("faceae_shards.sources._spool._copy", fail)  # is not called again
         assert pack_into(tmp_path / "out", source) == whole
 
 

@@ -13,7 +13,7 @@ import pytest
 
 import faceae_shards
 from faceae_shards import ImageRefused, PackConfig, ShardsError, pack
-from faceae_shards._listing import list_source
+from faceae_shards.sources._detect import list_source
 from faceae_shards.storage._remote import connect
 
 

@@ -4,10 +4,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from ._errors import ShardsError
-from ._source_files import SourceFiles, Span
-from ._sources import Entry
-from .images import ImageRefused
+from .._errors import ShardsError
+from ..images import ImageRefused
+from ._files import SourceFiles, Span
+from ._source import Entry
 
 
 @dataclass

@@ -13,11 +13,9 @@ from dataclasses import dataclass, field
 from typing import Any, BinaryIO, cast
 from urllib.parse import quote, urlsplit, urlunsplit
 
-from ._errors import ShardsError
-from ._source_files import START_BYTES, Span
-from ._sources import Entry, is_hidden
-from .images import ImageRefused
-from .storage import (
+from .._errors import ShardsError
+from ..images import ImageRefused
+from ..storage import (
     MAX_REQUESTS,
     AccessRefused,
     NotThere,
@@ -28,6 +26,8 @@ from .storage import (
     is_web,
     retry,
 )
+from ._files import START_BYTES, Span
+from ._source import Entry, is_hidden
 
 _BUFFER_BYTES = 4 << 20
 """Read at once of a file that is listed."""
@@ -78,7 +78,7 @@ class RemoteFiles:
         return f"{root}/{quote(name) if is_web(root) else name}"
 
     def tell_kind(self, url: str) -> str | None:
-        """See `faceae_shards._source_files.tell_kind`."""
+        """See `faceae_shards.sources._files.tell_kind`."""
         if is_web(url):
             if urlsplit(url).path.endswith("/"):
                 raise ShardsError(

@@ -19,13 +19,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ._errors import ShardsError
-from ._format import SPLITS, hash_json
+from .._errors import ShardsError
+from .._format import SPLITS, hash_json
+from ..images import ImageRefused, is_html
+from ..storage import Location, is_url, name_of
+from ._files import open_beside
 from ._names import Names
-from ._source_files import open_beside
-from ._sources import Entry, Source
-from .images import ImageRefused, is_html
-from .storage import Location, is_url, name_of
+from ._source import Entry, Source
 
 PARTITION = "list_eval_partition"
 ATTRIBUTES = "list_attr_celeba"

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
 
-from ._sources import Entry, Reader
+from ._source import Entry, Reader
 
 _MAX_IMAGES = 128
 _MAX_BYTES = 32 << 20

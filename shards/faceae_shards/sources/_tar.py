@@ -8,11 +8,11 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from ._errors import ShardsError
-from ._source_files import SourceFiles, Span, check_unchanged, describe_container, open_files
-from ._sources import Container, Entries, Entry, Source, is_hidden, is_image_name, is_other_name
-from .images import ImageRefused
-from .storage import Location
+from .._errors import ShardsError
+from ..images import ImageRefused
+from ..storage import Location
+from ._files import SourceFiles, Span, check_unchanged, describe_container, open_files
+from ._source import Container, Entries, Entry, Source, is_hidden, is_image_name, is_other_name
 
 COMPRESSED_STARTS = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ\0")
 """First bytes of gzip, bzip2 and xz."""

@@ -8,17 +8,17 @@ from collections.abc import Iterable, Iterator
 from contextlib import closing
 from pathlib import Path
 
-from ._errors import ShardsError
+from .._errors import ShardsError
+from ..images import is_html
+from ..storage import Location, is_url, name_of
+from ._files import SourceFiles, open_beside, open_files, tell_kind
 from ._folder import FolderReader
 from ._names import Names
 from ._parquet import SUFFIX as PARQUET_SUFFIX
 from ._parquet import list_parquet
-from ._source_files import SourceFiles, open_beside, open_files, tell_kind
-from ._sources import IMAGE_SUFFIXES, Entries, Source, is_image_name, is_other_name
-from ._tar_source import COMPRESSED_STARTS, list_tars
+from ._source import IMAGE_SUFFIXES, Entries, Source, is_image_name, is_other_name
+from ._tar import COMPRESSED_STARTS, list_tars
 from ._zip import list_zip
-from .images import is_html
-from .storage import Location, is_url, name_of
 
 _ZIP_STARTS = (b"PK\x03\x04", b"PK\x05\x06")
 _UTF8_BOM = b"\xef\xbb\xbf"

@@ -11,12 +11,12 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
-from ._errors import ShardsError
-from ._source_files import SourceFiles, Span, check_unchanged, describe_container, open_beside
-from ._sources import Container, Entries, Entry, Source, is_hidden, is_image_name, is_other_name
+from .._errors import ShardsError
+from ..images import ImageRefused
+from ..storage import Location
+from ._files import SourceFiles, Span, check_unchanged, describe_container, open_beside
+from ._source import Container, Entries, Entry, Source, is_hidden, is_image_name, is_other_name
 from ._zip_directory import read_directory
-from .images import ImageRefused
-from .storage import Location
 
 _LOCAL_HEADER = struct.Struct("<4s22xHH")
 """Signature, then lengths of name and extra field (PKWARE's APPNOTE, 4.3.7)."""

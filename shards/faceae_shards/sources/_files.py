@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, NamedTuple, Protocol
 
-from ._errors import ShardsError
-from ._sources import Container, Entry, is_hidden
-from .images import ImageRefused
-from .storage import Location, is_url, name_of
+from .._errors import ShardsError
+from ..images import ImageRefused
+from ..storage import Location, is_url, name_of
+from ._source import Container, Entry, is_hidden
 
 START_BYTES = 4096
 """What is read of a file to tell what it is."""

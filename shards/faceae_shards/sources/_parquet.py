@@ -11,12 +11,12 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ._errors import ShardsError
-from ._source_files import SourceFiles, check_unchanged, describe_container, open_files
-from ._sources import Container, Entries, Entry, Source
-from ._tar_source import guess_splits
-from .images import ImageRefused
-from .storage import Location
+from .._errors import ShardsError
+from ..images import ImageRefused
+from ..storage import Location
+from ._files import SourceFiles, check_unchanged, describe_container, open_files
+from ._source import Container, Entries, Entry, Source
+from ._tar import guess_splits
 
 if TYPE_CHECKING:
     import pyarrow

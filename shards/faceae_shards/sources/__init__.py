@@ -1,0 +1,26 @@
+"""Where photographs come from: folders, zips, tars, Parquet files, lists, on disk or behind URLs."""
+
+from ._celeba import Annotations, describe_shortfall, find_annotations
+from ._detect import list_source
+from ._files import LocalFiles
+from ._prefetch import read_ahead
+from ._source import Entries, Entry, Reader, Source, escape
+from ._spool import spool
+from ._tar import SPLIT_NAMES, read_directory
+
+__all__ = [
+    "SPLIT_NAMES",
+    "Annotations",
+    "Entries",
+    "Entry",
+    "LocalFiles",
+    "Reader",
+    "Source",
+    "describe_shortfall",
+    "escape",
+    "find_annotations",
+    "list_source",
+    "read_ahead",
+    "read_directory",
+    "spool",
+]
