@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING
 from ._config import PackConfig, PackSummary
 from ._errors import ShardsError
 from ._format import MIN_SIDE, ShardInfo
-from ._manifest import Dataset
-from ._open import inspect_dataset, open_dataset
+from .dataset import Dataset, inspect_dataset, open_dataset
 from .storage import PART_SUFFIX, Location, atomic_path, parse_location, remove, write_json
 
 __all__ = [
@@ -43,8 +42,7 @@ if TYPE_CHECKING:
     from ._adopt import adopt
     from ._made import MadeConfig, Maker, pack_made
     from ._pack import pack
-    from ._reindex import reindex
-    from ._verify import VerifyReport, verify
+    from .dataset import VerifyReport, reindex, verify
     from .images import ImageRefused, decode_image, encode_jpeg, fit_image
 else:
     # These need numpy, Pillow and libjpeg-turbo, which a command's help should not wait for.
@@ -58,9 +56,9 @@ else:
         "Maker": "_made",
         "pack_made": "_made",
         "pack": "_pack",
-        "reindex": "_reindex",
-        "VerifyReport": "_verify",
-        "verify": "_verify",
+        "reindex": "dataset._reindex",
+        "VerifyReport": "dataset._verify",
+        "verify": "dataset._verify",
     }
 
     def __getattr__(name):

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from ._errors import ShardsError
-from ._foreign import find_foreign_problem
 from ._format import (
     ADOPTED,
     MANIFEST_NAME,
@@ -20,9 +19,16 @@ from ._format import (
     hash_file,
     hash_json,
 )
-from ._manifest import Dataset, write_manifest
-from ._open import open_dataset
-from ._tar import Member, format_index, format_line, group_members
+from .dataset import (
+    Dataset,
+    Member,
+    find_foreign_problem,
+    format_index,
+    format_line,
+    group_members,
+    open_dataset,
+    write_manifest,
+)
 from .executors import Tick, count_cpus, run_tasks
 from .sources import SPLIT_NAMES, LocalFiles, escape, read_directory
 from .storage import LocalFolder, atomic_path

@@ -10,10 +10,10 @@ from typing import Any, NoReturn
 from ._duplicates import count_repeats
 from ._errors import ShardsError
 from ._format import REJECTED_NAME, SPLITS, ShardInfo, hash_json
-from ._manifest import write_manifest
 from ._plan import Plan, ShardSlot
 from ._progress import DUPLICATE, Progress, ShardRecord
 from ._worker import PackedShard
+from .dataset import write_manifest
 from .storage import Storage
 
 _NUM_EXAMPLES = 3

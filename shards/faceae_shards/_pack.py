@@ -13,12 +13,10 @@ from ._config import PackConfig, PackSummary
 from ._errors import ShardsError
 from ._finish import finish, read_records, stop
 from ._format import MANIFEST_NAME, PROGRESS_NAME, REJECTED_NAME
-from ._manifest import read_dataset
-from ._open import check_shards
 from ._plan import Plan, ShardSlot, make_plan
 from ._progress import Progress, ShardRecord, claim_storage, describe_differences
-from ._tar import publish_shard
 from ._worker import PackedShard, PackWorker, PublishingWorker, TooManyRefused
+from .dataset import check_shards, publish_shard, read_dataset
 from .executors import AUTO, connected, run_on_ray, run_tasks, warm_up
 from .sources import Reader, Source, spool
 from .storage import Location, Storage, is_web, open_storage

@@ -9,7 +9,7 @@ from typing import Any
 
 from ._errors import ShardsError
 from ._format import PLAN_NAME, PROGRESS_NAME, ShardInfo
-from ._manifest import find_cheap_problem
+from .dataset import find_cheap_problem
 from .storage import Storage, format_json
 
 DUPLICATE = "duplicate"

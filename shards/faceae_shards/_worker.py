@@ -10,7 +10,7 @@ from ._duplicates import digest
 from ._format import Encoding
 from ._plan import PlannedImage, ShardTask
 from ._progress import DUPLICATE, ShardRecord
-from ._tar import Sample, publish_shard, write_shard
+from .dataset import Sample, publish_shard, write_shard
 from .executors import Tick
 from .images import EncodedImage, ImageRefused, encode_for_shard
 from .sources import Entry, Reader, escape, read_ahead

@@ -207,7 +207,7 @@ def test_full_disk_leaves_no_half_file_and_can_go_on(
             raise OSError(28, "No space left on device")
         original(self, data)
 
-    from faceae_shards._tar import _TarWriter
+    from faceae_shards.dataset._tar import _TarWriter
 
     original = _TarWriter._write
     monkeypatch.setattr(_TarWriter, "_write", write)

@@ -8,7 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from faceae_shards._tar import Sample, _build_header, publish_shard, read_members, write_shard
+from faceae_shards.dataset._tar import (
+    Sample,
+    _build_header,
+    publish_shard,
+    read_members,
+    write_shard,
+)
 from faceae_shards.storage._storage import LocalFolder
 
 

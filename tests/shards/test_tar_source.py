@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from faceae_shards import ImageRefused, PackConfig, ShardsError, open_dataset, pack, verify
-from faceae_shards._tar import read_members
+from faceae_shards.dataset._tar import read_members
 from faceae_shards.sources._detect import list_source
 from faceae_shards.sources._files import _MAX_OPEN
 

@@ -11,7 +11,7 @@ import pytest
 import faceae_shards
 from faceae_shards import PackConfig, ShardsError, open_dataset, pack, reindex, verify
 from faceae_shards._format import hash_file, hash_json
-from faceae_shards._tar import read_members
+from faceae_shards.dataset._tar import read_members
 
 Configure = Callable[..., PackConfig]
 Damage = Callable[[Path], None]

@@ -140,7 +140,7 @@ def test_missing_input(verb: str, tmp_path: Path, capsys: Capture) -> None:
 def test_full_disk(
     source: Path, tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from faceae_shards import _tar
+    from faceae_shards.dataset import _tar
 
     def write(self: object, data: bytes) -> None:
         raise OSError(28, "No space left on device")

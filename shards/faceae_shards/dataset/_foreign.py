@@ -1,7 +1,7 @@
 """What a sample written by another tool must be for loaders to rely on it."""
 
+from ..images import ImageRefused, check_stored
 from ._tar import Member
-from .images import ImageRefused, check_stored
 
 
 def find_foreign_problem(members: list[Member]) -> str | None:

@@ -7,8 +7,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from ._errors import ShardsError
-from ._format import (
+from .._errors import ShardsError
+from .._format import (
     ADOPTED,
     FORMAT_NAME,
     FORMAT_VERSION,
@@ -18,7 +18,7 @@ from ._format import (
     ShardInfo,
     hash_json,
 )
-from .storage import Location, Storage, find_cache, format_json, open_storage
+from ..storage import Location, Storage, find_cache, format_json, open_storage
 
 _REMEDY = "delete the dataset and pack it again"
 _ADOPTED_REMEDY = "get the tars again, delete dataset.json and `faceae adopt` them anew"

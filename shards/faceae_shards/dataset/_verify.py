@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from .._format import MANIFEST_NAME, REJECTED_NAME, Encoding, ShardInfo, hash_file
+from ..executors import Tick, count_cpus, run_tasks
+from ..images import ImageRefused, check_stored
+from ..storage import Location, Storage, open_storage
 from ._foreign import find_foreign_problem
-from ._format import MANIFEST_NAME, REJECTED_NAME, Encoding, ShardInfo, hash_file
 from ._manifest import Dataset, read_dataset
 from ._tar import KEY_DIGITS, Member, format_index, format_line, group_members
-from .executors import Tick, count_cpus, run_tasks
-from .images import ImageRefused, check_stored
-from .storage import Location, Storage, open_storage
 
 _JUNK_NAMES = frozenset({".DS_Store", "Thumbs.db", "desktop.ini"})
 """Files that file managers leave in any folder."""

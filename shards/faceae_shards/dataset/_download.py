@@ -5,10 +5,10 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 
-from ._errors import ShardsError
-from ._format import MANIFEST_NAME, REJECTED_NAME, hash_file
+from .._errors import ShardsError
+from .._format import MANIFEST_NAME, REJECTED_NAME, hash_file
+from ..storage import CacheEntry, LocalFolder, RemotePrefix, atomic_path, write_json
 from ._manifest import Dataset
-from .storage import CacheEntry, LocalFolder, RemotePrefix, atomic_path, write_json
 
 OnDownload = Callable[[int, int], None]
 """Receives the bytes downloaded so far, and those to download."""

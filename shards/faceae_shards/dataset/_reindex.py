@@ -3,11 +3,11 @@
 import hashlib
 import tarfile
 
-from ._errors import ShardsError
-from ._format import ShardInfo, hash_file
+from .._errors import ShardsError
+from .._format import ShardInfo, hash_file
+from ..storage import Location, Storage, open_storage
 from ._manifest import read_dataset
 from ._tar import format_index, format_line, group_members
-from .storage import Location, Storage, open_storage
 
 
 def reindex(location: Location) -> list[str]:

@@ -1,9 +1,9 @@
 """A dataset opened for reading, wherever it lies."""
 
-from ._errors import ShardsError
-from ._fetch import OnDownload, fetch
+from .._errors import ShardsError
+from ..storage import LocalFolder, Location, Storage, open_storage
+from ._download import OnDownload, fetch
 from ._manifest import Dataset, find_cheap_problem, read_dataset
-from .storage import LocalFolder, Location, Storage, open_storage
 
 
 def open_dataset(location: Location, on_download: OnDownload | None = None) -> Dataset:

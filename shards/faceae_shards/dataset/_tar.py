@@ -13,8 +13,8 @@ from functools import cache
 from pathlib import Path
 from typing import BinaryIO
 
-from ._format import ShardInfo
-from .storage import Storage, discard_on_error
+from .._format import ShardInfo
+from ..storage import Storage, discard_on_error
 
 KEY_DIGITS = 9
 INDEX_VERSION = "v1.2"

@@ -1,0 +1,39 @@
+"""A packed dataset: its manifest and tars, opened, downloaded, verified, reindexed."""
+
+from ._foreign import find_foreign_problem
+from ._manifest import Dataset, find_cheap_problem, read_dataset, write_manifest
+from ._open import check_shards, inspect_dataset, open_dataset
+from ._reindex import reindex
+from ._tar import (
+    KEY_DIGITS,
+    Member,
+    Sample,
+    format_index,
+    format_line,
+    group_members,
+    publish_shard,
+    write_shard,
+)
+from ._verify import VerifyReport, verify
+
+__all__ = [
+    "KEY_DIGITS",
+    "Dataset",
+    "Member",
+    "Sample",
+    "VerifyReport",
+    "check_shards",
+    "find_cheap_problem",
+    "find_foreign_problem",
+    "format_index",
+    "format_line",
+    "group_members",
+    "inspect_dataset",
+    "open_dataset",
+    "publish_shard",
+    "read_dataset",
+    "reindex",
+    "verify",
+    "write_manifest",
+    "write_shard",
+]
