@@ -3,10 +3,10 @@
 import importlib
 from typing import TYPE_CHECKING
 
-from ._config import PackConfig, PackSummary
 from ._errors import ShardsError
 from ._format import MIN_SIDE, ShardInfo
 from .dataset import Dataset, inspect_dataset, open_dataset
+from .packing import PackConfig, PackSummary
 from .storage import PART_SUFFIX, Location, atomic_path, parse_location, remove, write_json
 
 __all__ = [
@@ -39,23 +39,21 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    from ._adopt import adopt
-    from ._made import MadeConfig, Maker, pack_made
-    from ._pack import pack
     from .dataset import VerifyReport, reindex, verify
     from .images import ImageRefused, decode_image, encode_jpeg, fit_image
+    from .packing import MadeConfig, Maker, adopt, pack, pack_made
 else:
     # These need numpy, Pillow and libjpeg-turbo, which a command's help should not wait for.
     _LAZY = {
-        "adopt": "_adopt",
+        "adopt": "packing._adopt",
         "ImageRefused": "images._decode",
         "decode_image": "images._decode",
         "encode_jpeg": "images._encode",
         "fit_image": "images._encode",
-        "MadeConfig": "_made",
-        "Maker": "_made",
-        "pack_made": "_made",
-        "pack": "_pack",
+        "MadeConfig": "packing._generated",
+        "Maker": "packing._generated",
+        "pack_made": "packing._generated",
+        "pack": "packing._pack",
         "reindex": "dataset._reindex",
         "VerifyReport": "dataset._verify",
         "verify": "dataset._verify",

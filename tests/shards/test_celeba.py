@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from faceae_shards import ShardsError
-from faceae_shards._split import split_entries
+from faceae_shards.packing._split import split_entries
 from faceae_shards.sources import _celeba
 from faceae_shards.sources._celeba import describe_shortfall, find_annotations
 from faceae_shards.sources._detect import list_source

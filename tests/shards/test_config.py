@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from faceae_shards import MadeConfig, PackConfig, ShardsError, open_dataset, pack
-from faceae_shards._config import choose_samples_per_shard
+from faceae_shards.packing._config import choose_samples_per_shard
 
 
 @pytest.mark.parametrize(

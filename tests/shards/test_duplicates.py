@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from faceae_shards import PackConfig, ShardsError, pack, verify
-from faceae_shards._duplicates import find_duplicates
+from faceae_shards.packing._duplicates import find_duplicates
 from faceae_shards.sources._detect import list_source
 
 Configure = Callable[..., PackConfig]

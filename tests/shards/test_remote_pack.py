@@ -139,7 +139,7 @@ def test_ctrl_c_leaves_no_temporary_file(
     def stop(name: str, *_: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("faceae_shards._pack._accept", stop)
+    monkeypatch.setattr("faceae_shards.packing._pack._accept", stop)
     with pytest.raises(KeyboardInterrupt):
         pack(configure(out=prefix))
     assert not list(scratch.iterdir())

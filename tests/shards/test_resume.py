@@ -13,8 +13,9 @@ from typing import Any
 
 import pytest
 
-from faceae_shards import PackConfig, ShardInfo, ShardsError, _pack, open_dataset, pack
+from faceae_shards import PackConfig, ShardInfo, ShardsError, open_dataset, pack
 from faceae_shards.dataset._tar import publish_shard
+from faceae_shards.packing import _pack
 from faceae_shards.storage import _lock
 from faceae_shards.storage._lock import lock_folder
 from faceae_shards.storage._storage import Storage

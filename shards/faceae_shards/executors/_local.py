@@ -25,7 +25,7 @@ Tick = Callable[[], None]
 _POLL_S = 0.2
 _TICKS_A_REPORT = 32
 _HAS_SERVER = "forkserver" in multiprocessing.get_all_start_methods()
-_PRELOADED = ("faceae_shards.dataset._verify", "faceae_shards._worker")
+_PRELOADED = ("faceae_shards.dataset._verify", "faceae_shards.packing._worker")
 """Modules of the workers."""
 
 T_contra = TypeVar("T_contra", contravariant=True)

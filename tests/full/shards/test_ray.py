@@ -14,11 +14,12 @@ from pathlib import Path
 import pytest
 
 from faceae.cli import run
-from faceae_shards import PackConfig, ShardsError, _pack, pack
-from faceae_shards._plan import ShardTask
-from faceae_shards._worker import PackedShard, PublishingWorker
+from faceae_shards import PackConfig, ShardsError, pack
 from faceae_shards.executors._local import Tick
 from faceae_shards.executors._ray import AUTO, Surroundings, connected, get_versions, run_on_ray
+from faceae_shards.packing import _pack
+from faceae_shards.packing._plan import ShardTask
+from faceae_shards.packing._worker import PackedShard, PublishingWorker
 from faceae_shards.storage._remote import connect
 
 HashTree = Callable[[Path], dict[str, str]]

@@ -9,17 +9,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from .._errors import ShardsError
+from .._format import MANIFEST_NAME, PROGRESS_NAME, REJECTED_NAME
+from ..dataset import check_shards, publish_shard, read_dataset
+from ..executors import AUTO, connected, run_on_ray, run_tasks, warm_up
+from ..sources import Reader, Source, spool
+from ..storage import Location, Storage, is_web, open_storage
 from ._config import PackConfig, PackSummary
-from ._errors import ShardsError
 from ._finish import finish, read_records, stop
-from ._format import MANIFEST_NAME, PROGRESS_NAME, REJECTED_NAME
 from ._plan import Plan, ShardSlot, make_plan
 from ._progress import Progress, ShardRecord, claim_storage, describe_differences
 from ._worker import PackedShard, PackWorker, PublishingWorker, TooManyRefused
-from .dataset import check_shards, publish_shard, read_dataset
-from .executors import AUTO, connected, run_on_ray, run_tasks, warm_up
-from .sources import Reader, Source, spool
-from .storage import Location, Storage, is_web, open_storage
 
 OnProgress = Callable[[int, int], None]
 """Receives the number of images looked at so far, and the number to look at."""

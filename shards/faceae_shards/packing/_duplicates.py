@@ -9,9 +9,9 @@ from operator import itemgetter
 import numpy as np
 from numpy.typing import NDArray
 
-from .executors import Tick, run_tasks
-from .images import ImageRefused
-from .sources import Entries, Entry, Reader, Source, read_ahead
+from ..executors import Tick, run_tasks
+from ..images import ImageRefused
+from ..sources import Entries, Entry, Reader, Source, read_ahead
 
 DIGEST_BYTES = 16
 """Kept of a sha256: two of a billion images share these by chance with odds of 1 to 10^20."""

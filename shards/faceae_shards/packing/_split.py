@@ -6,8 +6,8 @@ from collections.abc import Hashable, Sequence
 
 import numpy as np
 
-from ._format import SPLITS
-from .sources import Annotations, Source
+from .._format import SPLITS
+from ..sources import Annotations, Source
 
 
 def split_entries(

@@ -4,10 +4,10 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
-from ._errors import ShardsError
-from ._format import MIN_SIDE, Encoding
-from .executors import count_cpus
-from .storage import Location
+from .._errors import ShardsError
+from .._format import MIN_SIDE, Encoding
+from ..executors import count_cpus
+from ..storage import Location
 
 ALWAYS_REFUSABLE = 10
 """Images that a pack may refuse whatever their fraction: a hundred holiday photos with two bad

@@ -7,14 +7,14 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, NoReturn
 
+from .._errors import ShardsError
+from .._format import REJECTED_NAME, SPLITS, ShardInfo, hash_json
+from ..dataset import write_manifest
+from ..storage import Storage
 from ._duplicates import count_repeats
-from ._errors import ShardsError
-from ._format import REJECTED_NAME, SPLITS, ShardInfo, hash_json
 from ._plan import Plan, ShardSlot
 from ._progress import DUPLICATE, Progress, ShardRecord
 from ._worker import PackedShard
-from .dataset import write_manifest
-from .storage import Storage
 
 _NUM_EXAMPLES = 3
 _LIMITS = {

@@ -14,12 +14,9 @@ import PIL
 import simplejpeg
 from numpy.typing import NDArray
 
-from ._config import PackConfig, choose_samples_per_shard
-from ._duplicates import find_duplicates
-from ._errors import ShardsError
-from ._format import SPLITS
-from ._split import split_entries
-from .sources import (
+from .._errors import ShardsError
+from .._format import SPLITS
+from ..sources import (
     Annotations,
     Entries,
     Entry,
@@ -29,7 +26,10 @@ from .sources import (
     find_annotations,
     list_source,
 )
-from .storage import name_of
+from ..storage import name_of
+from ._config import PackConfig, choose_samples_per_shard
+from ._duplicates import find_duplicates
+from ._split import split_entries
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ._errors import ShardsError
-from ._format import (
+from .._errors import ShardsError
+from .._format import (
     ADOPTED,
     MANIFEST_NAME,
     PROGRESS_NAME,
@@ -19,7 +19,7 @@ from ._format import (
     hash_file,
     hash_json,
 )
-from .dataset import (
+from ..dataset import (
     Dataset,
     Member,
     find_foreign_problem,
@@ -29,9 +29,9 @@ from .dataset import (
     open_dataset,
     write_manifest,
 )
-from .executors import Tick, count_cpus, run_tasks
-from .sources import SPLIT_NAMES, LocalFiles, escape, read_directory
-from .storage import LocalFolder, atomic_path
+from ..executors import Tick, count_cpus, run_tasks
+from ..sources import SPLIT_NAMES, LocalFiles, escape, read_directory
+from ..storage import LocalFolder, atomic_path
 
 _NUM_EXAMPLES = 3
 

@@ -7,10 +7,10 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from ._errors import ShardsError
-from ._format import PLAN_NAME, PROGRESS_NAME, ShardInfo
-from .dataset import find_cheap_problem
-from .storage import Storage, format_json
+from .._errors import ShardsError
+from .._format import PLAN_NAME, PROGRESS_NAME, ShardInfo
+from ..dataset import find_cheap_problem
+from ..storage import Storage, format_json
 
 DUPLICATE = "duplicate"
 """Why an image is refused that only repeats another one."""

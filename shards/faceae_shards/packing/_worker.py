@@ -6,15 +6,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from .._format import Encoding
+from ..dataset import Sample, publish_shard, write_shard
+from ..executors import Tick
+from ..images import EncodedImage, ImageRefused, encode_for_shard
+from ..sources import Entry, Reader, escape, read_ahead
+from ..storage import Storage
 from ._duplicates import digest
-from ._format import Encoding
 from ._plan import PlannedImage, ShardTask
 from ._progress import DUPLICATE, ShardRecord
-from .dataset import Sample, publish_shard, write_shard
-from .executors import Tick
-from .images import EncodedImage, ImageRefused, encode_for_shard
-from .sources import Entry, Reader, escape, read_ahead
-from .storage import Storage
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,17 +7,17 @@ from typing import Any, Protocol
 
 import simplejpeg
 
+from .._errors import ShardsError
+from .._format import MANIFEST_NAME, SPLITS, hash_json
+from ..dataset import KEY_DIGITS, Sample, publish_shard, write_manifest, write_shard
+from ..executors import AUTO, Tick, connected, run_on_ray
+from ..storage import Location, Storage, open_storage
 from ._config import Executor, PackSummary, choose_samples_per_shard
-from ._errors import ShardsError
 from ._finish import read_records, write_rejected
-from ._format import MANIFEST_NAME, SPLITS, hash_json
 from ._pack import OnProgress, accept_finished, check_out, publish_meanwhile, summarize
 from ._plan import ShardSlot, cut_split
 from ._progress import Progress, ShardRecord, claim_storage
 from ._worker import PackedShard, make_sample
-from .dataset import KEY_DIGITS, Sample, publish_shard, write_manifest, write_shard
-from .executors import AUTO, Tick, connected, run_on_ray
-from .storage import Location, Storage, open_storage
 
 _TICKS_A_REPORT = 32
 _KIND = "made"
