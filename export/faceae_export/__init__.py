@@ -6,7 +6,7 @@ from ._engines import EngineName
 from ._export import ExportedFile, ExportReport, export_model
 from ._formats import FormatName
 from ._generate import encode_faces, generate_faces
-from ._info import ExportInfo, Kind, Port, Precision
+from ._metadata import ExportInfo, Kind, Port, Precision
 from ._modules import ExportSource
 from ._open import open_model, open_session
 from ._parity import Parity

@@ -11,7 +11,7 @@ import torch
 from faceae.errors import FaceaeError
 
 from ._engines import ENGINES, EngineName, find_engines
-from ._info import Kind
+from ._metadata import Kind
 from ._modules import ExportSource
 from ._open import make_example, open_model, open_session
 from ._session import InPieces, Session

@@ -24,7 +24,7 @@ from faceae_shards import PART_SUFFIX, atomic_path, write_json
 
 from ._equalise import equalise_network
 from ._formats import FORMATS, Format, FormatName
-from ._info import ExportInfo, Kind, Precision
+from ._metadata import ExportInfo, Kind, Precision
 from ._modules import ExportSource
 from ._network import Network
 from ._parity import CALIBRATED, ERROR_UNITS, Parity, check_parity, make_calibration, make_inputs

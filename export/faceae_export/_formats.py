@@ -8,7 +8,7 @@ from typing import Literal, get_args
 import torch
 from torch import nn
 
-from ._info import ExportInfo, Kind, Precision
+from ._metadata import ExportInfo, Kind, Precision
 from ._onnx import OnnxSession, write_onnx
 from ._openvino import OpenVinoSession, write_openvino
 from ._pt2 import open_pt2, write_pt2

@@ -20,7 +20,7 @@ from faceae.errors import FaceaeError
 
 from ._bound import BoundRuns
 from ._examples import example_inputs, free_axes
-from ._info import STEPS, ExportInfo
+from ._metadata import STEPS, ExportInfo
 from ._providers import CPU, choose_providers, explain_not_loaded
 
 OPSET = 20

@@ -12,7 +12,7 @@ from faceae.errors import FaceaeError
 
 from ._engines import ENGINES, EngineName, check_device, find_engine
 from ._export import export_model
-from ._info import ExportInfo, Kind
+from ._metadata import ExportInfo, Kind
 from ._modules import ExportSource
 from ._network import Network
 from ._onnx import RUN_ERRORS

@@ -13,7 +13,7 @@ from faceae.errors import FaceaeError
 from faceae.latent import latent_noise
 from faceae.model import to_float
 
-from ._info import Kind
+from ._metadata import Kind
 from ._modules import ExportSource
 from ._network import Network
 from ._session import Session

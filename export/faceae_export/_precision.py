@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from ._info import Precision
+from ._metadata import Precision
 from ._network import Network
 from ._session import Session
 

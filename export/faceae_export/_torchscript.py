@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from ._examples import example_inputs
-from ._info import ExportInfo
+from ._metadata import ExportInfo
 from ._torch import METADATA_NAME, TorchSession, encode_metadata, load_error, read_info
 
 

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from faceae.model import FaceAutoEncoder
 
-from ._info import ExportInfo
+from ._metadata import ExportInfo
 from ._modules import Decoder
 from ._network import Network, split_layers
 from ._torch import METADATA_NAME, TorchSession, encode_metadata, read_info

@@ -1,4 +1,4 @@
-"""Where photographs come from: folders, zips, tars, Parquet files, lists, on disk or behind URLs."""
+"""Where photographs come from: folders, zips, tars, Parquet, lists; on a disk or behind URLs."""
 
 from ._celeba import Annotations, describe_shortfall, find_annotations
 from ._detect import list_source
