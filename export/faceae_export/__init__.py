@@ -10,8 +10,8 @@ from ._metadata import ExportInfo, Kind, Port, Precision
 from ._modules import ExportSource
 from ._open import open_model, open_session
 from ._parity import Parity
-from ._session import Session
 from ._web import WebPage, WebPrecision, export_web
+from .sessions import Session
 
 __all__ = [
     "EngineChoice",

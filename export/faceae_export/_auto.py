@@ -14,7 +14,7 @@ from ._engines import ENGINES, EngineName, find_engines
 from ._metadata import Kind
 from ._modules import ExportSource
 from ._open import make_example, open_model, open_session
-from ._session import InPieces, Session
+from .sessions import InPieces, Session
 
 _TURNS = 3
 _MIN_FACES = 64

@@ -11,7 +11,7 @@ from faceae.errors import FaceaeError
 from faceae_shards import encode_jpeg
 
 from ._generate import encode_faces, generate_faces, generate_spans
-from ._session import Session
+from .sessions import Session
 
 
 def describe_faces(session: Session) -> dict[str, str]:

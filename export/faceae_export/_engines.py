@@ -14,8 +14,8 @@ from ._formats import FORMATS, FormatName
 from ._onnx import OnnxSession, open_serial_onnx
 from ._openvino import OpenVinoSession
 from ._pt2 import open_pt2
-from ._session import Session
 from ._torchscript import open_torchscript
+from .sessions import Session
 
 EngineName = Literal["torch", "onnxruntime", "tensorrt", "torchscript", "pt2", "openvino"]
 """torch runs a model as it is, each of the others an exported file."""

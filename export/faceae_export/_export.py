@@ -31,7 +31,7 @@ from ._parity import CALIBRATED, ERROR_UNITS, Parity, check_parity, make_calibra
 from ._precision import LOWER_FLOATS, MIN_PSNR_DB, MIN_SPEEDUP, lower, measure_speedup
 from ._rewrite import rewrite_network
 from ._rounding import round_convolutions
-from ._session import MICRO_BATCH, Session
+from .sessions import MICRO_BATCH, Session
 
 REPORT_SUFFIX = ".json"
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from faceae.latent import latent_noise
 
 from ._ahead import map_ahead
-from ._session import InPieces, Session
+from .sessions import InPieces, Session
 
 _FACES_A_TASK = 32
 """That one thread encodes before it looks for more."""

@@ -17,8 +17,8 @@ from ._modules import ExportSource
 from ._network import Network
 from ._onnx import RUN_ERRORS
 from ._rewrite import rewrite_network
-from ._session import InPieces, Session, in_pieces
 from ._torch import TorchSession
+from .sessions import InPieces, Session, in_pieces
 
 _RUN_ERRORS = (AssertionError, RuntimeError, ValueError, *RUN_ERRORS)
 """What a runtime raises of inputs that a graph was not made for: torch.export, torch and OpenVINO,

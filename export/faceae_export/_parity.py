@@ -16,7 +16,7 @@ from faceae.model import to_float
 from ._metadata import Kind
 from ._modules import ExportSource
 from ._network import Network
-from ._session import Session
+from .sessions import Session
 
 BATCH_SIZES = (1, 7, 64)
 """Faces, of a morph frames: one, an odd number, and more than was traced, to show a frozen size."""

@@ -11,7 +11,7 @@ from torch import nn
 
 from ._metadata import Precision
 from ._network import Network
-from ._session import Session
+from .sessions import Session
 
 MIN_PSNR_DB = 35.0
 """Of a file below float32, against the model in float32."""

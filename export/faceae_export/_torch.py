@@ -13,7 +13,7 @@ from torch import Tensor
 from faceae.errors import FaceaeError
 
 from ._metadata import ExportInfo
-from ._transfer import to_device, to_host
+from .sessions import to_device, to_host
 
 METADATA_NAME = "faceae.json"
 

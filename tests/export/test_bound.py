@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from faceae_export import Kind, open_session
-from faceae_export._bound import BoundRuns
+from faceae_export.sessions._io_binding import BoundRuns
 
 CPU = torch.device("cpu")
 

@@ -18,7 +18,7 @@ from faceae_export import (
     open_session,
 )
 from faceae_export._generate import generate_spans
-from faceae_export._session import MICRO_BATCH
+from faceae_export.sessions._session import MICRO_BATCH
 
 CPU = torch.device("cpu")
 COUNT = 3 * MICRO_BATCH + 5

@@ -6,7 +6,13 @@ import pytest
 import torch
 
 from faceae.errors import FaceaeError
-from faceae_export._providers import CPU, CUDA, TENSORRT, choose_providers, explain_not_loaded
+from faceae_export.sessions._providers import (
+    CPU,
+    CUDA,
+    TENSORRT,
+    choose_providers,
+    explain_not_loaded,
+)
 
 ALL = [TENSORRT, CUDA, CPU]
 GPU = torch.device("cuda", 1)

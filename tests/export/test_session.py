@@ -13,8 +13,8 @@ import torch
 from faceae.errors import FaceaeError
 from faceae_export import ExportSource, Kind, Session, open_model, open_session
 from faceae_export._onnx import OnnxSession
-from faceae_export._session import MICRO_BATCH
 from faceae_export._torch import TorchSession
+from faceae_export.sessions._session import MICRO_BATCH
 
 CPU = torch.device("cpu")
 NAMES = ["decoder.onnx", "generator.onnx", "decoder.ts", "generator.ts"]
@@ -100,7 +100,7 @@ def test_pieces_are_computed_side_by_side_to_the_same_bytes(
     found = session.run(inputs)
     assert len(threads) == num_pieces
     assert threads.count("MainThread") == num_pieces % 2
-    monkeypatch.setattr("faceae_export._session.SIDE_BY_SIDE", False)
+    monkeypatch.setattr("faceae_export.sessions._session.SIDE_BY_SIDE", False)
     np.testing.assert_array_equal(open_session(exported / "decoder.onnx", CPU).run(inputs), found)
 
 

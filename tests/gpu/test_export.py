@@ -9,7 +9,7 @@ import torch
 from faceae.latent import latent_noise
 from faceae.model import FaceAutoEncoder, ModelConfig
 from faceae_export import ExportSource, export_model, open_model, open_session
-from faceae_export._session import GPU_BATCH
+from faceae_export.sessions._session import GPU_BATCH
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 

@@ -11,7 +11,7 @@ import onnxruntime
 import torch
 from numpy.typing import NDArray
 
-from ._metadata import ExportInfo
+from .._metadata import ExportInfo
 from ._transfer import to_device, to_host
 
 

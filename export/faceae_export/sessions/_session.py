@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ._metadata import ExportInfo
+from .._metadata import ExportInfo
 
 MICRO_BATCH = 32
 """Faces a CPU computes at once: enough to share the reading of the weights, few enough for what the
