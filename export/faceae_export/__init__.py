@@ -7,10 +7,10 @@ from ._export import ExportedFile, ExportReport, export_model
 from ._formats import FormatName
 from ._generate import encode_faces, generate_faces
 from ._metadata import ExportInfo, Kind, Port, Precision
-from ._modules import ExportSource
 from ._open import open_model, open_session
 from ._parity import Parity
 from ._web import WebPage, WebPrecision, export_web
+from .graph import ExportSource
 from .sessions import Session
 
 __all__ = [

@@ -12,8 +12,8 @@ from faceae.errors import FaceaeError
 
 from ._engines import ENGINES, EngineName, find_engines
 from ._metadata import Kind
-from ._modules import ExportSource
 from ._open import make_example, open_model, open_session
+from .graph import ExportSource
 from .sessions import InPieces, Session
 
 _TURNS = 3

@@ -25,12 +25,18 @@ from faceae_shards import PART_SUFFIX, atomic_path, write_json
 from ._equalise import equalise_network
 from ._formats import FORMATS, Format, FormatName
 from ._metadata import ExportInfo, Kind, Precision
-from ._modules import ExportSource
-from ._network import Network
 from ._parity import CALIBRATED, ERROR_UNITS, Parity, check_parity, make_calibration, make_inputs
-from ._precision import LOWER_FLOATS, MIN_PSNR_DB, MIN_SPEEDUP, lower, measure_speedup
-from ._rewrite import rewrite_network
 from ._rounding import round_convolutions
+from .graph import (
+    LOWER_FLOATS,
+    MIN_PSNR_DB,
+    MIN_SPEEDUP,
+    ExportSource,
+    Network,
+    lower,
+    measure_speedup,
+    rewrite_network,
+)
 from .sessions import MICRO_BATCH, Session
 
 REPORT_SUFFIX = ".json"

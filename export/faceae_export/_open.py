@@ -13,11 +13,9 @@ from faceae.errors import FaceaeError
 from ._engines import ENGINES, EngineName, check_device, find_engine
 from ._export import export_model
 from ._metadata import ExportInfo, Kind
-from ._modules import ExportSource
-from ._network import Network
 from ._onnx import RUN_ERRORS
-from ._rewrite import rewrite_network
 from ._torch import TorchSession
+from .graph import ExportSource, Network, rewrite_network
 from .sessions import InPieces, Session, in_pieces
 
 _RUN_ERRORS = (AssertionError, RuntimeError, ValueError, *RUN_ERRORS)

@@ -14,8 +14,7 @@ from faceae.latent import latent_noise
 from faceae.model import to_float
 
 from ._metadata import Kind
-from ._modules import ExportSource
-from ._network import Network
+from .graph import ExportSource, Network
 from .sessions import Session
 
 BATCH_SIZES = (1, 7, 64)

@@ -16,9 +16,8 @@ from torch import Tensor, nn
 from faceae.model import FaceAutoEncoder
 
 from ._metadata import ExportInfo
-from ._modules import Decoder
-from ._network import Network, split_layers
 from ._torch import METADATA_NAME, TorchSession, encode_metadata, read_info
+from .graph import Decoder, Network, split_layers
 
 SAFETENSORS_SUFFIX = ".safetensors"
 _METADATA_KEY = "faceae_export"

@@ -13,8 +13,8 @@ from torch import nn
 from faceae.latent import LatentMoments, Sampler
 from faceae.model import FaceAutoEncoder, ModelConfig
 from faceae_export import ExportReport, ExportSource, FormatName, Kind, export_model
-from faceae_export._network import Network
 from faceae_export._parity import make_inputs
+from faceae_export.graph._network import Network
 
 CPU = torch.device("cpu")
 LATENT_SIZE = 16

@@ -13,8 +13,8 @@ from torch import nn
 import faceae_export._export
 from faceae.errors import FaceaeError
 from faceae_export import ExportReport, ExportSource, FormatName, Kind, export_model, open_session
-from faceae_export._network import Network
 from faceae_export._torch import TorchSession
+from faceae_export.graph._network import Network
 
 CPU = torch.device("cpu")
 BOTH: list[tuple[FormatName, str]] = [("onnx", "file.onnx"), ("torchscript", "file.pt")]
@@ -22,7 +22,7 @@ BOTH: list[tuple[FormatName, str]] = [("onnx", "file.onnx"), ("torchscript", "fi
 
 def rewrite_wrongly(network: Network) -> Network:
     """Shift the biases of each half's third layer: an error that the last layers pass on."""
-    wrong = faceae_export._rewrite.rewrite_network(network)
+    wrong = faceae_export.graph._rewrite.rewrite_network(network)
     for half in (wrong.encoder, wrong.decoder):
         for name, parameter in half[2].named_parameters():
             if name.endswith("bias"):
@@ -43,7 +43,7 @@ class FrozenBatch(nn.Module):
 
 
 def freeze_batch(network: Network) -> Network:
-    wrong = faceae_export._rewrite.rewrite_network(network)
+    wrong = faceae_export.graph._rewrite.rewrite_network(network)
     wrong.decoder[-1] = FrozenBatch(wrong.decoder[-1])
     return wrong
 

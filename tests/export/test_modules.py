@@ -7,8 +7,8 @@ from faceae.errors import FaceaeError
 from faceae.latent import interpolate, latent_noise
 from faceae.model import FaceAutoEncoder, ModelConfig, to_float, to_uint8
 from faceae_export import ExportSource, Kind
-from faceae_export._network import Network
-from faceae_export._rewrite import rewrite_network
+from faceae_export.graph._network import Network
+from faceae_export.graph._rewrite import rewrite_network
 
 
 def build(source: ExportSource, kind: Kind) -> nn.Module:

@@ -14,8 +14,8 @@ from torch import nn
 import faceae_export._export
 from faceae.errors import FaceaeError
 from faceae_export import ExportSource, FormatName, Kind, Precision, export_model, open_session
-from faceae_export._network import Network
-from faceae_export._precision import lower, measure_speedup
+from faceae_export.graph._network import Network
+from faceae_export.graph._precision import lower, measure_speedup
 
 CPU = torch.device("cpu")
 

@@ -6,8 +6,8 @@ from torch import nn
 
 from faceae.model import FaceAutoEncoder, ModelConfig
 from faceae_export import ExportSource
-from faceae_export._network import Network, split_layers
-from faceae_export._rewrite import rewrite_decoder, rewrite_encoder, rewrite_network
+from faceae_export.graph._network import Network, split_layers
+from faceae_export.graph._rewrite import rewrite_decoder, rewrite_encoder, rewrite_network
 
 MAX_ERROR = 1e-5
 CONFIGS = [

@@ -11,8 +11,8 @@ from torch.nn import functional
 import faceae_export._rounding
 from faceae_export import ExportSource
 from faceae_export._equalise import equalise_network
-from faceae_export._network import Network
 from faceae_export._rounding import round_convolutions
+from faceae_export.graph._network import Network
 
 STEPS = 64
 

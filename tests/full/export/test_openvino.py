@@ -13,8 +13,8 @@ from faceae.errors import FaceaeError
 from faceae.latent import LatentMoments, Sampler
 from faceae.model import FaceAutoEncoder, ModelConfig
 from faceae_export import ExportSource, Kind, export_model, generate_faces, open_model, open_session
-from faceae_export._network import Network
 from faceae_export._parity import make_inputs
+from faceae_export.graph._network import Network
 
 CPU = torch.device("cpu")
 

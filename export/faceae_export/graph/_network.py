@@ -7,7 +7,7 @@ from torch import nn
 
 from faceae.model import FaceAutoEncoder
 
-from ._metadata import Kind
+from .._metadata import Kind
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -13,7 +13,7 @@ from faceae.errors import FaceaeError
 from faceae.latent import Sampler
 from faceae.model import FaceAutoEncoder, to_float, to_uint8, weights_hash
 
-from ._metadata import ExportInfo, Kind, Precision
+from .._metadata import ExportInfo, Kind, Precision
 from ._network import Network
 
 

@@ -9,9 +9,9 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from ._metadata import Precision
+from .._metadata import Precision
+from ..sessions import Session
 from ._network import Network
-from .sessions import Session
 
 MIN_PSNR_DB = 35.0
 """Of a file below float32, against the model in float32."""
