@@ -22,11 +22,9 @@ import faceae
 from faceae.errors import FaceaeError
 from faceae_shards import PART_SUFFIX, atomic_path, write_json
 
-from ._equalise import equalise_network
 from ._formats import FORMATS, Format, FormatName
 from ._metadata import ExportInfo, Kind, Precision
 from ._parity import CALIBRATED, ERROR_UNITS, Parity, check_parity, make_calibration, make_inputs
-from ._rounding import round_convolutions
 from .graph import (
     LOWER_FLOATS,
     MIN_PSNR_DB,
@@ -37,6 +35,7 @@ from .graph import (
     measure_speedup,
     rewrite_network,
 )
+from .int8 import equalise_network, round_convolutions
 from .sessions import MICRO_BATCH, Session
 
 REPORT_SUFFIX = ".json"

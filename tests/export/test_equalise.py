@@ -12,9 +12,9 @@ import torch
 import faceae_export._export
 from faceae.latent import LatentMoments, Sampler
 from faceae_export import ExportSource, export_model
-from faceae_export._equalise import equalise_network
 from faceae_export.graph._network import Network
 from faceae_export.graph._rewrite import rewrite_network
+from faceae_export.int8._smoothquant import equalise_network
 
 CPU = torch.device("cpu")
 LATENT_SIZE = 16

@@ -11,7 +11,7 @@ import onnx
 import pytest
 import torch
 
-import faceae_export._quantize
+import faceae_export.int8._quantize
 from faceae.errors import FaceaeError
 from faceae_export import ExportSource, Kind, export_model, open_session
 
@@ -68,7 +68,9 @@ def test_a_graph_left_in_floats_is_refused(
     source: ExportSource, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
-        faceae_export._quantize, "_HEAVY", tuple(set(faceae_export._quantize._HEAVY) - {"Conv"})
+        faceae_export.int8._quantize,
+        "_HEAVY",
+        tuple(set(faceae_export.int8._quantize._HEAVY) - {"Conv"}),
     )
     with pytest.raises(FaceaeError, match=r"int8: ONNX Runtime .* \((Fused)?Conv\).* in floats"):
         export_model(source, "onnx", "decoder", tmp_path / "d.onnx", CPU, precision="int8")

@@ -8,11 +8,11 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-import faceae_export._rounding
+import faceae_export.int8._gptq
 from faceae_export import ExportSource
-from faceae_export._equalise import equalise_network
-from faceae_export._rounding import round_convolutions
 from faceae_export.graph._network import Network
+from faceae_export.int8._gptq import round_convolutions
+from faceae_export.int8._smoothquant import equalise_network
 
 STEPS = 64
 
@@ -63,8 +63,8 @@ def test_closer_than_each_weight_to_its_nearest(source: ExportSource) -> None:
 
 @torch.inference_mode()
 def test_large_maps_give_a_bounded_number_of_places(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(faceae_export._rounding, "_MAX_UNFOLDED", 256)
-    monkeypatch.setattr(faceae_export._rounding, "_MAX_PLACES", 100)
+    monkeypatch.setattr(faceae_export.int8._gptq, "_MAX_UNFOLDED", 256)
+    monkeypatch.setattr(faceae_export.int8._gptq, "_MAX_PLACES", 100)
     laid_out: list[int] = []
     unfold = functional.unfold
 
@@ -75,7 +75,7 @@ def test_large_maps_give_a_bounded_number_of_places(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(functional, "unfold", watched)
     # Each value tells its place.
     maps = torch.arange(32.0 * 8 * 8).reshape(32, 1, 8, 8)
-    places_MD = faceae_export._rounding._take_places(nn.Conv2d(1, 1, 1), maps)
+    places_MD = faceae_export.int8._gptq._take_places(nn.Conv2d(1, 1, 1), maps)
     assert laid_out == [256]
     assert places_MD.shape == (100, 1)
     assert len(places_MD.unique()) == 100

@@ -22,7 +22,7 @@ from onnxruntime import quantization
 
 from faceae.errors import FaceaeError
 
-from ._metadata import ExportInfo
+from .._metadata import ExportInfo
 
 _HEAVY = ("Conv", "Gemm", "MatMul")
 """Operators that the time goes into."""

@@ -18,7 +18,7 @@ import itertools
 import torch
 from torch import Tensor, nn
 
-from .graph import Network, rewrite_network
+from ..graph import Network, rewrite_network
 
 _STRENGTH = 0.3
 """The share of a channel's range that goes into the weights; they have 7 bits, maps 8."""
