@@ -10,11 +10,15 @@ import torch
 
 from faceae.errors import FaceaeError
 
-from ._formats import FORMATS, FormatName
-from ._onnx import OnnxSession, open_serial_onnx
-from ._openvino import OpenVinoSession
-from ._pt2 import open_pt2
-from ._torchscript import open_torchscript
+from .formats import (
+    FORMATS,
+    FormatName,
+    OnnxSession,
+    OpenVinoSession,
+    open_pt2,
+    open_serial_onnx,
+    open_torchscript,
+)
 from .sessions import Session
 
 EngineName = Literal["torch", "onnxruntime", "tensorrt", "torchscript", "pt2", "openvino"]

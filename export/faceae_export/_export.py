@@ -22,9 +22,9 @@ import faceae
 from faceae.errors import FaceaeError
 from faceae_shards import PART_SUFFIX, atomic_path, write_json
 
-from ._formats import FORMATS, Format, FormatName
 from ._metadata import ExportInfo, Kind, Precision
 from ._parity import CALIBRATED, ERROR_UNITS, Parity, check_parity, make_calibration, make_inputs
+from .formats import FORMATS, Format, FormatName
 from .graph import (
     LOWER_FLOATS,
     MIN_PSNR_DB,

@@ -13,8 +13,7 @@ from faceae.errors import FaceaeError
 from ._engines import ENGINES, EngineName, check_device, find_engine
 from ._export import export_model
 from ._metadata import ExportInfo, Kind
-from ._onnx import RUN_ERRORS
-from ._torch import TorchSession
+from .formats import RUN_ERRORS, TorchSession
 from .graph import ExportSource, Network, rewrite_network
 from .sessions import InPieces, Session, in_pieces
 

@@ -13,7 +13,7 @@ from torch import nn
 import faceae_export._export
 from faceae.errors import FaceaeError
 from faceae_export import ExportReport, ExportSource, FormatName, Kind, export_model, open_session
-from faceae_export._torch import TorchSession
+from faceae_export.formats._torch import TorchSession
 from faceae_export.graph._network import Network
 
 CPU = torch.device("cpu")

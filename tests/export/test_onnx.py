@@ -16,7 +16,7 @@ import torch
 
 import faceae
 from faceae_export import ExportSource, Kind, export_model
-from faceae_export._onnx import OPSET, _quiet_exporter
+from faceae_export.formats._onnx import OPSET, _quiet_exporter
 
 CPU = torch.device("cpu")
 

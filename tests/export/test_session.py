@@ -12,8 +12,8 @@ import torch
 
 from faceae.errors import FaceaeError
 from faceae_export import ExportSource, Kind, Session, open_model, open_session
-from faceae_export._onnx import OnnxSession
-from faceae_export._torch import TorchSession
+from faceae_export.formats._onnx import OnnxSession
+from faceae_export.formats._torch import TorchSession
 from faceae_export.sessions._session import MICRO_BATCH
 
 CPU = torch.device("cpu")
@@ -225,7 +225,7 @@ def test_provider_that_did_not_load_is_an_error(
 ) -> None:
     """ONNX Runtime only logs a library it cannot load, and opens the session on the CPU."""
     monkeypatch.setattr(
-        "faceae_export._onnx.choose_providers",
+        "faceae_export.formats._onnx.choose_providers",
         lambda *_, **__: [("CUDAExecutionProvider", {}), ("CPUExecutionProvider", {})],
     )
     monkeypatch.setattr(

@@ -10,7 +10,7 @@ from torch import nn
 
 from faceae.errors import FaceaeError
 
-from ._metadata import ExportInfo
+from .._metadata import ExportInfo
 from ._onnx import make_onnx
 
 _METADATA = "faceae"

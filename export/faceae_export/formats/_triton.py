@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from ._metadata import ExportInfo, Port
+from .._metadata import ExportInfo, Port
 from ._onnx import OnnxSession, write_onnx
 
 MAX_BATCH_SIZE = 64

@@ -12,8 +12,8 @@ from torch import Tensor
 
 from faceae.errors import FaceaeError
 
-from ._metadata import ExportInfo
-from .sessions import to_device, to_host
+from .._metadata import ExportInfo
+from ..sessions import to_device, to_host
 
 METADATA_NAME = "faceae.json"
 

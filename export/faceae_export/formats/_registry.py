@@ -8,15 +8,15 @@ from typing import Literal, get_args
 import torch
 from torch import nn
 
-from ._metadata import ExportInfo, Kind, Precision
+from .._metadata import ExportInfo, Kind, Precision
+from ..int8 import Inputs, quantize_onnx
+from ..sessions import Session
 from ._onnx import OnnxSession, write_onnx
 from ._openvino import OpenVinoSession, write_openvino
 from ._pt2 import open_pt2, write_pt2
 from ._torchscript import open_torchscript, write_torchscript
 from ._triton import open_triton, write_triton
 from ._weights import SAFETENSORS_SUFFIX, open_weights, write_weights
-from .int8 import Inputs, quantize_onnx
-from .sessions import Session
 
 FormatName = Literal["onnx", "torchscript", "pt2", "openvino", "triton", "weights"]
 

@@ -15,9 +15,9 @@ from torch import Tensor, nn
 
 from faceae.model import FaceAutoEncoder
 
-from ._metadata import ExportInfo
+from .._metadata import ExportInfo
+from ..graph import Decoder, Network, split_layers
 from ._torch import METADATA_NAME, TorchSession, encode_metadata, read_info
-from .graph import Decoder, Network, split_layers
 
 SAFETENSORS_SUFFIX = ".safetensors"
 _METADATA_KEY = "faceae_export"

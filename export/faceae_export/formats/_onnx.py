@@ -18,9 +18,9 @@ from torch import nn
 
 from faceae.errors import FaceaeError
 
+from .._metadata import STEPS, ExportInfo
+from ..sessions import CPU, BoundRuns, choose_providers, explain_not_loaded
 from ._examples import example_inputs, free_axes
-from ._metadata import STEPS, ExportInfo
-from .sessions import CPU, BoundRuns, choose_providers, explain_not_loaded
 
 OPSET = 20
 """ONNX operator set of the files; torch 2.10's own choice, read by ONNX Runtime 1.17 and later."""

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from ._metadata import FREE, ExportInfo
+from .._metadata import FREE, ExportInfo
 
 _SIZE = 3
 """Of a free axis, and every value: no exporter takes it for a constant, as it may 0 and 1, or for

@@ -9,8 +9,8 @@ from torch import nn
 from torch.export import Dim, ExportedProgram
 from torch.export.passes import move_to_device_pass
 
+from .._metadata import ExportInfo
 from ._examples import example_inputs, free_axes
-from ._metadata import ExportInfo
 from ._torch import METADATA_NAME, TorchSession, encode_metadata, load_error, read_info
 
 _NOTES = ("stack_trace", "nn_module_stack", "source_fn_stack", "torch_fn", "from_node")

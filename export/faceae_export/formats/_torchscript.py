@@ -13,8 +13,8 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from .._metadata import ExportInfo
 from ._examples import example_inputs
-from ._metadata import ExportInfo
 from ._torch import METADATA_NAME, TorchSession, encode_metadata, load_error, read_info
 
 

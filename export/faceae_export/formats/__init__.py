@@ -1,0 +1,21 @@
+"""The file formats: how each is written and opened."""
+
+from ._onnx import RUN_ERRORS, OnnxSession, open_serial_onnx
+from ._openvino import OpenVinoSession
+from ._pt2 import open_pt2
+from ._registry import FORMATS, Format, FormatName
+from ._torch import TorchSession
+from ._torchscript import open_torchscript
+
+__all__ = [
+    "FORMATS",
+    "RUN_ERRORS",
+    "Format",
+    "FormatName",
+    "OnnxSession",
+    "OpenVinoSession",
+    "TorchSession",
+    "open_pt2",
+    "open_serial_onnx",
+    "open_torchscript",
+]
