@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from faceae.errors import FaceaeError
 from faceae.model import ModelConfig
 from faceae_export import ExportInfo, ExportSource, Session, open_fastest, open_model, open_session
-from faceae_export._auto import choose_fastest
-from faceae_export._engines import ENGINES, find_engines
+from faceae_export.engines._auto import choose_fastest
+from faceae_export.engines._engines import ENGINES, find_engines
 
 CPU = torch.device("cpu")
 INFO = ExportInfo(kind="decoder", model=ModelConfig(), weights_hash="", dataset_hash="", crop=None)

@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 
 from faceae.errors import FaceaeError
 
+from .._export import export_model
+from .._metadata import ExportInfo, Kind
+from ..formats import RUN_ERRORS, TorchSession
+from ..graph import ExportSource, Network, rewrite_network
+from ..sessions import InPieces, Session, in_pieces
 from ._engines import ENGINES, EngineName, check_device, find_engine
-from ._export import export_model
-from ._metadata import ExportInfo, Kind
-from .formats import RUN_ERRORS, TorchSession
-from .graph import ExportSource, Network, rewrite_network
-from .sessions import InPieces, Session, in_pieces
 
 _RUN_ERRORS = (AssertionError, RuntimeError, ValueError, *RUN_ERRORS)
 """What a runtime raises of inputs that a graph was not made for: torch.export, torch and OpenVINO,

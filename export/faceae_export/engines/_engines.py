@@ -10,7 +10,7 @@ import torch
 
 from faceae.errors import FaceaeError
 
-from .formats import (
+from ..formats import (
     FORMATS,
     FormatName,
     OnnxSession,
@@ -19,7 +19,7 @@ from .formats import (
     open_serial_onnx,
     open_torchscript,
 )
-from .sessions import Session
+from ..sessions import Session
 
 EngineName = Literal["torch", "onnxruntime", "tensorrt", "torchscript", "pt2", "openvino"]
 """torch runs a model as it is, each of the others an exported file."""

@@ -10,11 +10,11 @@ import torch
 
 from faceae.errors import FaceaeError
 
+from .._metadata import Kind
+from ..graph import ExportSource
+from ..sessions import InPieces, Session
 from ._engines import ENGINES, EngineName, find_engines
-from ._metadata import Kind
 from ._open import make_example, open_model, open_session
-from .graph import ExportSource
-from .sessions import InPieces, Session
 
 _TURNS = 3
 _MIN_FACES = 64
