@@ -1,13 +1,12 @@
 """Trained model -> files for other software, checked, and a session to run it in."""
 
-from ._dataset import FaceMaker, describe_faces
 from ._export import ExportedFile, ExportReport, export_model
-from ._generate import encode_faces, generate_faces
 from ._metadata import ExportInfo, Kind, Port, Precision
 from ._parity import Parity
 from ._web import WebPage, WebPrecision, export_web
 from .engines import EngineChoice, EngineName, open_fastest, open_model, open_session
 from .formats import FormatName
+from .generation import FaceMaker, describe_faces, encode_faces, generate_faces
 from .graph import ExportSource
 from .sessions import Session
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from faceae_export._ahead import map_ahead
+from faceae_export.generation._ahead import map_ahead
 
 
 def count_up(limit: int, drawn: list[int]) -> Iterator[int]:

@@ -17,7 +17,7 @@ from faceae_export import (
     open_model,
     open_session,
 )
-from faceae_export._generate import generate_spans
+from faceae_export.generation._generate import generate_spans
 from faceae_export.sessions._session import MICRO_BATCH
 
 CPU = torch.device("cpu")

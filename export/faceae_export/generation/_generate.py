@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from faceae.latent import latent_noise
 
+from ..sessions import InPieces, Session
 from ._ahead import map_ahead
-from .sessions import InPieces, Session
 
 _FACES_A_TASK = 32
 """That one thread encodes before it looks for more."""

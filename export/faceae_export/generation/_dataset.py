@@ -10,8 +10,8 @@ from typing import Any
 from faceae.errors import FaceaeError
 from faceae_shards import encode_jpeg
 
+from ..sessions import Session
 from ._generate import encode_faces, generate_faces, generate_spans
-from .sessions import Session
 
 
 def describe_faces(session: Session) -> dict[str, str]:

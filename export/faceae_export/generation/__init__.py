@@ -1,0 +1,11 @@
+"""New faces in order: computed, encoded, written as a dataset."""
+
+from ._dataset import FaceMaker, describe_faces
+from ._generate import encode_faces, generate_faces
+
+__all__ = [
+    "FaceMaker",
+    "describe_faces",
+    "encode_faces",
+    "generate_faces",
+]
