@@ -3,12 +3,12 @@
 from ._export import ExportedFile, ExportReport, export_model
 from ._metadata import ExportInfo, Kind, Port, Precision
 from ._parity import Parity
-from ._web import WebPage, WebPrecision, export_web
 from .engines import EngineChoice, EngineName, open_fastest, open_model, open_session
 from .formats import FormatName
 from .generation import FaceMaker, describe_faces, encode_faces, generate_faces
 from .graph import ExportSource
 from .sessions import Session
+from .web import WebPage, WebPrecision, export_web
 
 __all__ = [
     "EngineChoice",

@@ -6,8 +6,9 @@ import pytest
 import torch
 
 from faceae.errors import FaceaeError
-from faceae_export import ExportSource, WebPrecision, _web, export_web, open_session
-from faceae_export._web_runtime import VERSION
+from faceae_export import ExportSource, WebPrecision, export_web, open_session
+from faceae_export.web import _page as _web
+from faceae_export.web._runtime import VERSION
 
 
 @pytest.fixture(autouse=True)

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from faceae.errors import FaceaeError
-from faceae_export._web_runtime import read_runtime
+from faceae_export.web._runtime import read_runtime
 
 
 @pytest.fixture

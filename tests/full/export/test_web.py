@@ -26,7 +26,7 @@ from torch import nn
 from faceae.latent import LatentMoments, Sampler, latent_noise
 from faceae.model import FaceAutoEncoder, ModelConfig
 from faceae_export import ExportSource, export_web
-from faceae_export._web_runtime import VERSION, read_runtime
+from faceae_export.web._runtime import VERSION, read_runtime
 
 LATENT_SIZE = 64
 NUM_FACES = 12

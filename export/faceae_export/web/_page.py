@@ -9,9 +9,9 @@ import torch
 from faceae.errors import FaceaeError
 from faceae_shards import atomic_path
 
-from ._export import ExportReport, export_model
-from ._web_runtime import VERSION, read_runtime
-from .graph import ExportSource
+from .._export import ExportReport, export_model
+from ..graph import ExportSource
+from ._runtime import VERSION, read_runtime
 
 WebPrecision = Literal["int8", "fp16"]
 """int8 is the smaller one, and faster where several faces are drawn at once; fp16 is closer to the
