@@ -19,15 +19,15 @@ from benchmarks.models import make_model
 from faceae.latent import LatentMoments, Sampler, latent_noise
 from faceae.pictures import encode_picture, save_folder
 from faceae_export import (
-    ExportSource,
-    FaceMaker,
+    FaceGenerator,
     Session,
+    TrainedModel,
     encode_faces,
     export_model,
     generate_faces,
     open_session,
 )
-from faceae_shards import MadeConfig, pack_made
+from faceae_shards import GeneratedConfig, pack_generated
 
 NUMBERS = range(2048)
 CPU = torch.device("cpu")
@@ -41,7 +41,7 @@ def open_generator(folder: Path) -> Session:
     moments = LatentMoments(size)
     moments.update(latent_noise(1, 0, 2 * size, size))
     sampler = Sampler(moments.distribution(weights_hash="", dataset_hash=""))
-    source = ExportSource(model=model, dataset_hash="", crop=None, sampler=sampler)
+    source = TrainedModel(model=model, dataset_hash="", crop=None, sampler=sampler)
     path = export_model(source, "onnx", "generator", folder / "generator.onnx", CPU).path
     return open_session(path, CPU)
 
@@ -54,7 +54,7 @@ def draw(session: Session) -> int:
 def write_shards(session: Session, folder: Path) -> int:
     """Write them as a dataset."""
     with tempfile.TemporaryDirectory(dir=folder) as parent:
-        config = MadeConfig(
+        config = GeneratedConfig(
             out=Path(parent, "shards"),
             numbers=NUMBERS,
             image_size=session.info.model.image_size,
@@ -63,13 +63,13 @@ def write_shards(session: Session, folder: Path) -> int:
             depends_on={},
             samples_per_shard=len(NUMBERS) // 4,
         )
-        maker = FaceMaker(
+        maker = FaceGenerator(
             open=lambda: session,
             seed=0,
             truncation=1,
             batch_size=None,
         )
-        return pack_made(config, maker).num_samples["train"]
+        return pack_generated(config, maker).num_samples["train"]
 
 
 def write_folder(session: Session, folder: Path, suffix: str) -> int:

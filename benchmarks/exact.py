@@ -21,7 +21,7 @@ from benchmarks.models import make_model, make_sampler
 from faceae.latent import LatentDistribution, Sampler, latent_noise
 from faceae.model import FaceAutoEncoder, ModelConfig, load_model
 from faceae.training import read_run
-from faceae_export import ExportSource, Precision, export_model, open_model, open_session
+from faceae_export import Precision, TrainedModel, export_model, open_model, open_session
 
 CPU = torch.device("cpu")
 NUM_FACES = 1000
@@ -54,27 +54,27 @@ def _compare(
     return found
 
 
-def _load_run(path: Path) -> ExportSource:
+def _load_run(path: Path) -> TrainedModel:
     run = read_run(path)
     distribution = LatentDistribution.load(run.path / "latents.safetensors")
     model = load_model(run.model_path, CPU)
-    return ExportSource(model=model, dataset_hash="", crop=None, sampler=Sampler(distribution))
+    return TrainedModel(model=model, dataset_hash="", crop=None, sampler=Sampler(distribution))
 
 
-def _make_sources(runs: list[Path]) -> dict[str, ExportSource]:
+def _make_sources(runs: list[Path]) -> dict[str, TrainedModel]:
     torch.manual_seed(0)
     models = {
         "as built": FaceAutoEncoder(ModelConfig()).eval(),
         "with used BatchNorms": make_model(),
     }
     made = {
-        name: ExportSource(model=model, dataset_hash="", crop=None, sampler=make_sampler())
+        name: TrainedModel(model=model, dataset_hash="", crop=None, sampler=make_sampler())
         for name, model in models.items()
     }
     return made | {f"trained, {path.name}": _load_run(path) for path in runs}
 
 
-def measure(source: ExportSource, folder: Path) -> dict[str, dict[str, float]]:
+def measure(source: TrainedModel, folder: Path) -> dict[str, dict[str, float]]:
     """Return largest error and PSNR of what is made of a model's decoder, by what it is."""
     ways = {"rewritten, PyTorch": open_model(source, "decoder", CPU).run}
     sizes = {}

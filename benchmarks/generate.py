@@ -30,7 +30,7 @@ from benchmarks.exact import Decode, largest_errors
 from benchmarks.models import make_model, make_sampler
 from faceae.latent import latent_noise
 from faceae.model import FaceAutoEncoder, ModelConfig
-from faceae_export import ExportSource, export_model, open_model, open_session
+from faceae_export import TrainedModel, export_model, open_model, open_session
 from faceae_export.formats._onnx import OnnxSession
 from faceae_export.formats._torchscript import open_torchscript
 from faceae_export.sessions._session import MICRO_BATCH
@@ -163,7 +163,7 @@ def make_peers(model: FaceAutoEncoder, folder: Path) -> dict[str, Decode]:
 
 def make_ours(model: FaceAutoEncoder, folder: Path) -> dict[str, Decode]:
     """Return the rewritten decoder in each engine, by name."""
-    source = ExportSource(model=model, dataset_hash="", crop=None, sampler=make_sampler())
+    source = TrainedModel(model=model, dataset_hash="", crop=None, sampler=make_sampler())
     onnx = export_model(source, "onnx", "decoder", folder / "ours.onnx", CPU).path
     int8 = folder / "int8.onnx"
     report = export_model(source, "onnx", "decoder", int8, CPU, precision="int8")

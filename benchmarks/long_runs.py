@@ -30,7 +30,7 @@ def read_curves(folder: Path) -> tuple[str, dict[str, Any]]:
         training.append((epoch.seconds, psnr_db(sum(losses) / len(losses))))
     name = f"lr {run.config.peak_lr:g}, {len(held_out)} epochs"
     return name, {
-        "number_type": run.number_type,
+        "dtype": run.dtype,
         "batch_size": run.config.batch_size,
         "seconds_an_epoch": held_out[-1][0] / len(held_out),
         "held_out_psnr_db": held_out,

@@ -264,7 +264,7 @@ def main() -> None:
         "num_held_out_images": dataset.num_samples("valid"),
         "faces": options.faces,
         "threads": torch.get_num_threads(),
-        "number_type": str(choose_amp(CPU, True).dtype or torch.float32),
+        "dtype": str(choose_amp(CPU, True).dtype or torch.float32),
     }
     trials = read_trials(settings)
     for trial in TRIALS:

@@ -28,7 +28,7 @@ from faceae.model import FaceAutoEncoder, ModelConfig
 from faceae.synthetic import SynthConfig, write_dataset
 from faceae.training import TrainConfig
 from faceae.training._ranks import Ranks
-from faceae.training._step import Learner, make_learner, train_step
+from faceae.training._step import TrainState, make_train_state, train_step
 
 log = logging.getLogger(__name__)
 
@@ -44,12 +44,12 @@ def endless(open_epoch: Callable[[], Iterator[torch.Tensor]]) -> Iterator[torch.
         yield from open_epoch()
 
 
-def prepare_learner(folder: Path, amp: bool) -> Learner:
-    """A learner as `faceae train` makes it."""
+def prepare_learner(folder: Path, amp: bool) -> TrainState:
+    """A train_state as `faceae train` makes it."""
     torch.manual_seed(0)
     choice = choose_amp(CPU, amp)
     log.info("number type: %s", choice.reason)
-    return make_learner(
+    return make_train_state(
         ModelConfig(),
         TrainConfig(data=folder, run=folder / "run", batch_size=BATCH_SIZE),
         device=CPU,
@@ -59,12 +59,12 @@ def prepare_learner(folder: Path, amp: bool) -> Learner:
     )
 
 
-def ours(learner: Learner, batches: Iterator[torch.Tensor]) -> Callable[[], int]:
+def ours(train_state: TrainState, batches: Iterator[torch.Tensor]) -> Callable[[], int]:
     """Steps of our loop; the loss is read once a turn, as on log steps."""
 
     def work() -> int:
         for step in range(STEPS_A_TURN):
-            losses = train_step(learner, step, next(batches))
+            losses = train_step(train_state, step, next(batches))
         losses.loss.item()
         return STEPS_A_TURN * BATCH_SIZE
 
@@ -96,7 +96,7 @@ def contenders(folder: Path, count: int) -> list[runner.Contender]:
     loose = folder / "faces" / "img_align_celeba"
     whole = pack_faces(loose, folder / "whole")
     npy = pack_faces(loose, folder / "npy", size=IMAGE_SIZE, encoding="npy")
-    learner = prepare_learner(folder, amp=True)
+    train_state = prepare_learner(folder, amp=True)
 
     def batches(dataset: faceae_shards.Dataset, cache: Any) -> Iterator[torch.Tensor]:
         config = LoaderConfig(
@@ -109,10 +109,10 @@ def contenders(folder: Path, count: int) -> list[runner.Contender]:
     loose_loader = make_loose(loose, read_pillow, NUM_WORKERS, BATCH_SIZE)
     ways = [
         ("slow script", True, slow_script(endless(lambda: iter(loose_loader)))),
-        (RESIDENT, False, ours(learner, endless(lambda: iter([resident])))),
-        ("faceae, cache", False, ours(learner, batches(npy, "ram"))),
-        ("faceae, npy 64x64", False, ours(learner, batches(npy, "none"))),
-        ("faceae, jpg 178x218", False, ours(learner, batches(whole, "none"))),
+        (RESIDENT, False, ours(train_state, endless(lambda: iter([resident])))),
+        ("faceae, cache", False, ours(train_state, batches(npy, "ram"))),
+        ("faceae, npy 64x64", False, ours(train_state, batches(npy, "none"))),
+        ("faceae, jpg 178x218", False, ours(train_state, batches(whole, "none"))),
         (
             "faceae, npy 64x64, float32",
             False,

@@ -25,7 +25,7 @@ from selenium import webdriver
 from benchmarks import runner
 from benchmarks.models import make_model
 from faceae.latent import LatentMoments, Sampler
-from faceae_export import ExportReport, ExportSource, export_model, export_web
+from faceae_export import ExportReport, TrainedModel, export_model, export_web
 
 CPU = torch.device("cpu")
 BATCH_SIZES = (1, 4)
@@ -57,7 +57,7 @@ def write_pages(folder: Path) -> dict[str, ExportReport]:
     moments = LatentMoments(size)
     moments.update(np.random.default_rng(0).normal(size=(2 * size, size)))
     sampler = Sampler(moments.distribution(weights_hash="", dataset_hash=""))
-    source = ExportSource(model=model, dataset_hash="", crop=None, sampler=sampler)
+    source = TrainedModel(model=model, dataset_hash="", crop=None, sampler=sampler)
     reports = {
         "int8": export_web(source, folder / "int8", precision="int8").report,
         "fp16": export_web(source, folder / "fp16", precision="fp16").report,

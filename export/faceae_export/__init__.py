@@ -5,8 +5,8 @@ from ._metadata import ExportInfo, Kind, Port, Precision
 from ._parity import Parity
 from .engines import EngineChoice, EngineName, open_fastest, open_model, open_session
 from .formats import FormatName
-from .generation import FaceMaker, describe_faces, encode_faces, generate_faces
-from .graph import ExportSource
+from .generation import FaceGenerator, describe_faces, encode_faces, generate_faces
+from .graph import TrainedModel
 from .sessions import Session
 from .web import WebPage, WebPrecision, export_web
 
@@ -15,15 +15,15 @@ __all__ = [
     "EngineName",
     "ExportInfo",
     "ExportReport",
-    "ExportSource",
     "ExportedFile",
-    "FaceMaker",
+    "FaceGenerator",
     "FormatName",
     "Kind",
     "Parity",
     "Port",
     "Precision",
     "Session",
+    "TrainedModel",
     "WebPage",
     "WebPrecision",
     "describe_faces",

@@ -29,13 +29,13 @@ from .graph import (
     LOWER_FLOATS,
     MIN_PSNR_DB,
     MIN_SPEEDUP,
-    ExportSource,
     Network,
+    TrainedModel,
     lower,
     measure_speedup,
     rewrite_network,
 )
-from .int8 import equalise_network, round_convolutions
+from .int8 import apply_gptq, smooth_network
 from .sessions import MICRO_BATCH, Session
 
 REPORT_SUFFIX = ".json"
@@ -115,7 +115,7 @@ class ExportReport:
 
 
 def export_model(
-    source: ExportSource,
+    source: TrainedModel,
     format_name: FormatName,
     kind: Kind,
     path: Path,
@@ -161,8 +161,8 @@ def export_model(
         written = stored = lower(full, precision)
     if precision == "int8":
         latents = _draw_latents(source)
-        stored = equalise_network(network, latents)
-        round_convolutions(stored.decoder, latents)
+        stored = smooth_network(network, latents)
+        apply_gptq(stored.decoder, latents)
     info = source.describe(kind, precision)
     with _staging(path) as staged:
         began = time.perf_counter()
@@ -192,14 +192,14 @@ def export_model(
     return report
 
 
-def _draw_latents(source: ExportSource) -> torch.Tensor:
+def _draw_latents(source: TrainedModel) -> torch.Tensor:
     """Return the latents that int8 is calibrated on, N x Z."""
     batches = [z_NZ for (z_NZ,) in make_calibration("decoder", source)]
     return torch.from_numpy(np.concatenate(batches))
 
 
 def _compare(
-    source: ExportSource, form: Format, full: Network, session: Session, device: torch.device
+    source: TrainedModel, form: Format, full: Network, session: Session, device: torch.device
 ) -> float:
     """Measure what the precision of `session` gains over fp32 in the same format."""
     kind = session.info.kind
@@ -211,7 +211,7 @@ def _compare(
 
 
 def _check_request(
-    source: ExportSource, format_name: FormatName, kind: Kind, path: Path, precision: Precision
+    source: TrainedModel, format_name: FormatName, kind: Kind, path: Path, precision: Precision
 ) -> None:
     form = FORMATS[format_name]
     if form.suffixes and path.suffix.lower() not in form.suffixes:

@@ -14,7 +14,7 @@ from faceae.latent import latent_noise
 from faceae.model import to_float
 
 from ._metadata import Kind
-from .graph import ExportSource, Network
+from .graph import Network, TrainedModel
 from .sessions import Session
 
 BATCH_SIZES = (1, 7, 64)
@@ -91,7 +91,7 @@ class Parity:
 
 
 def check_parity(
-    source: ExportSource, written: Network, session: Session, *, least_psnr_db: float | None = None
+    source: TrainedModel, written: Network, session: Session, *, least_psnr_db: float | None = None
 ) -> Parity:
     """Run the model and its file on the same fresh inputs, at several batch sizes, and compare.
 
@@ -141,7 +141,7 @@ def check_parity(
     return Parity(batches=tuple(batches))
 
 
-def make_calibration(kind: Kind, source: ExportSource) -> list[tuple[NDArray[Any], ...]]:
+def make_calibration(kind: Kind, source: TrainedModel) -> list[tuple[NDArray[Any], ...]]:
     """Return batches of inputs like those that files are checked on, and none of them.
 
     The generator's are not truncated: a scale must hold the rarest faces.
@@ -156,7 +156,7 @@ def make_calibration(kind: Kind, source: ExportSource) -> list[tuple[NDArray[Any
 
 
 def make_inputs(
-    kind: Kind, source: ExportSource, start: int, count: int
+    kind: Kind, source: TrainedModel, start: int, count: int
 ) -> tuple[NDArray[Any], ...]:
     """Return fresh inputs for `count` faces, of a morph `count` frames; numbers have the shape ().
 
@@ -173,7 +173,7 @@ def make_inputs(
 
 
 def _from_noise(
-    kind: Kind, source: ExportSource, noise_NZ: NDArray[np.float32], truncation: float
+    kind: Kind, source: TrainedModel, noise_NZ: NDArray[np.float32], truncation: float
 ) -> tuple[NDArray[Any], ...]:
     if kind == "generator":
         return noise_NZ, np.array(truncation, np.float32)
@@ -223,7 +223,7 @@ def _psnr_db(expected: NDArray[Any], found: NDArray[Any]) -> float | None:
 
 
 @torch.inference_mode()
-def _locate(source: ExportSource, model: Network, written: Network, session: Session) -> str:
+def _locate(source: TrainedModel, model: Network, written: Network, session: Session) -> str:
     """Say where the difference starts, by running the model and what was written of it in torch,
     layer by layer."""
     kind = session.info.kind
@@ -233,10 +233,10 @@ def _locate(source: ExportSource, model: Network, written: Network, session: Ses
     maps = torch.from_numpy(inputs)
     expected = found = to_float(maps.permute(0, 3, 1, 2)) if first else maps[:, :, None, None]
     for number, (layer, other) in enumerate(zip(layers, written.layers(kind), strict=True), 1):
-        number_type = next(other.parameters()).dtype
-        expected, found = layer(expected), other(found.to(number_type)).float()
+        dtype = next(other.parameters()).dtype
+        expected, found = layer(expected), other(found.to(dtype)).float()
         limit = _float_limit(float(expected.abs().max()))
-        if number_type != torch.float32:
+        if dtype != torch.float32:
             limit = math.inf  # only shapes, and values that are no numbers
         if found.shape != expected.shape or not (found - expected).abs().max() <= limit:
             conv = layer.get_submodule("0")

@@ -4,8 +4,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from faceae_export import FaceMaker, describe_faces
-from faceae_shards import Location, MadeConfig, pack_made
+from faceae_export import FaceGenerator, describe_faces
+from faceae_shards import GeneratedConfig, Location, pack_generated
 
 from ._generators import open_on_one_core
 from ._progress import show_image_progress
@@ -40,7 +40,7 @@ def write_shards(
     opener: Callable[[], Session]
     opener = partial(open_on_one_core, model.absolute(), engine) if on_ray else lambda: session
     described = describe_faces(session)
-    config = MadeConfig(
+    config = GeneratedConfig(
         out=out.absolute() if isinstance(out, Path) else out,
         numbers=numbers,
         image_size=session.info.model.image_size,
@@ -52,6 +52,6 @@ def write_shards(
         address=options["address"],
         needs=(model.absolute(),),
     )
-    maker = FaceMaker(open=opener, described=described if on_ray else None, **faces)
+    maker = FaceGenerator(open=opener, described=described if on_ray else None, **faces)
     with show_image_progress("generate") as show:
-        pack_made(config, maker, show)
+        pack_generated(config, maker, show)

@@ -9,7 +9,7 @@ from faceae.errors import FaceaeError
 
 if TYPE_CHECKING:
     from faceae.device import DeviceName
-    from faceae_export import EngineName, ExportSource, Session
+    from faceae_export import EngineName, Session, TrainedModel
 
 
 def open_chosen(
@@ -59,7 +59,7 @@ def open_on_one_core(model: Path, engine: "EngineName | None") -> "Session":
     return open_generator(model, "cpu", engine)
 
 
-def _load(model: Path) -> "ExportSource | Path":
+def _load(model: Path) -> "TrainedModel | Path":
     """Load a run; leave a file to those who open it."""
     from faceae.training import read_run
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from faceae.device import DeviceName
     from faceae.model import FaceAutoEncoder
-    from faceae_export import ExportSource, Session
+    from faceae_export import Session, TrainedModel
 
 _GIF_SUFFIX = ".gif"
 _BATCH_FRAMES = 64
@@ -91,7 +91,7 @@ def _check_out(out: Path) -> None:
 
 
 def _open_decoder(
-    path: Path | None, source: "ExportSource", run_path: Path, device: "torch.device"
+    path: Path | None, source: "TrainedModel", run_path: Path, device: "torch.device"
 ) -> "Session":
     from faceae_export import open_model, open_session
 

@@ -7,7 +7,7 @@ import torch
 from faceae.latent import LatentDistribution, Sampler
 from faceae.model import FaceAutoEncoder, load_model, weights_hash
 from faceae.training import Run
-from faceae_export import ExportSource
+from faceae_export import TrainedModel
 
 _LATENTS_NAME = "latents.safetensors"
 
@@ -17,7 +17,7 @@ def latents_path(run: Run) -> Path:
     return run.path / _LATENTS_NAME
 
 
-def load_source(run: Run, *, with_sampler: bool) -> ExportSource:
+def load_source(run: Run, *, with_sampler: bool) -> TrainedModel:
     """Load a run's model, on the CPU, and if asked for the distribution new faces are drawn from.
 
     Raises:
@@ -25,7 +25,7 @@ def load_source(run: Run, *, with_sampler: bool) -> ExportSource:
     """
     model = load_model(run.model_path, torch.device("cpu"))
     sampler = _load_sampler(latents_path(run), model) if with_sampler else None
-    return ExportSource(model=model, dataset_hash=run.dataset_hash, crop=run.crop, sampler=sampler)
+    return TrainedModel(model=model, dataset_hash=run.dataset_hash, crop=run.crop, sampler=sampler)
 
 
 def _load_sampler(path: Path, model: FaceAutoEncoder) -> Sampler:

@@ -54,7 +54,7 @@ class TrainProgress(Observer):
         size = run.model.image_size
         self._tell(
             f"{run.num_train_images} faces of {size}x{size} to train on; "
-            f"{run.device}, {run.number_type_reason}"
+            f"{run.device}, {run.dtype_reason}"
         )
         self._tell(f"cache: {run.cache} ({run.cache_reason})")
         if step:

@@ -7,9 +7,9 @@ import torch
 
 from faceae_shards import Dataset
 
+from ._batch_decoder import mirror_rows
 from ._config import Loader, LoaderConfig
 from ._epoch import EpochLoader
-from ._rows import mirror_rows
 
 
 def count_cached_bytes(dataset: Dataset, split: str, image_size: int) -> int:

@@ -24,10 +24,10 @@ from torch.utils.dlpack import from_dlpack
 from faceae.errors import FaceaeError
 from faceae_shards import Dataset
 
+from ._batch_decoder import BatchDecoder
 from ._config import LoaderConfig
 from ._epoch import EpochLoader
 from ._npy import NPY_HEADER_BYTES, check_first_npy
-from ._rows import RowDecoder
 
 _PREFETCH_BATCHES = 2
 """Batches that DALI makes ahead."""
@@ -60,9 +60,9 @@ class DaliLoader(EpochLoader):
         super().__init__(dataset, config, device, reader)
         if dataset.encoding == "npy" and dataset.image_size is not None:
             check_first_npy(dataset.shard_paths(config.split)[0], dataset.image_size)
-        self._decoder: RowDecoder | None = None
+        self._decoder: BatchDecoder | None = None
         if device.type == "cpu":
-            self._decoder = RowDecoder(dataset, config, pin_memory=False)
+            self._decoder = BatchDecoder(dataset, config, pin_memory=False)
         self._pipeline: Pipeline | None = self._build()
         self._checkpoint = self._pipeline.checkpoint()
         self._started: deque[_Started] = deque()

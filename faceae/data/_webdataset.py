@@ -18,9 +18,9 @@ from webdataset.tariterators import group_by_keys, tar_file_expander
 from faceae.errors import FaceaeError
 from faceae_shards import Dataset
 
+from ._batch_decoder import BatchDecoder, PendingBatch
 from ._config import LoaderConfig
 from ._epoch import EpochLoader
-from ._rows import PendingBatch, RowDecoder
 
 _PREFETCH_BATCHES = 3
 """Batches read ahead of the one in use."""
@@ -51,7 +51,7 @@ class WebDatasetLoader(EpochLoader):
         self._stored_batches = self._iter_stored(epoch=0, step=0)
         self._pending: deque[Future[PendingBatch]] = deque()
         self._reader_thread = ThreadPoolExecutor(1, "faceae-read")
-        self._decoder = RowDecoder(dataset, config, pin_memory=device.type == "cuda")
+        self._decoder = BatchDecoder(dataset, config, pin_memory=device.type == "cuda")
 
     def close(self) -> None:
         """Stop the threads and close the shard being read."""

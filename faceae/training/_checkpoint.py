@@ -17,7 +17,7 @@ from faceae.errors import FaceaeError
 from faceae.model import load_model, save_model
 from faceae_shards import PART_SUFFIX, atomic_path
 
-from ._step import Learner
+from ._step import TrainState
 
 _FORMAT = "faceae-checkpoint"
 _VERSION = 2
@@ -42,7 +42,7 @@ class Position:
 
 @dataclass(frozen=True, kw_only=True)
 class Bookmark:
-    """What a checkpoint holds besides the learner."""
+    """What a checkpoint holds besides the train_state."""
 
     position: Position
     loaders: list[dict[str, str | int]]
@@ -73,7 +73,7 @@ def set_random_state(device: torch.device, state: RandomState) -> None:
 
 def save_checkpoint(
     folder: Path,
-    learner: Learner,
+    train_state: TrainState,
     bookmark: Bookmark,
     random_states: Sequence[RandomState],
     *,
@@ -94,13 +94,13 @@ def save_checkpoint(
         return path
     with atomic_path(path) as part:
         part.mkdir(parents=True)
-        save_model(learner.model, part / "model.safetensors")
-        tensors = _optimizer_tensors(learner) | _random_tensors(random_states)
+        save_model(train_state.model, part / "model.safetensors")
+        tensors = _optimizer_tensors(train_state) | _random_tensors(random_states)
         (part / "training.safetensors").write_bytes(safetensors.torch.save(tensors))
         record = {
             "format": _FORMAT,
             "version": _VERSION,
-            "scaler": learner.scaler.state_dict(),
+            "scaler": train_state.scaler.state_dict(),
             **dataclasses.asdict(bookmark),
         }
         (part / "checkpoint.json").write_text(json.dumps(record, indent=1) + "\n", "utf-8")
@@ -131,21 +131,21 @@ def list_checkpoints(folder: Path, *, epochs_only: bool = False) -> list[Path]:
     return [path for *_, path in sorted(found)]
 
 
-def load_checkpoint(path: Path, learner: Learner) -> tuple[Bookmark, list[RandomState]]:
-    """Put `learner` back to where the checkpoint was written; return the rest, unused.
+def load_checkpoint(path: Path, train_state: TrainState) -> tuple[Bookmark, list[RandomState]]:
+    """Put `train_state` back to where the checkpoint was written; return the rest, unused.
 
     Raises:
         FaceaeError: the checkpoint is damaged, not ours, or of another architecture.
     """
     try:
         model = load_model(path / "model.safetensors", torch.device("cpu"))
-        if model.config != learner.model.config:
-            raise FaceaeError(f"its {model.config} is not the run's {learner.model.config}")
+        if model.config != train_state.model.config:
+            raise FaceaeError(f"its {model.config} is not the run's {train_state.model.config}")
         tensors = safetensors.torch.load_file(path / "training.safetensors")
         record = _read_record(path / "checkpoint.json")
-        learner.model.load_state_dict(model.state_dict())
-        learner.scaler.load_state_dict(record.pop("scaler"))
-        _restore_optimizer(learner, tensors)
+        train_state.model.load_state_dict(model.state_dict())
+        train_state.scaler.load_state_dict(record.pop("scaler"))
+        _restore_optimizer(train_state, tensors)
         bookmark = Bookmark(position=Position(**record.pop("position")), **record)
         return bookmark, _read_random_states(tensors, len(bookmark.loaders))
     except (
@@ -162,20 +162,20 @@ def load_checkpoint(path: Path, learner: Learner) -> tuple[Bookmark, list[Random
         ) from error
 
 
-def _optimizer_tensors(learner: Learner) -> dict[str, torch.Tensor]:
+def _optimizer_tensors(train_state: TrainState) -> dict[str, torch.Tensor]:
     return {
         f"optimizer.{index}.{key}": value.contiguous()
-        for index, values in learner.optimizer.state_dict()["state"].items()
+        for index, values in train_state.optimizer.state_dict()["state"].items()
         for key, value in values.items()
     }
 
 
-def _restore_optimizer(learner: Learner, tensors: dict[str, torch.Tensor]) -> None:
+def _restore_optimizer(train_state: TrainState, tensors: dict[str, torch.Tensor]) -> None:
     """Load the optimiser's state in the memory order of the parameters it belongs to.
 
     The fused kernels walk a parameter and its moments side by side, so their strides must agree.
     """
-    parameters = list(learner.model.parameters())
+    parameters = list(train_state.model.parameters())
     state: dict[int, dict[str, torch.Tensor]] = {}
     for name, tensor in tensors.items():
         if not name.startswith("optimizer."):
@@ -187,8 +187,8 @@ def _restore_optimizer(learner: Learner, tensors: dict[str, torch.Tensor]) -> No
         state.setdefault(int(index), {})[key] = tensor
     if len(state) != len(parameters):
         raise ValueError(f"optimiser state of {len(state)} of {len(parameters)} parameters")
-    groups = learner.optimizer.state_dict()["param_groups"]
-    learner.optimizer.load_state_dict({"state": state, "param_groups": groups})
+    groups = train_state.optimizer.state_dict()["param_groups"]
+    train_state.optimizer.load_state_dict({"state": state, "param_groups": groups})
 
 
 def _random_tensors(states: Sequence[RandomState]) -> dict[str, torch.Tensor]:

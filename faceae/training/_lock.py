@@ -1,4 +1,4 @@
-"""One session at a time on a run."""
+"""One context at a time on a run."""
 
 import os
 import sys

@@ -19,7 +19,7 @@ from ._checkpoint import Bookmark
 from ._evaluate import Evaluation
 from ._objective import Losses
 from ._run import Run
-from ._step import Learner
+from ._step import TrainState
 
 METRICS_NAME = "metrics.jsonl"
 GRIDS_NAME = "grids"
@@ -81,15 +81,15 @@ class Observer:
 class Window:
     """Losses and time of the steps since the last log step; losses are summed on the device."""
 
-    def __init__(self, learner: Learner) -> None:
-        self._learner = learner
-        self._count_skipped = learner.scaler.is_enabled()
-        self._taken_steps = learner.count_taken_steps() if self._count_skipped else 0
+    def __init__(self, train_state: TrainState) -> None:
+        self._train_state = train_state
+        self._count_skipped = train_state.scaler.is_enabled()
+        self._taken_steps = train_state.count_taken_steps() if self._count_skipped else 0
         self.restart()
 
     def restart(self) -> None:
         """Forget the steps so far, and start the clock."""
-        self._losses = torch.zeros(2, device=self._learner.device)
+        self._losses = torch.zeros(2, device=self._train_state.device)
         self._num_steps = 0
         self._num_images = 0
         self._wait_s = 0.0
@@ -143,7 +143,7 @@ class Window:
     def _read_skipped_steps(self) -> int:
         if not self._count_skipped:
             return 0
-        before, self._taken_steps = self._taken_steps, self._learner.count_taken_steps()
+        before, self._taken_steps = self._taken_steps, self._train_state.count_taken_steps()
         return self._num_steps - (self._taken_steps - before)
 
 

@@ -24,14 +24,14 @@ from ._checkpoint import (
     set_random_state,
 )
 from ._config import TrainConfig
-from ._job import Job, Session
 from ._lock import lock_run
 from ._log import GRIDS_NAME, Observer, RunLog
 from ._ranks import Ranks, open_ranks
 from ._run import Run, check_dataset, find_device, plan_run, reopen_run, write_run
 from ._speed import check_speed_options
-from ._start import start_learner
-from ._step import make_learner
+from ._start import initialize_weights
+from ._step import make_train_state
+from ._trainer import TrainContext, Trainer
 
 log = logging.getLogger(__name__)
 
@@ -61,11 +61,11 @@ def train(config: TrainConfig, observer: Observer | None = None) -> TrainResult:
             is written then), the loss is no longer finite, or another process has ended.
     """
     with open_ranks() as ranks, ExitStack() as stack:
-        run = ranks.agree(lambda: _plan(config))
-        session = _open_session(stack, ranks, run, config.data)
-        start_learner(session, config.data)
-        ranks.on_first(lambda: _create(stack, run))
-        return _finish(stack, session, None, observer)
+        run = ranks.broadcast_from_first(lambda: _plan(config))
+        context = _open_session(stack, ranks, run, config.data)
+        initialize_weights(context, config.data)
+        ranks.run_on_first(lambda: _create(stack, run))
+        return _finish(stack, context, None, observer)
 
 
 def resume(
@@ -95,18 +95,20 @@ def resume(
             the loss is no longer finite.
     """
     with open_ranks() as ranks, ExitStack() as stack:
-        run = ranks.agree(lambda: reopen_run(run_path, asked, restart_epoch=restart_epoch))
-        ranks.on_first(lambda: _take_over(stack, run))
-        session = _open_session(stack, ranks, run, data)
+        run = ranks.broadcast_from_first(
+            lambda: reopen_run(run_path, asked, restart_epoch=restart_epoch)
+        )
+        ranks.run_on_first(lambda: _take_over(stack, run))
+        context = _open_session(stack, ranks, run, data)
         go_back = _restart_epoch if restart_epoch else _go_back
-        bookmark = ranks.together(lambda: go_back(session))
+        bookmark = ranks.run_on_all(lambda: go_back(context))
         if bookmark is None:
             log.warning("%s: no checkpoint to go on from; starting at the first step", run.path)
-            start_learner(session, data)
+            initialize_weights(context, data)
             bookmark = _first_bookmark(run)
         if restart_epoch:
-            ranks.on_first(lambda: _forget_rest(run))
-        return _finish(stack, session, bookmark, observer)
+            ranks.run_on_first(lambda: _forget_rest(run))
+        return _finish(stack, context, bookmark, observer)
 
 
 def _plan(config: TrainConfig) -> Run:
@@ -127,11 +129,11 @@ def _take_over(stack: ExitStack, run: Run) -> None:
             remove(part)
 
 
-def _open_session(stack: ExitStack, ranks: Ranks, run: Run, data: Location) -> Session:
-    """Open the loaders, to be closed with `stack`, and make a learner at the first step."""
-    opened = ranks.together(lambda: _open_data(stack, ranks, run, data))
+def _open_session(stack: ExitStack, ranks: Ranks, run: Run, data: Location) -> TrainContext:
+    """Open the loaders, to be closed with `stack`, and make a train_state at the first step."""
+    opened = ranks.run_on_all(lambda: _open_data(stack, ranks, run, data))
     torch.manual_seed(run.config.seed)
-    learner = make_learner(
+    train_state = make_train_state(
         run.model,
         run.config,
         device=opened.device,
@@ -141,8 +143,8 @@ def _open_session(stack: ExitStack, ranks: Ranks, run: Run, data: Location) -> S
     )
     # The first weights are the same everywhere; what is drawn from here on need not be.
     torch.manual_seed(run.config.seed + ranks.rank)
-    return Session(
-        run=run, ranks=ranks, learner=learner, train=opened.train, held_out=opened.held_out
+    return TrainContext(
+        run=run, ranks=ranks, train_state=train_state, train=opened.train, held_out=opened.held_out
     )
 
 
@@ -183,44 +185,46 @@ def _open_loader(
 
 
 def _finish(
-    stack: ExitStack, session: Session, bookmark: Bookmark | None, observer: Observer | None
+    stack: ExitStack, context: TrainContext, bookmark: Bookmark | None, observer: Observer | None
 ) -> TrainResult:
     """Train to the last epoch from `bookmark`, or from the first step of a new run."""
-    run = session.run
-    run_log = session.ranks.on_first(lambda: stack.enter_context(closing(RunLog(run, bookmark))))
+    run = context.run
+    run_log = context.ranks.run_on_first(
+        lambda: stack.enter_context(closing(RunLog(run, bookmark)))
+    )
     position = Position() if bookmark is None else bookmark.position
-    stopped = Job(session, position, run_log, observer or Observer()).finish()
+    stopped = Trainer(context, position, run_log, observer or Observer()).finish()
     return TrainResult(run=run, position=position, stopped_by=stopped.signal)
 
 
-def _go_back(session: Session) -> Bookmark | None:
-    """Take learner and loader to the last checkpoint; None where there is none."""
-    run, ranks = session.run, session.ranks
+def _go_back(context: TrainContext) -> Bookmark | None:
+    """Take train_state and loader to the last checkpoint; None where there is none."""
+    run, ranks = context.run, context.ranks
     checkpoints = list_checkpoints(run.checkpoints_path)
     if not checkpoints:
         return None
-    bookmark, random_states = load_checkpoint(checkpoints[-1], session.learner)
+    bookmark, random_states = load_checkpoint(checkpoints[-1], context.train_state)
     if len(bookmark.loaders) != ranks.world_size:
         raise FaceaeError(
             f"{checkpoints[-1]}: written by {len(bookmark.loaders)} processes, and now there are "
             f"{ranks.world_size}; start as many, or add --restart-epoch to go on from the last "
             "end of an epoch"
         )
-    session.train.load_state_dict(bookmark.loaders[ranks.rank])
-    set_random_state(session.learner.device, random_states[ranks.rank])
+    context.train.load_state_dict(bookmark.loaders[ranks.rank])
+    set_random_state(context.train_state.device, random_states[ranks.rank])
     return bookmark
 
 
-def _restart_epoch(session: Session) -> Bookmark | None:
-    """Take the learner to the last end of an epoch; None where there is none.
+def _restart_epoch(context: TrainContext) -> Bookmark | None:
+    """Take the train_state to the last end of an epoch; None where there is none.
 
     Steps are counted as if all had been of the batch size that they are of now.
     """
-    checkpoints = list_checkpoints(session.run.checkpoints_path, epochs_only=True)
+    checkpoints = list_checkpoints(context.run.checkpoints_path, epochs_only=True)
     if not checkpoints:
         return None
-    bookmark, _ = load_checkpoint(checkpoints[-1], session.learner)
-    bookmark.position.step = bookmark.position.epoch * session.train.steps_per_epoch
+    bookmark, _ = load_checkpoint(checkpoints[-1], context.train_state)
+    bookmark.position.step = bookmark.position.epoch * context.train.steps_per_epoch
     return bookmark
 
 

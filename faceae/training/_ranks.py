@@ -81,7 +81,7 @@ class Ranks:
             dist.broadcast(shared, src=0)
             tensor.copy_(shared)
 
-    def together(self, compute: Callable[[], T]) -> T:
+    def run_on_all(self, compute: Callable[[], T]) -> T:
         """Return what `compute` returns in this process once it has succeeded in all of them.
 
         A user's error ends all: the first process to have one raises it, the others leave without
@@ -100,24 +100,24 @@ class Ranks:
             raise SystemExit(1) if error is None or failed != self.rank else error
         return result
 
-    def on_first(self, compute: Callable[[], T]) -> T | None:
+    def run_on_first(self, compute: Callable[[], T]) -> T | None:
         """Compute in the first process while the others wait; there it returns None."""
-        return self.together(lambda: compute() if self.is_first else None)
+        return self.run_on_all(lambda: compute() if self.is_first else None)
 
-    def agree(self, compute: Callable[[], T]) -> T:
+    def broadcast_from_first(self, compute: Callable[[], T]) -> T:
         """Return in all processes what `compute` returns in the first."""
         if self.world_size == 1:
             return compute()
-        results = [self.on_first(compute)]
+        results = [self.run_on_first(compute)]
         dist.broadcast_object_list(results, src=0)
         result: Any = results[0]
         return result  # type: ignore[no-any-return]
 
-    def spoken_by_first(self, error: FaceaeError) -> BaseException:
+    def error_on_first(self, error: FaceaeError) -> BaseException:
         """Return what to raise where every process has come to the same error."""
         return error if self.is_first else SystemExit(1)
 
-    def gather(self, value: T) -> list[T]:
+    def gather_on_first(self, value: T) -> list[T]:
         """Return the values of all processes in the first one, in order; elsewhere the own."""
         if self.world_size == 1:
             return [value]

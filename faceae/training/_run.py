@@ -28,7 +28,7 @@ _PACKAGES = ("torch", "nvidia-dali-cuda120", "webdataset", "numpy")
 _RESTART_OPTIONS = frozenset({"accumulate", "batch_size", "sync_batchnorm"})
 """Fields of TrainConfig that may change where a run goes on from the end of an epoch."""
 
-NumberType = Literal["float32", "bfloat16", "float16"]
+DtypeName = Literal["float32", "bfloat16", "float16"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,9 +46,9 @@ class Run:
     """The split quality is measured on."""
     device: Literal["cpu", "cuda"]
     """Type of the device."""
-    number_type: NumberType
+    dtype: DtypeName
     """Type the training computes in."""
-    number_type_reason: str
+    dtype_reason: str
     cache: CachePlace
     """Where the training faces are held."""
     cache_reason: str
@@ -73,9 +73,7 @@ class Run:
     @property
     def amp_dtype(self) -> torch.dtype | None:
         """Type autocast computes in; None: float32 throughout."""
-        return {"float32": None, "bfloat16": torch.bfloat16, "float16": torch.float16}[
-            self.number_type
-        ]
+        return {"float32": None, "bfloat16": torch.bfloat16, "float16": torch.float16}[self.dtype]
 
 
 def plan_run(config: TrainConfig, dataset: Dataset, device: torch.device) -> Run:
@@ -103,8 +101,8 @@ def plan_run(config: TrainConfig, dataset: Dataset, device: torch.device) -> Run
         num_train_images=dataset.num_samples("train"),
         held_out_split=held_out_split,
         device="cuda" if device.type == "cuda" else "cpu",
-        number_type=_name_number_type(amp.dtype),
-        number_type_reason=amp.reason,
+        dtype=_name_dtype(amp.dtype),
+        dtype_reason=amp.reason,
         cache=cache.place,
         cache_reason=cache.reason,
         versions=_read_versions(),
@@ -236,8 +234,8 @@ def _choose_held_out_split(dataset: Dataset) -> str:
     )
 
 
-def _name_number_type(dtype: torch.dtype | None) -> NumberType:
-    names: dict[torch.dtype | None, NumberType] = {
+def _name_dtype(dtype: torch.dtype | None) -> DtypeName:
+    names: dict[torch.dtype | None, DtypeName] = {
         None: "float32",
         torch.bfloat16: "bfloat16",
         torch.float16: "float16",

@@ -14,8 +14,8 @@ from faceae.errors import FaceaeError
 from faceae.model import load_initial_weights, start_from_components
 from faceae_shards import Location, open_dataset
 
-from ._job import Session
 from ._objective import noise_variance
+from ._trainer import TrainContext
 
 log = logging.getLogger(__name__)
 
@@ -24,7 +24,7 @@ _NUM_FACES = 8192
 _BATCH = 256
 
 
-def start_learner(session: Session, data: Location) -> None:
+def initialize_weights(context: TrainContext, data: Location) -> None:
     """Give the model the first weights that were asked for, the same in all processes.
 
     Args:
@@ -34,16 +34,16 @@ def start_learner(session: Session, data: Location) -> None:
         FaceaeError, ShardsError: the dataset or the file of weights cannot be read, or the
             weights are those of another architecture, or there are no components.
     """
-    init, ranks, model = session.run.config.init, session.ranks, session.learner.model
+    init, ranks, model = context.run.config.init, context.ranks, context.train_state.model
     if init == "components":
-        ranks.on_first(lambda: _start_from_components(session, data))
+        ranks.run_on_first(lambda: _start_from_components(context, data))
         ranks.share_state(model)
     elif isinstance(init, Path):
-        ranks.together(lambda: load_initial_weights(model, init))
+        ranks.run_on_all(lambda: load_initial_weights(model, init))
 
 
-def _start_from_components(session: Session, data: Location) -> None:
-    run, learner = session.run, session.learner
+def _start_from_components(context: TrainContext, data: Location) -> None:
+    run, train_state = context.run, context.train_state
     config = LoaderConfig(
         split="train",
         batch_size=_BATCH,
@@ -51,7 +51,7 @@ def _start_from_components(session: Session, data: Location) -> None:
         training=False,
         num_threads=count_decode_threads(),
     )
-    loader = make_loader(run.config.loader, open_dataset(data), config, learner.device)
+    loader = make_loader(run.config.loader, open_dataset(data), config, train_state.device)
 
     def faces() -> Iterator[torch.Tensor]:
         # In stored order, which packing has shuffled.
@@ -60,7 +60,7 @@ def _start_from_components(session: Session, data: Location) -> None:
 
     with closing(loader):
         count = start_from_components(
-            learner.model, faces(), noise_variance=noise_variance(run.config)
+            train_state.model, faces(), noise_variance=noise_variance(run.config)
         )
     if count == 0:
         raise FaceaeError(

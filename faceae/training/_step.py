@@ -25,7 +25,7 @@ _WARMUP_SHARE = 0.1
 
 
 @dataclass(frozen=True, kw_only=True)
-class Learner:
+class TrainState:
     """A model and what changes it."""
 
     model: FaceAutoEncoder
@@ -53,7 +53,7 @@ class Learner:
         return int(states[0]["step"].item()) if states else 0
 
 
-def make_learner(
+def make_train_state(
     model_config: ModelConfig,
     config: TrainConfig,
     *,
@@ -61,8 +61,8 @@ def make_learner(
     amp_dtype: torch.dtype | None,
     total_steps: int,
     ranks: Ranks,
-) -> Learner:
-    """Return a learner at step 0; its weights come from torch's global random state.
+) -> TrainState:
+    """Return a train_state at step 0; its weights come from torch's global random state.
 
     What `check_speed_options` refuses must have been refused. All processes must call it.
     """
@@ -79,7 +79,7 @@ def make_learner(
         network = torch.compile(joined.network)
     if config.cuda_graph:
         network = capture_graph(joined.network, config, model_config, device, amp_dtype)
-    return Learner(
+    return TrainState(
         model=model,
         network=network,
         hold_gradients=joined.hold_gradients,
@@ -93,36 +93,36 @@ def make_learner(
     )
 
 
-def train_step(learner: Learner, step: int, images: torch.Tensor) -> Losses:
+def train_step(train_state: TrainState, step: int, images: torch.Tensor) -> Losses:
     """Change the weights once, and return the losses before: on the device, not awaited.
 
     Args:
         step: steps done before this one.
-        images: N x 3 x H x W uint8, channels-last, on the learner's device.
+        images: N x 3 x H x W uint8, channels-last, on the train_state's device.
     """
-    config, optimizer, scaler = learner.config, learner.optimizer, learner.scaler
+    config, optimizer, scaler = train_state.config, train_state.optimizer, train_state.scaler
     for group in optimizer.param_groups:
-        group["lr"] = learning_rate(step, learner.total_steps, config.peak_lr)
+        group["lr"] = learning_rate(step, train_state.total_steps, config.peak_lr)
     *parts, last_part = images.chunk(config.accumulate)
-    with learner.hold_gradients():
-        losses = [_add_gradients(learner, part) for part in parts]
-    losses.append(_add_gradients(learner, last_part))
+    with train_state.hold_gradients():
+        losses = [_add_gradients(train_state, part) for part in parts]
+    losses.append(_add_gradients(train_state, last_part))
     if config.clip_norm is not None:
         scaler.unscale_(optimizer)
-        nn.utils.clip_grad_norm_(learner.model.parameters(), config.clip_norm)
+        nn.utils.clip_grad_norm_(train_state.model.parameters(), config.clip_norm)
     scaler.step(optimizer)
     scaler.update()
     optimizer.zero_grad(set_to_none=True)
     return Losses(*(torch.stack(values).mean() for values in zip(*losses, strict=True)))
 
 
-def _add_gradients(learner: Learner, images: torch.Tensor) -> Losses:
+def _add_gradients(train_state: TrainState, images: torch.Tensor) -> Losses:
     """Add a part of the batch to the gradients, and return its losses."""
-    amp_dtype = learner.amp_dtype
-    with torch.autocast(learner.device.type, amp_dtype, enabled=amp_dtype is not None):
-        losses = learner.network(to_float(images))
-    share = losses.loss / learner.config.accumulate
-    learner.scaler.scale(share).backward()  # type: ignore[no-untyped-call]
+    amp_dtype = train_state.amp_dtype
+    with torch.autocast(train_state.device.type, amp_dtype, enabled=amp_dtype is not None):
+        losses = train_state.network(to_float(images))
+    share = losses.loss / train_state.config.accumulate
+    train_state.scaler.scale(share).backward()  # type: ignore[no-untyped-call]
     return Losses(losses.loss.detach(), losses.penalty)
 
 

@@ -12,7 +12,7 @@ from torch import nn
 
 from faceae.latent import LatentMoments, Sampler
 from faceae.model import FaceAutoEncoder, ModelConfig
-from faceae_export import ExportReport, ExportSource, FormatName, Kind, export_model
+from faceae_export import ExportReport, FormatName, Kind, TrainedModel, export_model
 from faceae_export._parity import make_inputs
 from faceae_export.graph._network import Network
 
@@ -48,13 +48,13 @@ def make_sampler() -> Sampler:
 
 
 @pytest.fixture(scope="session")
-def source() -> ExportSource:
-    return ExportSource(model=make_model(), dataset_hash="d" * 64, crop=100, sampler=make_sampler())
+def source() -> TrainedModel:
+    return TrainedModel(model=make_model(), dataset_hash="d" * 64, crop=100, sampler=make_sampler())
 
 
 @pytest.fixture(scope="session")
 def reports(
-    source: ExportSource, tmp_path_factory: pytest.TempPathFactory
+    source: TrainedModel, tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, ExportReport]:
     """Reports of every kind as .onnx and as .ts, by name: decoder.onnx, ..."""
     folder = tmp_path_factory.mktemp("exported")
@@ -76,7 +76,7 @@ Example = Callable[[Kind, int], tuple[dict[str, NDArray[Any]], NDArray[Any]]]
 
 
 @pytest.fixture(scope="session")
-def example(source: ExportSource) -> Example:
+def example(source: TrainedModel) -> Example:
     """Make inputs of a kind, by name, for a number of faces or frames, and what the model
     returns of them."""
 

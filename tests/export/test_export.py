@@ -12,7 +12,7 @@ from torch import nn
 
 import faceae_export._export
 from faceae.errors import FaceaeError
-from faceae_export import ExportReport, ExportSource, FormatName, Kind, export_model, open_session
+from faceae_export import ExportReport, FormatName, Kind, TrainedModel, export_model, open_session
 from faceae_export.formats._torch import TorchSession
 from faceae_export.graph._network import Network
 
@@ -48,7 +48,7 @@ def freeze_batch(network: Network) -> Network:
     return wrong
 
 
-def test_reports(source: ExportSource, reports: dict[str, ExportReport]) -> None:
+def test_reports(source: TrainedModel, reports: dict[str, ExportReport]) -> None:
     for name, report in reports.items():
         kind = report.info.kind
         assert name.startswith(kind)
@@ -83,7 +83,7 @@ def test_written_report_describes_the_file(reports: dict[str, ExportReport]) -> 
         assert written["versions"]["torch"] == torch.__version__
 
 
-def test_without_rewriting(source: ExportSource, tmp_path: Path) -> None:
+def test_without_rewriting(source: TrainedModel, tmp_path: Path) -> None:
     report = export_model(
         source, "torchscript", "decoder", tmp_path / "plain.ts", CPU, rewrite=False
     )
@@ -92,7 +92,7 @@ def test_without_rewriting(source: ExportSource, tmp_path: Path) -> None:
 
 
 def test_session_that_checks_runs_whole_batches(
-    source: ExportSource, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    source: TrainedModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """In pieces, a file would never meet the largest batch."""
     sizes = []
@@ -118,7 +118,7 @@ def test_session_that_checks_runs_whole_batches(
     ],
 )
 def test_file_that_computes_something_else_is_not_kept(
-    source: ExportSource,
+    source: TrainedModel,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     format_name: FormatName,
@@ -134,7 +134,7 @@ def test_file_that_computes_something_else_is_not_kept(
 
 
 def test_frozen_batch_size_is_found_out(
-    source: ExportSource, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    source: TrainedModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(faceae_export._export, "rewrite_network", freeze_batch)
     with pytest.raises(
@@ -144,10 +144,10 @@ def test_frozen_batch_size_is_found_out(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_weights_that_are_not_finite(tmp_path: Path, source: ExportSource) -> None:
+def test_weights_that_are_not_finite(tmp_path: Path, source: TrainedModel) -> None:
     model = type(source.model)(source.model.config).eval()
     nn.init.constant_(model.get_parameter("decoder.0.weight"), np.nan)
-    broken = ExportSource(model=model, dataset_hash="", crop=None, sampler=None)
+    broken = TrainedModel(model=model, dataset_hash="", crop=None, sampler=None)
     with pytest.raises(FaceaeError, match=r"differ by up to nan, .*starts in layer 1 of 4"):
         export_model(broken, "torchscript", "decoder", tmp_path / "file.ts", CPU)
     assert list(tmp_path.iterdir()) == []
@@ -155,7 +155,7 @@ def test_weights_that_are_not_finite(tmp_path: Path, source: ExportSource) -> No
 
 @pytest.mark.parametrize(("format_name", "name"), BOTH)
 def test_interrupted_while_writing_keeps_the_older_file(
-    source: ExportSource,
+    source: TrainedModel,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     format_name: FormatName,
@@ -174,7 +174,7 @@ def test_interrupted_while_writing_keeps_the_older_file(
 
 
 def test_layers_that_agree_put_the_blame_on_the_file(
-    source: ExportSource, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    source: TrainedModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(TorchSession, "run", lambda _, z_NZ: np.ones((len(z_NZ), 3, 32, 32)))
     with pytest.raises(FaceaeError, match=r"layers agree in torch, so .* in TorchScript in torch"):
@@ -182,14 +182,14 @@ def test_layers_that_agree_put_the_blame_on_the_file(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_report_that_cannot_be_written_keeps_no_file(source: ExportSource, tmp_path: Path) -> None:
+def test_report_that_cannot_be_written_keeps_no_file(source: TrainedModel, tmp_path: Path) -> None:
     (tmp_path / "file.ts.json").mkdir()
     with pytest.raises(OSError, match=r"file\.ts\.json"):
         export_model(source, "torchscript", "decoder", tmp_path / "file.ts", CPU)
     assert [path.name for path in tmp_path.iterdir()] == ["file.ts.json"]
 
 
-def test_suffix_in_capitals(source: ExportSource, tmp_path: Path) -> None:
+def test_suffix_in_capitals(source: TrainedModel, tmp_path: Path) -> None:
     path = tmp_path / "G.ONNX"
     assert export_model(source, "onnx", "decoder", path, CPU).path == path
     assert open_session(path, CPU).info.kind == "decoder"
@@ -197,14 +197,14 @@ def test_suffix_in_capitals(source: ExportSource, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("format_name", "suffix"), [("onnx", ".onnx"), ("torchscript", ".ts")])
 def test_suffix_that_could_not_be_opened_again(
-    source: ExportSource, tmp_path: Path, format_name: FormatName, suffix: str
+    source: TrainedModel, tmp_path: Path, format_name: FormatName, suffix: str
 ) -> None:
     with pytest.raises(FaceaeError, match=rf"-o .*file\.bin: the file must end in \{suffix}"):
         export_model(source, format_name, "decoder", tmp_path / "file.bin", CPU)
 
 
 def test_openvino_that_is_not_installed(
-    source: ExportSource, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    source: TrainedModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "openvino", None)
     with pytest.raises(FaceaeError, match=r"not installed: pip install 'faceae\[openvino\]'"):

@@ -8,23 +8,23 @@ import torch
 
 from faceae.latent import latent_noise
 from faceae.model import FaceAutoEncoder, ModelConfig
-from faceae_export import ExportSource, export_model, open_model, open_session
+from faceae_export import TrainedModel, export_model, open_model, open_session
 from faceae_export.sessions._session import GPU_BATCH
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 
 
 @pytest.fixture(scope="module")
-def source() -> ExportSource:
+def source() -> TrainedModel:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         model = FaceAutoEncoder(ModelConfig(image_size=32, latent_size=16, width=8)).eval()
-    return ExportSource(model=model, dataset_hash="", crop=None, sampler=None)
+    return TrainedModel(model=model, dataset_hash="", crop=None, sampler=None)
 
 
 @pytest.mark.parametrize("name", ["decoder.onnx", "decoder.ts"])
 def test_file_runs_on_the_gpu_as_on_the_cpu(
-    source: ExportSource, tmp_path: Path, name: str
+    source: TrainedModel, tmp_path: Path, name: str
 ) -> None:
     cpu, cuda = torch.device("cpu"), torch.device("cuda", 0)
     format_name = "onnx" if name.endswith(".onnx") else "torchscript"
@@ -37,7 +37,7 @@ def test_file_runs_on_the_gpu_as_on_the_cpu(
     np.testing.assert_allclose(open_model(source, "decoder", cuda).run(z_NZ), expected, atol=1e-4)
 
 
-def test_large_batch_on_the_gpu_in_pieces(source: ExportSource, tmp_path: Path) -> None:
+def test_large_batch_on_the_gpu_in_pieces(source: TrainedModel, tmp_path: Path) -> None:
     """Through page-locked memory and bound arrays; each result has memory of its own."""
     cuda = torch.device("cuda", 0)
     export_model(source, "onnx", "decoder", tmp_path / "d.onnx", cuda)

@@ -12,7 +12,7 @@ import faceae_shards
 from faceae.model import ModelConfig, load_model
 from faceae.training import Observer, TrainConfig, read_run, resume, train
 from faceae.training._ranks import Ranks
-from faceae.training._step import Learner, make_learner, train_step
+from faceae.training._step import TrainState, make_train_state, train_step
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs an NVIDIA GPU")
 
@@ -40,7 +40,7 @@ def test_trains_in_a_lower_precision_and_resumes(config: TrainConfig) -> None:
     assert train(config, StopAtFour()).position.step == 4
     run = read_run(config.run)
     assert run.device == "cuda"
-    assert run.number_type in ("bfloat16", "float16")
+    assert run.dtype in ("bfloat16", "float16")
     assert resume(config.run, config.data, {}).position.epoch == 2
     load_model(run.model_path, torch.device("cpu"))
 
@@ -50,9 +50,9 @@ def test_device_named_on_resuming_a_cuda_run(config: TrainConfig) -> None:
     assert resume(config.run, config.data, {"device": "cuda"}).run.device == "cuda"
 
 
-def gpu_learner(amp_dtype: torch.dtype | None, **options: Any) -> Learner:
+def gpu_learner(amp_dtype: torch.dtype | None, **options: Any) -> TrainState:
     torch.manual_seed(0)
-    return make_learner(
+    return make_train_state(
         ModelConfig(image_size=32, latent_size=16, width=8),
         TrainConfig(data=Path("data"), run=Path("run"), batch_size=8, lr=1e-3, **options),
         device=torch.device("cuda"),
@@ -73,11 +73,11 @@ def images() -> torch.Tensor:
 def test_steps_do_not_wait_for_the_gpu(
     amp_dtype: torch.dtype | None, options: dict[str, Any], images: torch.Tensor
 ) -> None:
-    learner = gpu_learner(amp_dtype, **options)
-    train_step(learner, 0, images)
+    train_state = gpu_learner(amp_dtype, **options)
+    train_step(train_state, 0, images)
     torch.cuda.set_sync_debug_mode("error")
     try:  # a step that waits raises
-        losses = [train_step(learner, step, images).loss for step in range(1, 4)]
+        losses = [train_step(train_state, step, images).loss for step in range(1, 4)]
     finally:
         torch.cuda.set_sync_debug_mode("default")
     assert all(loss.isfinite() for loss in losses)
@@ -91,8 +91,8 @@ def test_graph_learns_what_plain_steps_learn(
     for name, tensor in plain.model.state_dict().items():
         assert torch.equal(graphed.model.state_dict()[name], tensor), name
     losses = [
-        [train_step(learner, step, images).loss.item() for step in range(10)]
-        for learner in (plain, graphed)
+        [train_step(train_state, step, images).loss.item() for step in range(10)]
+        for train_state in (plain, graphed)
     ]
     assert losses[1] == pytest.approx(losses[0], rel=1e-2)
     assert losses[1][-1] < losses[1][0]

@@ -11,8 +11,8 @@ import torch
 from faceae.errors import FaceaeError
 
 from .._metadata import Kind
-from ..graph import ExportSource
-from ..sessions import InPieces, Session
+from ..graph import TrainedModel
+from ..sessions import MicroBatchedSession, Session
 from ._engines import ENGINES, EngineName, find_engines
 from ._open import make_example, open_model, open_session
 
@@ -40,7 +40,7 @@ class EngineChoice:
         return "; ".join([text, *reasons])
 
 
-def open_fastest(model: ExportSource | Path, kind: Kind, device: torch.device) -> EngineChoice:
+def open_fastest(model: TrainedModel | Path, kind: Kind, device: torch.device) -> EngineChoice:
     """Open a model, or an exported file, in the engine that is fastest on `device`.
 
     Of a model every engine is tried, for which it is exported and checked several times; of a file
@@ -94,7 +94,7 @@ def _can_use(name: EngineName, device: torch.device) -> bool:
 
 def _measure(sessions: Mapping[EngineName, Session]) -> dict[EngineName, float]:
     """Return faces a second."""
-    full = [each.full_batch for each in sessions.values() if isinstance(each, InPieces)]
+    full = [each.full_batch for each in sessions.values() if isinstance(each, MicroBatchedSession)]
     count = max([_MIN_FACES, *full])
     seconds: dict[EngineName, list[float]] = {name: [] for name in sessions}
     for _ in range(1 + _TURNS):

@@ -13,8 +13,8 @@ from faceae.errors import FaceaeError
 from .._export import export_model
 from .._metadata import ExportInfo, Kind
 from ..formats import RUN_ERRORS, TorchSession
-from ..graph import ExportSource, Network, rewrite_network
-from ..sessions import InPieces, Session, in_pieces
+from ..graph import Network, TrainedModel, rewrite_network
+from ..sessions import MicroBatchedSession, Session, split_into_micro_batches
 from ._engines import ENGINES, EngineName, check_device, find_engine
 
 _RUN_ERRORS = (AssertionError, RuntimeError, ValueError, *RUN_ERRORS)
@@ -45,11 +45,13 @@ def open_session(path: Path, device: torch.device, engine: EngineName | None = N
     session = found.open(path, device)
     _check_architecture(path, session)
     open_serial = found.open_serial
-    return in_pieces(session, device, None if open_serial is None else lambda: open_serial(path))
+    return split_into_micro_batches(
+        session, device, None if open_serial is None else lambda: open_serial(path)
+    )
 
 
 def open_model(
-    source: ExportSource, kind: Kind, device: torch.device, engine: EngineName = "torch"
+    source: TrainedModel, kind: Kind, device: torch.device, engine: EngineName = "torch"
 ) -> Session:
     """Run a model that was not exported, on `device`, as fast as its exports.
 
@@ -64,7 +66,9 @@ def open_model(
         return _open_exported(source, kind, device, engine)
     module = source.build(kind, rewrite_network(Network.of(source.model)))
     module.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    return in_pieces(TorchSession(module, source.describe(kind), device, "the model"), device)
+    return split_into_micro_batches(
+        TorchSession(module, source.describe(kind), device, "the model"), device
+    )
 
 
 def make_example(info: ExportInfo, count: int) -> list[NDArray[Any]]:
@@ -76,7 +80,7 @@ def make_example(info: ExportInfo, count: int) -> list[NDArray[Any]]:
 
 
 def _open_exported(
-    source: ExportSource, kind: Kind, device: torch.device, engine: EngineName
+    source: TrainedModel, kind: Kind, device: torch.device, engine: EngineName
 ) -> Session:
     check_device(engine, device)
     form = ENGINES[engine].format
@@ -84,7 +88,7 @@ def _open_exported(
         path = Path(folder, f"{kind}{ENGINES[engine].suffixes[0]}")
         export_model(source, form, kind, path, device)
         session = open_session(path, device, engine)
-        if isinstance(session, InPieces):
+        if isinstance(session, MicroBatchedSession):
             session.prepare()  # while the file is there
     return session
 

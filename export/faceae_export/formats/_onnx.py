@@ -19,7 +19,7 @@ from torch import nn
 from faceae.errors import FaceaeError
 
 from .._metadata import STEPS, ExportInfo
-from ..sessions import CPU, BoundRuns, choose_providers, explain_not_loaded
+from ..sessions import CPU, IoBinding, choose_providers, explain_not_loaded
 from ._examples import example_inputs, free_axes
 
 OPSET = 20
@@ -162,7 +162,7 @@ class OnnxSession:
         metadata = self._session.get_modelmeta().custom_metadata_map
         self.info = ExportInfo.from_metadata(path, metadata)
         self.engine = f"ONNX Runtime {onnxruntime.__version__}, {first}"
-        self._bound = BoundRuns(self._session, self.info, device, stream) if stream else None
+        self._bound = IoBinding(self._session, self.info, device, stream) if stream else None
 
     def run(self, *inputs: NDArray[Any]) -> NDArray[Any]:
         """Return the results of `inputs`; see `Session`."""

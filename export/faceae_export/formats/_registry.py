@@ -30,7 +30,7 @@ class Format:
     suffixes: tuple[str, ...]
     """What a file's name may end in; (): it is a folder."""
     write: Callable[[nn.Module, ExportInfo, Path], None]
-    """Write a module of `ExportSource.build`, with its metadata inside."""
+    """Write a module of `TrainedModel.build`, with its metadata inside."""
     open: Callable[[Path, torch.device], Session]
     """Open what `write` wrote, on a device and nowhere else; each batch is run as a whole."""
     kinds: tuple[Kind, ...] = get_args(Kind)

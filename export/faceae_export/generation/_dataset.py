@@ -27,8 +27,8 @@ def describe_faces(session: Session) -> dict[str, str]:
 
 
 @dataclass(kw_only=True)
-class FaceMaker:
-    """Makes JPEGs of new faces by their numbers, for `faceae_shards.pack_made`.
+class FaceGenerator:
+    """Makes JPEGs of new faces by their numbers, for `faceae_shards.pack_generated`.
 
     Where it is sent to another machine it opens the model there, and goes on only if that draws
     the same faces.

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from faceae.latent import latent_noise
 
-from ..sessions import InPieces, Session
+from ..sessions import MicroBatchedSession, Session
 from ._ahead import map_ahead
 
 _FACES_A_TASK = 32
@@ -60,7 +60,7 @@ def generate_spans(
 ) -> Iterator[NDArray[np.uint8]]:
     """Do what `generate_faces` does for several ranges of numbers, one after the other."""
     assert session.info.kind == "generator"
-    assert isinstance(session, InPieces)
+    assert isinstance(session, MicroBatchedSession)
     latent_size = session.info.model.latent_size
     brought_nearer = np.array(truncation, np.float32)
 

@@ -1,6 +1,6 @@
 """The network as it is exported: rewritten exactly, with its sampling and pixels around it."""
 
-from ._modules import Decoder, ExportSource
+from ._modules import Decoder, TrainedModel
 from ._network import Network, split_layers
 from ._precision import LOWER_FLOATS, MIN_PSNR_DB, MIN_SPEEDUP, lower, measure_speedup
 from ._rewrite import rewrite_network
@@ -10,8 +10,8 @@ __all__ = [
     "MIN_PSNR_DB",
     "MIN_SPEEDUP",
     "Decoder",
-    "ExportSource",
     "Network",
+    "TrainedModel",
     "lower",
     "measure_speedup",
     "rewrite_network",

@@ -113,7 +113,7 @@ def _number_type(part: nn.Sequential) -> torch.dtype:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class ExportSource:
+class TrainedModel:
     """What exported files are made from."""
 
     model: FaceAutoEncoder

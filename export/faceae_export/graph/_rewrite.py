@@ -58,7 +58,7 @@ def rewrite_decoder(layers: nn.Sequential) -> nn.Sequential:
         layers: `split_layers` of a model's decoder, N x Z x 1 x 1 to N x 3 x S x S.
     """
     first, *others = layers
-    rewritten = [_FromPixel(*_fold(first)), *(_Doubling(*_fold(layer)) for layer in others)]
+    rewritten = [_LinearStem(*_fold(first)), *(_SubPixelConv(*_fold(layer)) for layer in others)]
     return nn.Sequential(*rewritten).eval()
 
 
@@ -89,7 +89,7 @@ def _fold_conv(layer: nn.Module) -> nn.Sequential:
     return nn.Sequential(conv, activation)
 
 
-class _FromPixel(nn.Module):
+class _LinearStem(nn.Module):
     """The transposed convolution of one pixel: N x Z x 1 x 1 to N x C x H x W."""
 
     def __init__(self, weight: Tensor, bias: Tensor, activation: nn.Module) -> None:
@@ -108,7 +108,7 @@ class _FromPixel(nn.Module):
         return maps.reshape(-1, height, width, num_channels).permute(0, 3, 1, 2)
 
 
-class _Doubling(nn.Module):
+class _SubPixelConv(nn.Module):
     """A transposed convolution 4x4, stride 2, padding 1: N x C x H x W to N x C' x 2H x 2W."""
 
     def __init__(self, weight: Tensor, bias: Tensor, activation: nn.Module) -> None:

@@ -1,12 +1,12 @@
 """A decoder in int8: ranges evened out, weights rounded, the graph quantised and checked."""
 
-from ._gptq import round_convolutions
+from ._gptq import apply_gptq
 from ._quantize import Inputs, quantize_onnx
-from ._smoothquant import equalise_network
+from ._smoothquant import smooth_network
 
 __all__ = [
     "Inputs",
-    "equalise_network",
+    "apply_gptq",
     "quantize_onnx",
-    "round_convolutions",
+    "smooth_network",
 ]

@@ -26,14 +26,14 @@ _BLOCK = 128
 
 
 @torch.inference_mode()
-def round_convolutions(decoder: nn.Sequential, z_NZ: Tensor) -> None:
+def apply_gptq(decoder: nn.Sequential, z_NZ: Tensor) -> None:
     """Round the weights of a decoder's convolutions, in place, for latents like `z_NZ`.
 
     The largest weight of a channel keeps its value, so that whoever takes a step of its 64th part
     finds the others on whole steps.
 
     Args:
-        decoder: as `equalise_network` returns it. Its matrix product stays: latents of faces are
+        decoder: as `smooth_network` returns it. Its matrix product stays: latents of faces are
             hardly correlated, and there are too few here to tell.
     """
     convs = [conv for conv in decoder.modules() if isinstance(conv, nn.Conv2d)]

@@ -24,7 +24,7 @@ _STRENGTH = 0.3
 """The share of a channel's range that goes into the weights; they have 7 bits, maps 8."""
 
 
-def equalise_network(network: Network, z_NZ: Tensor) -> Network:
+def smooth_network(network: Network, z_NZ: Tensor) -> Network:
     """Return an equal network of the rewritten form, its decoder's ranges over `z_NZ` evened out.
 
     Args:

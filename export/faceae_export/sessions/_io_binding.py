@@ -15,7 +15,7 @@ from .._metadata import ExportInfo
 from ._transfer import to_device, to_host
 
 
-class BoundRuns:
+class IoBinding:
     """Runs an ONNX Runtime session with its inputs and output bound on a device."""
 
     def __init__(

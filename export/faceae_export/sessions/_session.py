@@ -40,7 +40,7 @@ class Session(Protocol):
         ...
 
 
-def in_pieces(
+def split_into_micro_batches(
     session: Session, device: torch.device, open_serial: Callable[[], Session] | None = None
 ) -> Session:
     """Return a session that computes large batches as `device` does it fastest.
@@ -52,14 +52,14 @@ def in_pieces(
     if not session.info.is_batched:
         return session
     if device.type != "cpu":
-        return InPieces(session, GPU_BATCH)
+        return MicroBatchedSession(session, GPU_BATCH)
     num_threads = torch.get_num_threads()
     if not SIDE_BY_SIDE or num_threads == 1:
         open_serial = None
-    return InPieces(session, MICRO_BATCH, num_threads, open_serial)
+    return MicroBatchedSession(session, MICRO_BATCH, num_threads, open_serial)
 
 
-class InPieces:
+class MicroBatchedSession:
     """A session that computes so many faces at a time, on each thread or on all of them.
 
     What a face comes to, to the last bit, may depend on how many others it is computed with. It

@@ -10,7 +10,7 @@ from faceae.errors import FaceaeError
 from faceae_shards import atomic_path
 
 from .._export import ExportReport, export_model
-from ..graph import ExportSource
+from ..graph import TrainedModel
 from ._runtime import VERSION, read_runtime
 
 WebPrecision = Literal["int8", "fp16"]
@@ -20,7 +20,7 @@ model."""
 _MODEL_NAME = "generator.onnx"
 _RUNTIME_NAME = f"onnxruntime-web-{VERSION}"
 """web/generator.js names both."""
-_PAGE = Path(__file__).with_name("web")
+_PAGE = Path(__file__).with_name("static")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,7 +36,7 @@ class WebPage:
 
 
 def export_web(
-    source: ExportSource,
+    source: TrainedModel,
     path: Path,
     *,
     precision: WebPrecision = "int8",

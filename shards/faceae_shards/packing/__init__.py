@@ -2,15 +2,15 @@
 
 from ._adopt import adopt
 from ._config import PackConfig, PackSummary
-from ._generated import MadeConfig, Maker, pack_made
+from ._generated import GeneratedConfig, PictureGenerator, pack_generated
 from ._pack import pack
 
 __all__ = [
-    "MadeConfig",
-    "Maker",
+    "GeneratedConfig",
     "PackConfig",
     "PackSummary",
+    "PictureGenerator",
     "adopt",
     "pack",
-    "pack_made",
+    "pack_generated",
 ]

@@ -30,7 +30,7 @@ from ..dataset import (
     write_manifest,
 )
 from ..executors import Tick, count_cpus, run_tasks
-from ..sources import SPLIT_NAMES, LocalFiles, escape, read_directory
+from ..sources import SPLIT_NAMES, LocalFiles, escape, list_tar_members
 from ..storage import LocalFolder, atomic_path
 
 _NUM_EXAMPLES = 3
@@ -63,7 +63,7 @@ def adopt(
         member.name.endswith(".jpg")
         for tars in names.values()
         for name in tars
-        for member in read_directory(LocalFiles(path), name)
+        for member in list_tar_members(LocalFiles(path), name)
     )
     checked: list[_CheckedTar] = []
     tasks = [name for tars in names.values() for name in tars]

@@ -23,7 +23,7 @@ _TICKS_A_REPORT = 32
 _KIND = "made"
 
 
-class Maker(Protocol):
+class PictureGenerator(Protocol):
     """Makes pictures, the same one for a number each time; picklable while unused."""
 
     def make(self, spans: Iterable[range]) -> Iterator[bytes]:
@@ -34,7 +34,7 @@ class Maker(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True)
-class MadeConfig:
+class GeneratedConfig:
     """What a dataset is made of.
 
     Raises:
@@ -102,8 +102,8 @@ class MadeConfig:
         return {**self.identify(), "libraries": {"simplejpeg": simplejpeg.__version__}}
 
 
-def pack_made(
-    config: MadeConfig, maker: Maker, on_progress: OnProgress | None = None
+def pack_generated(
+    config: GeneratedConfig, maker: PictureGenerator, on_progress: OnProgress | None = None
 ) -> PackSummary:
     """Write a dataset of pictures that `maker` makes, or go on where it was interrupted.
 
@@ -127,7 +127,10 @@ def pack_made(
 
 
 def _make_dataset(
-    config: MadeConfig, storage: Storage, maker: Maker, on_progress: OnProgress | None
+    config: GeneratedConfig,
+    storage: Storage,
+    maker: PictureGenerator,
+    on_progress: OnProgress | None,
 ) -> None:
     with claim_storage(storage, config.identify_run()) as progress:
         done = progress.confirm(slot.name for slot in config.slots())
@@ -144,10 +147,10 @@ def _make_dataset(
 
 
 def _make_here(
-    config: MadeConfig,
+    config: GeneratedConfig,
     progress: Progress,
     slots: list[ShardSlot],
-    maker: Maker,
+    maker: PictureGenerator,
     on_ticks: Callable[[int], None],
 ) -> None:
     num_ticks = 0
@@ -171,14 +174,14 @@ def _make_here(
 
 
 def _make_on_ray(
-    config: MadeConfig,
+    config: GeneratedConfig,
     progress: Progress,
     slots: list[ShardSlot],
-    maker: Maker,
+    maker: PictureGenerator,
     on_ticks: Callable[[int], None],
 ) -> None:
     run_on_ray(
-        _MadeWorker(maker=maker, storage=progress.storage, image_size=config.image_size),
+        _GeneratedWorker(maker=maker, storage=progress.storage, image_size=config.image_size),
         slots,
         at_once=None,
         paths=[*config.needs, *([progress.lock_path] if progress.lock_path else [])],
@@ -188,10 +191,10 @@ def _make_on_ray(
 
 
 @dataclass(kw_only=True)
-class _MadeWorker:
+class _GeneratedWorker:
     """Makes shards and gives them their names itself, on any machine."""
 
-    maker: Maker
+    maker: PictureGenerator
     storage: Storage
     image_size: int
 
@@ -210,7 +213,7 @@ class _MadeWorker:
 
 
 def _make_samples(
-    slot: ShardSlot, pictures: Iterator[bytes], maker: Maker, image_size: int, tick: Tick
+    slot: ShardSlot, pictures: Iterator[bytes], maker: PictureGenerator, image_size: int, tick: Tick
 ) -> Iterator[Sample]:
     for number in range(slot.start, slot.stop):
         described = {**maker.describe(number), "width": image_size, "height": image_size}
@@ -218,7 +221,7 @@ def _make_samples(
         tick()
 
 
-def _finish(config: MadeConfig, progress: Progress) -> None:
+def _finish(config: GeneratedConfig, progress: Progress) -> None:
     records = [record for _, record in read_records(config.slots(), progress)]
     identity = config.identify()
     content = {

@@ -6,7 +6,7 @@ from ._files import LocalFiles
 from ._prefetch import read_ahead
 from ._source import Entries, Entry, Reader, Source, escape
 from ._spool import spool
-from ._tar import SPLIT_NAMES, read_directory
+from ._tar import SPLIT_NAMES, list_tar_members
 
 __all__ = [
     "SPLIT_NAMES",
@@ -20,7 +20,7 @@ __all__ = [
     "escape",
     "find_annotations",
     "list_source",
+    "list_tar_members",
     "read_ahead",
-    "read_directory",
     "spool",
 ]

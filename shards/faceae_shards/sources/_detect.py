@@ -11,7 +11,7 @@ from pathlib import Path
 from .._errors import ShardsError
 from ..images import is_html
 from ..storage import Location, is_url, name_of
-from ._files import SourceFiles, open_beside, open_files, tell_kind
+from ._files import SourceFiles, detect_kind, open_beside, open_files
 from ._folder import FolderReader
 from ._names import Names
 from ._parquet import SUFFIX as PARQUET_SUFFIX
@@ -38,7 +38,7 @@ def list_source(location: Location) -> Source:
     Raises:
         ShardsError: there is nothing of these kinds at `location`, or it holds no image.
     """
-    kind = tell_kind(location)
+    kind = detect_kind(location)
     if kind is None:
         raise ShardsError(f"{location} does not exist; give {_KINDS}")
     source = _list_folder(location) if kind == "folder" else _list_file(location)

@@ -157,7 +157,7 @@ def open_beside(location: Location) -> tuple[SourceFiles, str]:
     return RemoteFiles(parent_of(location)), location  # whose query is no part of a name
 
 
-def tell_kind(location: Location) -> str | None:
+def detect_kind(location: Location) -> str | None:
     """Return `folder`, `file`, or None where there is nothing.
 
     Raises:
@@ -167,7 +167,7 @@ def tell_kind(location: Location) -> str | None:
         return "folder" if location.is_dir() else "file" if location.is_file() else None
     from ._remote_files import RemoteFiles
 
-    return RemoteFiles("").tell_kind(location)
+    return RemoteFiles("").detect_kind(location)
 
 
 def describe_container(files: SourceFiles, name: str) -> Container:

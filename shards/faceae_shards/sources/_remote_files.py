@@ -77,8 +77,8 @@ class RemoteFiles:
             root, name = parent_of(root), name[3:]
         return f"{root}/{quote(name) if is_web(root) else name}"
 
-    def tell_kind(self, url: str) -> str | None:
-        """See `faceae_shards.sources._files.tell_kind`."""
+    def detect_kind(self, url: str) -> str | None:
+        """See `faceae_shards.sources._files.detect_kind`."""
         if is_web(url):
             if urlsplit(url).path.endswith("/"):
                 raise ShardsError(

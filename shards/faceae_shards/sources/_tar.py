@@ -30,7 +30,7 @@ SPLIT_NAMES = {
 _SPLIT = re.compile(r"(?:.*/)?(train|valid|validation|val|test)(?:[-_./].*)?", re.IGNORECASE)
 
 
-class _Member(NamedTuple):
+class _TarMember(NamedTuple):
     name: str
     offset: int
     num_bytes: int
@@ -152,7 +152,7 @@ def _list_tar(
     """Yield each file of a tar but the images' jsons."""
     members = Entries(
         Entry(member.name, member.num_bytes, place=(member.offset,))
-        for member in read_directory(files, name)
+        for member in list_tar_members(files, name)
     )
     texts = {
         text.removesuffix(".json"): row
@@ -175,7 +175,7 @@ def _list_tar(
             yield Entry(prefix + member.name, member.num_bytes, place=place)
 
 
-def read_directory(files: SourceFiles, name: str) -> Iterator[_Member]:
+def list_tar_members(files: SourceFiles, name: str) -> Iterator[_TarMember]:
     """Yield the visible files of an uncompressed tar, in order.
 
     Raises:
@@ -187,7 +187,7 @@ def read_directory(files: SourceFiles, name: str) -> Iterator[_Member]:
             with tarfile.open(fileobj=file, mode="r:") as tar:
                 while (info := tar.next()) is not None:
                     if info.isreg() and not any(map(is_hidden, info.name.split("/"))):
-                        yield _Member(info.name, info.offset_data, info.size)
+                        yield _TarMember(info.name, info.offset_data, info.size)
                     tar.members.clear()  # type: ignore[attr-defined]  # else it remembers all
                 end = tar.offset
         except tarfile.TarError as error:

@@ -16,7 +16,7 @@ from ..images import ImageRefused
 from ..storage import Location
 from ._files import SourceFiles, Span, check_unchanged, describe_container, open_beside
 from ._source import Container, Entries, Entry, Source, is_hidden, is_image_name, is_other_name
-from ._zip_directory import read_directory
+from ._zip_directory import read_zip_directory
 
 _LOCAL_HEADER = struct.Struct("<4s22xHH")
 """Signature, then lengths of name and extra field (PKWARE's APPNOTE, 4.3.7)."""
@@ -49,7 +49,7 @@ def list_zip(location: Location) -> Source:
 
 
 def _list_members(file: BinaryIO) -> Iterator[Entry]:
-    for member in read_directory(file):
+    for member in read_zip_directory(file):
         if not member.name.endswith("/") and not any(map(is_hidden, member.name.split("/"))):
             place = (member.offset, member.num_stored, member.method, int(member.is_encrypted))
             yield Entry(member.name, member.num_bytes, member.crc, None, place)

@@ -29,7 +29,7 @@ _ENCRYPTED = 0x1
 _UTF_8 = 0x800
 
 
-class Member(NamedTuple):
+class ZipMember(NamedTuple):
     """A member of a zip."""
 
     name: str
@@ -52,7 +52,7 @@ class _Directory(NamedTuple):
     """Where it ends indeed."""
 
 
-def read_directory(file: BinaryIO) -> Iterator[Member]:
+def read_zip_directory(file: BinaryIO) -> Iterator[ZipMember]:
     """Yield the members of a zip in the order of its directory.
 
     Bytes before the archive, as of a program that unpacks itself, are skipped.
@@ -122,7 +122,7 @@ def _find_64(file: BinaryIO, stop: int) -> _Directory | None:
     return _Directory(offset, length, stop)
 
 
-def _parse_member(data: bytes, start: int) -> tuple[Member, int]:
+def _parse_member(data: bytes, start: int) -> tuple[ZipMember, int]:
     """Return the member that is told at `start`, and where the next one is."""
     if len(data) - start < _MEMBER.size or not data.startswith(_MEMBER_SIGNATURE, start):
         raise BadZipFile("its directory is damaged")
@@ -143,7 +143,7 @@ def _parse_member(data: bytes, start: int) -> tuple[Member, int]:
             large = large[_SIZE_64_BYTES:]
         sizes.append(size)
     name = data[name_start:extra_start].partition(b"\0")[0]
-    member = Member(
+    member = ZipMember(
         name=name.decode("utf-8" if flags & _UTF_8 else "cp437", "surrogateescape"),
         num_bytes=sizes[0],
         num_stored=sizes[1],

@@ -72,7 +72,7 @@ def test_pictures_of_many_sizes_do_not_depend_on_what_they_are_scaled_with(
 ) -> None:
     from PIL import Image
 
-    from faceae.data._rows import write_jpegs
+    from faceae.data._batch_decoder import write_jpegs
 
     (tmp_path / "mixed").mkdir()
     for number, path in enumerate(sorted(face_folder.rglob("*.jpg"))[:12]):

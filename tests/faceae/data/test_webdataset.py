@@ -11,7 +11,7 @@ import torch
 
 import faceae_shards
 from faceae.data import LoaderConfig, make_loader
-from faceae.data._rows import PendingBatch, RowDecoder, write_jpegs
+from faceae.data._batch_decoder import BatchDecoder, PendingBatch, write_jpegs
 from faceae.errors import FaceaeError
 
 CPU = torch.device("cpu")
@@ -102,14 +102,14 @@ def test_it_reads_a_bounded_number_of_batches_ahead(
 ) -> None:
     num_started = 0
     loader = make_loader("webdataset", dataset_npy, make_config(batch_size=1), CPU)
-    start = RowDecoder.start
+    start = BatchDecoder.start
 
-    def count(decoder: RowDecoder, *arguments: Any) -> PendingBatch:
+    def count(decoder: BatchDecoder, *arguments: Any) -> PendingBatch:
         nonlocal num_started
         num_started += 1
         return start(decoder, *arguments)
 
-    monkeypatch.setattr(RowDecoder, "start", count)
+    monkeypatch.setattr(BatchDecoder, "start", count)
     batches = iter(loader)
     next(batches)
     loader.close()

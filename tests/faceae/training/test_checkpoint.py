@@ -20,7 +20,7 @@ from faceae.training._checkpoint import (
     set_random_state,
 )
 from faceae.training._ranks import Ranks
-from faceae.training._step import Learner, make_learner, train_step
+from faceae.training._step import TrainState, make_train_state, train_step
 
 CPU = torch.device("cpu")
 SMALL = ModelConfig(image_size=32, latent_size=16, width=4)
@@ -32,19 +32,21 @@ BOOKMARK = Bookmark(
 )
 
 
-def small_learner(
+def small_state(
     config: ModelConfig = SMALL, amp_dtype: torch.dtype | None = None, seed: int = 0
-) -> Learner:
+) -> TrainState:
     torch.manual_seed(seed)
     options = TrainConfig(data=Path("data"), run=Path("run"), init="random", lr=1e-3)
-    return make_learner(
+    return make_train_state(
         config, options, device=CPU, amp_dtype=amp_dtype, total_steps=20, ranks=Ranks()
     )
 
 
-def save(folder: Path, learner: Learner, bookmark: Bookmark = BOOKMARK, **options: Any) -> Path:
+def save(
+    folder: Path, train_state: TrainState, bookmark: Bookmark = BOOKMARK, **options: Any
+) -> Path:
     options = {"epoch_done": True} | options
-    return save_checkpoint(folder, learner, bookmark, [random_state(CPU)], **options)
+    return save_checkpoint(folder, train_state, bookmark, [random_state(CPU)], **options)
 
 
 def random_images(seed: int) -> torch.Tensor:
@@ -54,69 +56,73 @@ def random_images(seed: int) -> torch.Tensor:
 
 
 @pytest.fixture
-def learner() -> Learner:
-    learner = small_learner()
+def train_state() -> TrainState:
+    train_state = small_state()
     for step in range(3):
-        train_step(learner, step, random_images(step))
-    return learner
+        train_step(train_state, step, random_images(step))
+    return train_state
 
 
 @pytest.fixture
-def saved(learner: Learner, tmp_path: Path) -> Path:
-    return save(tmp_path / "checkpoints", learner)
+def saved(train_state: TrainState, tmp_path: Path) -> Path:
+    return save(tmp_path / "checkpoints", train_state)
 
 
 @pytest.mark.parametrize("amp_dtype", [None, torch.float16])
 def test_steps_after_loading_are_those_after_saving(
     tmp_path: Path, amp_dtype: torch.dtype | None
 ) -> None:
-    learner = small_learner(amp_dtype=amp_dtype)
+    train_state = small_state(amp_dtype=amp_dtype)
     for step in range(3):
-        train_step(learner, step, random_images(step))
-    path = save(tmp_path, learner)
+        train_step(train_state, step, random_images(step))
+    path = save(tmp_path, train_state)
     drawn_from = torch.get_rng_state()
 
-    other = small_learner(amp_dtype=amp_dtype, seed=9)
+    other = small_state(amp_dtype=amp_dtype, seed=9)
     bookmark, (state,) = load_checkpoint(path, other)
     assert bookmark == BOOKMARK
     set_random_state(CPU, state)
     assert torch.equal(torch.get_rng_state(), drawn_from)
-    assert other.scaler.state_dict() == learner.scaler.state_dict()
-    for trained in (learner, other):
+    assert other.scaler.state_dict() == train_state.scaler.state_dict()
+    for trained in (train_state, other):
         for step in range(3, 6):
             train_step(trained, step, random_images(step))
-    assert weights_hash(other.model) == weights_hash(learner.model)
+    assert weights_hash(other.model) == weights_hash(train_state.model)
 
 
 def test_moments_come_back_in_their_weights_memory_order(saved: Path) -> None:
-    learner = small_learner(seed=9)
-    load_checkpoint(saved, learner)
-    for parameter, values in learner.optimizer.state.items():
+    train_state = small_state(seed=9)
+    load_checkpoint(saved, train_state)
+    for parameter, values in train_state.optimizer.state.items():
         assert values["exp_avg"].stride() == parameter.stride()
 
 
-def test_keeps_the_last_two_and_the_last_end_of_an_epoch(learner: Learner, tmp_path: Path) -> None:
+def test_keeps_the_last_two_and_the_last_end_of_an_epoch(
+    train_state: TrainState, tmp_path: Path
+) -> None:
     for epoch, step, epoch_done in [(0, 9, 0), (1, 10, 1), (1, 11, 0), (8, 80, 1), (8, 81, 0)]:
         bookmark = replace(BOOKMARK, position=Position(step=step, epoch=epoch))
-        save(tmp_path, learner, bookmark, epoch_done=bool(epoch_done))
+        save(tmp_path, train_state, bookmark, epoch_done=bool(epoch_done))
     assert [path.name for path in list_checkpoints(tmp_path)] == [
         "epoch-0008",
         "epoch-0008-step-00000081",
     ]
     for step in (82, 83, 84):
         bookmark = replace(BOOKMARK, position=Position(step=step, epoch=8))
-        save(tmp_path, learner, bookmark, epoch_done=False)
+        save(tmp_path, train_state, bookmark, epoch_done=False)
     names = [path.name for path in list_checkpoints(tmp_path)]
     assert names == ["epoch-0008", "epoch-0008-step-00000083", "epoch-0008-step-00000084"]
     assert sorted(path.name for path in tmp_path.iterdir()) == names
     assert list_checkpoints(tmp_path, epochs_only=True) == [tmp_path / "epoch-0008"]
 
 
-def test_each_process_gets_its_own_random_state_back(learner: Learner, tmp_path: Path) -> None:
+def test_each_process_gets_its_own_random_state_back(
+    train_state: TrainState, tmp_path: Path
+) -> None:
     states = [{"cpu": torch.tensor([rank], dtype=torch.uint8)} for rank in range(11)]
     bookmark = replace(BOOKMARK, loaders=BOOKMARK.loaders * 11)
-    path = save_checkpoint(tmp_path, learner, bookmark, states, epoch_done=True)
-    _, loaded = load_checkpoint(path, learner)
+    path = save_checkpoint(tmp_path, train_state, bookmark, states, epoch_done=True)
+    _, loaded = load_checkpoint(path, train_state)
     assert [state["cpu"].item() for state in loaded] == list(range(11))
 
 
@@ -127,21 +133,21 @@ def test_order_is_by_number(tmp_path: Path) -> None:
     assert [path.name for path in list_checkpoints(tmp_path)] == names
 
 
-def test_a_checkpoint_of_the_same_step_is_kept(learner: Learner, saved: Path) -> None:
+def test_a_checkpoint_of_the_same_step_is_kept(train_state: TrainState, saved: Path) -> None:
     before = (saved / "checkpoint.json").stat().st_mtime_ns
-    assert save(saved.parent, learner) == saved
+    assert save(saved.parent, train_state) == saved
     assert (saved / "checkpoint.json").stat().st_mtime_ns == before
 
 
 def test_saving_that_fails_leaves_nothing(
-    learner: Learner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    train_state: TrainState, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full_disk(*_args: object) -> bytes:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(safetensors.torch, "save", full_disk)
     with pytest.raises(OSError, match="No space"):
-        save(tmp_path, learner)
+        save(tmp_path, train_state)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -150,26 +156,26 @@ def test_truncated_file(saved: Path, name: str) -> None:
     file = saved / name
     file.write_bytes(file.read_bytes()[:-20])
     with pytest.raises(FaceaeError, match=r"epoch-0001: cannot go on .* delete it, and --resume"):
-        load_checkpoint(saved, small_learner())
+        load_checkpoint(saved, small_state())
 
 
 @pytest.mark.parametrize("name", ["model.safetensors", "training.safetensors", "checkpoint.json"])
 def test_missing_file(saved: Path, name: str) -> None:
     (saved / name).unlink()
     with pytest.raises(FaceaeError, match=f"epoch-0001: cannot go on .*{name}"):
-        load_checkpoint(saved, small_learner())
+        load_checkpoint(saved, small_state())
 
 
 def test_record_of_another_version(saved: Path) -> None:
     file = saved / "checkpoint.json"
     file.write_text(json.dumps(json.loads(file.read_text()) | {"version": 9}))
     with pytest.raises(FaceaeError, match="not faceae-checkpoint version 2"):
-        load_checkpoint(saved, small_learner())
+        load_checkpoint(saved, small_state())
 
 
 def test_another_architecture(saved: Path) -> None:
     with pytest.raises(FaceaeError, match=r"width=4, .* is not the run's .*width=8, "):
-        load_checkpoint(saved, small_learner(replace(SMALL, width=8)))
+        load_checkpoint(saved, small_state(replace(SMALL, width=8)))
 
 
 def test_optimiser_state_without_all_parameters(saved: Path) -> None:
@@ -178,4 +184,4 @@ def test_optimiser_state_without_all_parameters(saved: Path) -> None:
     kept = {name: value for name, value in tensors.items() if ".3." not in name}
     safetensors.torch.save_file(kept, file)
     with pytest.raises(FaceaeError, match="optimiser state of 18 of 19 parameters"):
-        load_checkpoint(saved, small_learner())
+        load_checkpoint(saved, small_state())

@@ -21,10 +21,10 @@ from faceae.training import (
     Observer,
     StepMetrics,
     TrainConfig,
-    _job,
     _log,
     _loop,
     _run,
+    _trainer,
     read_run,
     resume,
     train,
@@ -94,7 +94,7 @@ def test_grid_has_originals_over_reconstructions(
     evaluation = Evaluation(
         psnr_db=20.0, num_images=16, originals=originals, reconstructions=originals + 100
     )
-    monkeypatch.setattr(_job, "evaluate", lambda *_: evaluation)
+    monkeypatch.setattr(_trainer, "evaluate", lambda *_: evaluation)
     train(replace(config, epochs=1))
     with Image.open(config.run / "grids" / "epoch-0001.png") as image:
         grid = np.asarray(image)
@@ -129,7 +129,7 @@ def test_best_weights_are_kept(
             psnr_db=next(psnrs), num_images=1, originals=images, reconstructions=images
         )
 
-    monkeypatch.setattr(_job, "evaluate", evaluate)
+    monkeypatch.setattr(_trainer, "evaluate", evaluate)
     result = train(replace(config, epochs=3))
     assert (result.position.best_psnr_db, result.position.best_epoch) == (30.0, 2)
     assert weights_hash(load_model(result.run.model_path, torch.device("cpu"))) == final_hash(
@@ -157,7 +157,7 @@ def test_writing_a_checkpoint_does_not_slow_the_images_per_second(
     """By a clock on which a checkpoint takes an age and anything else next to nothing."""
     now = iter(range(10**6))
     late = [0]
-    real_save = _job.save_checkpoint
+    real_save = _trainer.save_checkpoint
 
     def slow_save(*args: object, **options: object) -> Path:
         late[0] += 10**6
@@ -165,7 +165,7 @@ def test_writing_a_checkpoint_does_not_slow_the_images_per_second(
 
     clock = SimpleNamespace(perf_counter=lambda: next(now) + late[0], monotonic=time.monotonic)
     monkeypatch.setattr(_log, "time", clock)
-    monkeypatch.setattr(_job, "save_checkpoint", slow_save)
+    monkeypatch.setattr(_trainer, "save_checkpoint", slow_save)
     train(replace(config, checkpoint_minutes=1e-9))
     speeds = [line["images_per_s"] for line in read_metrics(config.run) if "loss" in line]
     assert late[0] == 4 * 10**6
@@ -215,13 +215,13 @@ def test_missing_dataset_writes_nothing(config: TrainConfig, tmp_path: Path) -> 
 def test_loss_that_is_not_finite_ends_the_run(
     config: TrainConfig, monkeypatch: pytest.MonkeyPatch, read_metrics: Any, checkpoint_names: Any
 ) -> None:
-    real_step = _job.train_step
+    real_step = _trainer.train_step
 
     def step_that_breaks(*args: object) -> Losses:
         losses = real_step(*args)
         return Losses(losses.loss * math.nan, losses.penalty) if args[1] == 4 else losses
 
-    monkeypatch.setattr(_job, "train_step", step_that_breaks)
+    monkeypatch.setattr(_trainer, "train_step", step_that_breaks)
     message = r"not finite at step 6 \(the last good checkpoint is .*epoch-0001\); .* --lr below"
     with pytest.raises(FaceaeError, match=message):
         train(config)
@@ -232,15 +232,15 @@ def test_loss_that_is_not_finite_ends_the_run(
 def test_broken_weights_are_never_checkpointed(
     config: TrainConfig, monkeypatch: pytest.MonkeyPatch, signal_at: Any
 ) -> None:
-    real_step = _job.train_step
+    real_step = _trainer.train_step
 
-    def step_that_breaks(learner, step, images):
-        loss = real_step(learner, step, images)
+    def step_that_breaks(train_state, step, images):
+        loss = real_step(train_state, step, images)
         with torch.no_grad():
-            learner.model.encoder[0].weight[0, 0, 0, 0] = math.inf
+            train_state.model.encoder[0].weight[0, 0, 0, 0] = math.inf
         return loss
 
-    monkeypatch.setattr(_job, "train_step", step_that_breaks)
+    monkeypatch.setattr(_trainer, "train_step", step_that_breaks)
     with pytest.raises(FaceaeError, match=r"not finite at step 1 \(no checkpoint\)"):
         train(config, signal_at(1))
     assert not (config.run / "checkpoints").exists()
@@ -255,10 +255,10 @@ def test_begins_with_given_weights(
     seen = []
 
     def stop_before_the_first_step(session: Any, *_: object) -> None:
-        seen.append(weights_hash(session.learner.model))
+        seen.append(weights_hash(session.train_state.model))
         raise MemoryError
 
-    monkeypatch.setattr(_loop, "Job", stop_before_the_first_step)
+    monkeypatch.setattr(_loop, "Trainer", stop_before_the_first_step)
     other = replace(config, run=tmp_path / "other", init=given, seed=5)
     with pytest.raises(MemoryError):
         train(other)
@@ -282,14 +282,14 @@ def test_steps_that_float16_left_out_are_counted(
 ) -> None:
     choice = AmpChoice(dtype=torch.float16, scaler=True, reason="for the test")
     monkeypatch.setattr(_run, "choose_amp", lambda *_: choice)
-    real_step = _job.train_step
+    real_step = _trainer.train_step
 
-    def step_that_overflows(learner: Any, step: int, images: torch.Tensor) -> Losses:
+    def step_that_overflows(train_state: Any, step: int, images: torch.Tensor) -> Losses:
         scale = 2.0**120 if step in (0, 1, 4) else 2.0**10
-        learner.scaler.load_state_dict(learner.scaler.state_dict() | {"scale": scale})
-        return real_step(learner, step, images)
+        train_state.scaler.load_state_dict(train_state.scaler.state_dict() | {"scale": scale})
+        return real_step(train_state, step, images)
 
-    monkeypatch.setattr(_job, "train_step", step_that_overflows)
+    monkeypatch.setattr(_trainer, "train_step", step_that_overflows)
     train(replace(config, amp=True))
     skipped = [
         (line["step"], line["skipped_steps"]) for line in read_metrics(config.run) if "loss" in line

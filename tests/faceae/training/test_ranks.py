@@ -19,7 +19,7 @@ from faceae.errors import FaceaeError
 from faceae.model import FaceAutoEncoder, ModelConfig, load_model, start_from_components
 from faceae.training import TrainConfig, evaluate, resume
 from faceae.training._ranks import Ranks, open_ranks
-from faceae.training._step import Learner, make_learner, train_step
+from faceae.training._step import TrainState, make_train_state, train_step
 
 CPU = torch.device("cpu")
 FINAL = Path("checkpoints", "epoch-0004", "model.safetensors")
@@ -29,19 +29,19 @@ import json, os, signal, sys
 from pathlib import Path
 import torch
 from faceae.errors import FaceaeError
-from faceae.training import TrainConfig, _job, _loop, resume, train
+from faceae.training import TrainConfig, _trainer, _loop, resume, train
 
 torch.set_num_threads(1)
 fields, at_step, number = json.loads(sys.argv[1])
 config = TrainConfig(**fields | {"data": Path(fields["data"]), "run": Path(fields["run"])})
-real_step = _job.train_step
+real_step = _trainer.train_step
 
-def train_step(learner, step, images):
+def train_step(train_state, step, images):
     if step + 1 == at_step and os.environ["RANK"] == "1":
         os.kill(os.getpid(), number)
-    return real_step(learner, step, images)
+    return real_step(train_state, step, images)
 
-_job.train_step = train_step
+_trainer.train_step = train_step
 real_open = _loop._open_loader
 
 def open_loader(*args, **options):
@@ -129,12 +129,12 @@ def learn_alone(
     config: TrainConfig,
     dataset: faceae_shards.Dataset,
     start: Callable[[FaceAutoEncoder], object] = lambda model: None,
-) -> tuple[Learner, list[float]]:
-    """Train in this process on the joint batches; return the learner and the loss of each step."""
+) -> tuple[TrainState, list[float]]:
+    """Train in this process on the joint batches; return the state and the loss of each step."""
     total_steps = 3 * config.epochs
     torch.manual_seed(config.seed)
     model_config = ModelConfig(image_size=32, latent_size=16, width=4)
-    learner = make_learner(
+    train_state = make_train_state(
         model_config,
         config,
         device=CPU,
@@ -142,10 +142,10 @@ def learn_alone(
         total_steps=total_steps,
         ranks=Ranks(),
     )
-    start(learner.model)
+    start(train_state.model)
     batches = enumerate(islice(joint_batches(dataset), total_steps))
-    expected = [train_step(learner, step, images).loss.item() for step, images in batches]
-    return learner, expected
+    expected = [train_step(train_state, step, images).loss.item() for step, images in batches]
+    return train_state, expected
 
 
 def test_two_processes_learn_as_one_with_the_joint_batch(
@@ -162,12 +162,12 @@ def test_two_processes_learn_as_one_with_the_joint_batch(
     lines = read_metrics(joint.run)
     losses = [line["loss"] for line in lines if "loss" in line]
 
-    learner, expected = learn_alone(joint, odd)
+    train_state, expected = learn_alone(joint, odd)
     assert losses == pytest.approx(expected, rel=1e-4)
     assert min(losses) < 0.95 * losses[0]
 
     saved = load_model(joint.run / FINAL, CPU)
-    for name, tensor in learner.model.state_dict().items():
+    for name, tensor in train_state.model.state_dict().items():
         torch.testing.assert_close(saved.state_dict()[name], tensor, rtol=1e-3, atol=1e-5)
     with closing(open_loader(odd, "valid", batch_size=13)) as held_out:
         every_image_once = evaluate(saved, held_out, CPU)

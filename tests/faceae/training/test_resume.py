@@ -99,7 +99,7 @@ def killing_save(*args, **kwargs):
         Path.replace = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
     return save_checkpoint(*args, **kwargs)
 
-import faceae.training._job as job
+import faceae.training._trainer as job
 import torch
 torch.set_num_threads(1)
 save_checkpoint, job.save_checkpoint = job.save_checkpoint, killing_save
@@ -220,12 +220,12 @@ def test_epoch_restarted_with_another_batch(
 
     def stop_before_the_first_step(session: Any, position: Any, *_: object) -> None:
         model = load_model(learnt, torch.device("cpu"))
-        assert weights_hash(session.learner.model) == weights_hash(model)
-        assert len(session.learner.optimizer.state) == len(list(model.parameters()))
-        assert (position.step, session.learner.total_steps) == (2, 6)
+        assert weights_hash(session.train_state.model) == weights_hash(model)
+        assert len(session.train_state.optimizer.state) == len(list(model.parameters()))
+        assert (position.step, session.train_state.total_steps) == (2, 6)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(_loop, "Job", stop_before_the_first_step)
+    monkeypatch.setattr(_loop, "Trainer", stop_before_the_first_step)
     with pytest.raises(KeyboardInterrupt):
         resume(config.run, config.data, {"batch_size": 12}, restart_epoch=True)
     monkeypatch.undo()

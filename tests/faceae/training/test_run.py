@@ -23,7 +23,7 @@ def test_run_comes_back_from_its_file(
     record = json.loads((config.run / "run.json").read_text())
     assert record["versions"]["torch"].startswith("2.")
     assert record["versions"]["faceae"]
-    assert record["number_type"] == "float32"
+    assert record["dtype"] == "float32"
     assert record["held_out_split"] == "valid"
     assert record["num_train_images"] == 24
 
@@ -56,7 +56,7 @@ def test_number_type_is_chosen_once(
     write_run(plan_run(replace(config, amp=True), dataset_npy, CPU))
     run = read_run(config.run)
     assert asked == [(CPU, True)]
-    assert (run.number_type, run.amp_dtype, run.number_type_reason) == (name, dtype, "because")
+    assert (run.dtype, run.amp_dtype, run.dtype_reason) == (name, dtype, "because")
 
 
 def test_not_a_run(tmp_path: Path) -> None:

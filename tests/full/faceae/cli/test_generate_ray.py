@@ -11,7 +11,7 @@ from torch import nn
 from faceae.cli import run
 from faceae.latent import LatentMoments, Sampler
 from faceae.model import FaceAutoEncoder, ModelConfig
-from faceae_export import ExportSource, export_model
+from faceae_export import TrainedModel, export_model
 from faceae_shards.executors._ray import connected
 
 HashTree = Callable[[Path], dict[str, str]]
@@ -37,7 +37,7 @@ def generator(tmp_path_factory: pytest.TempPathFactory) -> Path:
     moments = LatentMoments(16)
     moments.update(np.random.default_rng(0).normal(size=(100, 16)))
     sampler = Sampler(moments.distribution(weights_hash="", dataset_hash=""))
-    source = ExportSource(model=model, dataset_hash="", crop=None, sampler=sampler)
+    source = TrainedModel(model=model, dataset_hash="", crop=None, sampler=sampler)
     path = tmp_path_factory.mktemp("exported") / "generator.onnx"
     return export_model(source, "onnx", "generator", path, torch.device("cpu")).path
 

@@ -8,16 +8,16 @@ import torch
 from faceae.model import ModelConfig
 from faceae.training import TrainConfig
 from faceae.training._ranks import Ranks
-from faceae.training._step import Learner, make_learner, train_step
+from faceae.training._step import TrainState, make_train_state, train_step
 
 CPU = torch.device("cpu")
 
 
-def small_learner(*, compiled: bool) -> Learner:
+def small_learner(*, compiled: bool) -> TrainState:
     torch.manual_seed(0)
     config = TrainConfig(data=Path("data"), run=Path("run"), compile=compiled, clip_norm=1.0)
     model_config = ModelConfig(image_size=32, latent_size=16, width=4)
-    return make_learner(
+    return make_train_state(
         model_config, config, device=CPU, amp_dtype=None, total_steps=10, ranks=Ranks()
     )
 

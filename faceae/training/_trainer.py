@@ -1,0 +1,210 @@
+"""One context of a run: epochs of steps, each measured and checkpointed."""
+
+import math
+import time
+from dataclasses import dataclass
+
+from faceae.data import Loader
+from faceae.errors import FaceaeError
+from faceae.model import save_model
+
+from ._checkpoint import (
+    Bookmark,
+    Position,
+    RandomState,
+    list_checkpoints,
+    random_state,
+    save_checkpoint,
+)
+from ._evaluate import Evaluation, evaluate
+from ._log import EpochMetrics, Observer, RunLog, Window
+from ._ranks import Ranks
+from ._run import Run
+from ._signals import Stopped, StopRequest, stop_on_signals
+from ._step import TrainState, learning_rate, train_step
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainContext:
+    """What one process works on."""
+
+    run: Run
+    ranks: Ranks
+    train_state: TrainState
+    train: Loader
+    """Batches to train on."""
+    held_out: Loader
+    """Batches to measure on."""
+
+
+class Trainer:
+    """The epochs of a run that remain. All processes make the same calls at the same steps."""
+
+    def __init__(
+        self,
+        context: TrainContext,
+        position: Position,
+        run_log: RunLog | None,
+        observer: Observer,
+    ) -> None:
+        """Prepare.
+
+        Args:
+            run_log: the first process's; the others have none.
+            observer: told of the first process's steps.
+        """
+        self._context = context
+        self._run, self._ranks, self._train_state = context.run, context.ranks, context.train_state
+        self._log = run_log
+        self._position = position
+        self._observer = observer if self._ranks.is_first else Observer()
+        self._stop = StopRequest()
+        self._start = time.perf_counter() - position.seconds
+        self._last_checkpoint = time.monotonic()
+
+    def finish(self) -> StopRequest:
+        """Train the epochs that remain; stop earlier, with a checkpoint, on a signal.
+
+        Returns the request that ended it, or one without a signal.
+        """
+        try:
+            with stop_on_signals() as self._stop:
+                return self._train()
+        except RuntimeError:
+            self._ranks.outlast_launcher()
+            raise
+
+    def _train(self) -> StopRequest:
+        position, total_steps = self._position, self._train_state.total_steps
+        try:
+            self._observer.on_start(self._run, step=position.step, total_steps=total_steps)
+            while position.epoch < self._run.config.epochs:
+                if position.step < self._epoch_end():
+                    self._train_epoch()
+                self._measure_epoch()
+        except Stopped:
+            self._save_checkpoint(epoch_done=False)
+            return self._stop
+        return StopRequest()
+
+    def _epoch_end(self) -> int:
+        """Steps done when the epoch at work has been trained."""
+        return (self._position.epoch + 1) * self._context.train.steps_per_epoch
+
+    def _train_epoch(self) -> None:
+        position, end = self._position, self._epoch_end()
+        window = Window(self._train_state)
+        for batch in window.timed(iter(self._context.train)):
+            window.add(train_step(self._train_state, position.step, batch.images))
+            position.step += 1
+            self._observer.on_step(position.step)
+            is_log_step = position.step % self._run.config.log_steps == 0 or position.step == end
+            if is_log_step:
+                self._log_window(window)
+            # At the end of an epoch the loader must first be exhausted, to be saved as such.
+            if position.step < end:
+                self._check_stop()
+                if is_log_step and self._ranks.broadcast_from_first(self._is_checkpoint_due):
+                    self._save_checkpoint(epoch_done=False)
+                    window.restart()
+        assert position.step == end, f"{position.step} steps where an epoch ends after {end}"
+
+    def _check_stop(self) -> None:
+        self._ranks.check(self._stop)
+
+    def _measure_epoch(self) -> None:
+        position, train_state = self._position, self._train_state
+        self._ranks.share_buffers(train_state.model)
+        evaluation = evaluate(
+            train_state.model,
+            self._context.held_out,
+            train_state.device,
+            self._check_stop,
+            self._ranks.sum,
+        )
+        position.epoch += 1
+        if position.best_psnr_db is None or evaluation.psnr_db > position.best_psnr_db:
+            position.best_psnr_db, position.best_epoch = evaluation.psnr_db, position.epoch
+        metrics = EpochMetrics(
+            step=position.step,
+            epoch=position.epoch,
+            valid_psnr_db=evaluation.psnr_db,
+            best_psnr_db=position.best_psnr_db,
+            seconds=self._seconds(),
+        )
+        self._ranks.run_on_first(lambda: self._keep(evaluation, metrics))
+        self._save_checkpoint(epoch_done=True)
+        self._observer.on_epoch(metrics)
+
+    def _keep(self, evaluation: Evaluation, metrics: EpochMetrics) -> None:
+        assert self._log is not None, "the first process keeps the records"
+        if metrics.epoch == self._position.best_epoch:
+            save_model(self._train_state.model, self._run.model_path)
+        self._log.write(metrics)
+        self._log.draw(evaluation, step=metrics.step, epoch=metrics.epoch)
+
+    def _log_window(self, window: Window) -> None:
+        step, train_state = self._position.step, self._train_state
+        metrics = window.close(
+            self._ranks.sum,
+            step=step,
+            epoch=self._position.epoch + 1,
+            lr=learning_rate(step - 1, train_state.total_steps, self._run.config.peak_lr),
+            seconds=self._seconds(),
+        )
+        if not math.isfinite(metrics.loss):
+            raise self._ranks.error_on_first(self._diverged())
+        if self._log is not None:
+            self._log.write(metrics)
+        self._observer.on_metrics(metrics)
+
+    def _save_checkpoint(self, *, epoch_done: bool) -> None:
+        loaders = self._ranks.gather_on_first(self._context.train.state_dict())
+        random_states = self._ranks.gather_on_first(random_state(self._train_state.device))
+        self._position.seconds = self._seconds()
+        self._ranks.run_on_first(
+            lambda: self._write_checkpoint(loaders, random_states, epoch_done=epoch_done)
+        )
+        self._last_checkpoint = time.monotonic()
+
+    def _write_checkpoint(
+        self,
+        loaders: list[dict[str, str | int]],
+        random_states: list[RandomState],
+        *,
+        epoch_done: bool,
+    ) -> None:
+        assert self._log is not None, "the first process keeps the records"
+        # The last step may have broken weights whose loss nobody has seen yet.
+        if not all(
+            tensor.isfinite().all() for tensor in self._train_state.model.state_dict().values()
+        ):
+            raise self._diverged()
+        bookmark = Bookmark(
+            position=self._position,
+            loaders=loaders,
+            metrics_bytes=self._log.sync(),
+            dataset_hash=self._run.dataset_hash,
+        )
+        save_checkpoint(
+            self._run.checkpoints_path,
+            self._train_state,
+            bookmark,
+            random_states,
+            epoch_done=epoch_done,
+        )
+
+    def _is_checkpoint_due(self) -> bool:
+        minutes = (time.monotonic() - self._last_checkpoint) / 60
+        return minutes >= self._run.config.checkpoint_minutes
+
+    def _seconds(self) -> float:
+        return time.perf_counter() - self._start
+
+    def _diverged(self) -> FaceaeError:
+        checkpoints = list_checkpoints(self._run.checkpoints_path)
+        last = f"the last good checkpoint is {checkpoints[-1]}" if checkpoints else "no checkpoint"
+        return FaceaeError(
+            f"the loss is not finite at step {self._position.step} ({last}); "
+            f"start another --run with an --lr below {self._run.config.peak_lr:g}"
+        )

@@ -1,0 +1,45 @@
+"""What this package offers; `__init__.py` loads each name when it is first used."""
+
+from ._errors import ShardsError
+from ._format import MIN_SIDE, ShardInfo
+from .dataset import Dataset, VerifyReport, inspect_dataset, open_dataset, reindex, verify
+from .images import ImageRefused, decode_image, encode_jpeg, fit_image
+from .packing import (
+    GeneratedConfig,
+    PackConfig,
+    PackSummary,
+    PictureGenerator,
+    adopt,
+    pack,
+    pack_generated,
+)
+from .storage import PART_SUFFIX, Location, atomic_path, parse_location, remove, write_json
+
+__all__ = [
+    "MIN_SIDE",
+    "PART_SUFFIX",
+    "Dataset",
+    "GeneratedConfig",
+    "ImageRefused",
+    "Location",
+    "PackConfig",
+    "PackSummary",
+    "PictureGenerator",
+    "ShardInfo",
+    "ShardsError",
+    "VerifyReport",
+    "adopt",
+    "atomic_path",
+    "decode_image",
+    "encode_jpeg",
+    "fit_image",
+    "inspect_dataset",
+    "open_dataset",
+    "pack",
+    "pack_generated",
+    "parse_location",
+    "reindex",
+    "remove",
+    "verify",
+    "write_json",
+]

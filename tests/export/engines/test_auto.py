@@ -1,0 +1,90 @@
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from faceae.errors import FaceaeError
+from faceae.model import ModelConfig
+from faceae_export import ExportInfo, Session, TrainedModel, open_fastest, open_model, open_session
+from faceae_export.engines._auto import choose_fastest
+from faceae_export.engines._engines import ENGINES, find_engines
+
+CPU = torch.device("cpu")
+INFO = ExportInfo(kind="decoder", model=ModelConfig(), weights_hash="", dataset_hash="", crop=None)
+
+
+class Sleeper:
+    """A session that takes its time."""
+
+    def __init__(self, seconds: float) -> None:
+        self.info = INFO
+        self.engine = f"sleep {seconds}"
+        self._seconds = seconds
+
+    def run(self, *inputs: NDArray[Any]) -> NDArray[Any]:
+        time.sleep(self._seconds)
+        return np.zeros((len(inputs[0]), 3, 64, 64), np.float32)
+
+
+def fail() -> Session:
+    raise FaceaeError("OpenVINO is not installed")
+
+
+def test_the_fastest_is_taken_and_the_others_are_told() -> None:
+    choice = choose_fastest(
+        {
+            "torch": lambda: Sleeper(0.05),
+            "onnxruntime": lambda: Sleeper(0.005),
+            "openvino": fail,
+        }
+    )
+    assert (choice.engine, choice.session.engine) == ("onnxruntime", "sleep 0.005")
+    assert list(choice.faces_per_s) == ["onnxruntime", "torch"]
+    assert choice.left_out == {"openvino": "OpenVINO is not installed"}
+    text = str(choice)
+    assert text.startswith("onnxruntime: ")
+    assert "times torch; without openvino: OpenVINO is not installed" in text
+
+
+def test_no_engine_can_run_it() -> None:
+    with pytest.raises(FaceaeError, match="openvino: OpenVINO is not installed"):
+        choose_fastest({"openvino": fail})
+
+
+def test_engines_that_need_a_gpu_are_not_tried_on_a_cpu(exported: Path) -> None:
+    choice = open_fastest(exported / "generator.onnx", "generator", CPU)
+    assert (choice.engine, choice.left_out) == ("onnxruntime", {})
+
+
+def test_model_is_measured_in_every_engine(
+    source: TrainedModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("pt2", "openvino"):  # slow to export, or not installed
+        monkeypatch.delitem(ENGINES, name)
+    choice = open_fastest(source, "generator", CPU)
+    assert set(choice.faces_per_s) == {"torch", "onnxruntime", "torchscript"}
+    faces = choice.session.run(np.zeros((70, 16), np.float32), np.array(1, np.float32))
+    assert faces.shape == (70, 32, 32, 3)
+
+
+def test_model_in_another_engine_computes_the_same(source: TrainedModel) -> None:
+    z = np.random.default_rng(0).normal(size=(70, 16)).astype(np.float32)
+    expected = open_model(source, "decoder", CPU).run(z)
+    session = open_model(source, "decoder", CPU, "onnxruntime")
+    assert session.engine.startswith("ONNX Runtime")
+    np.testing.assert_allclose(session.run(z), expected, atol=1e-4)
+
+
+def test_engine_that_cannot_read_the_file(exported: Path) -> None:
+    with pytest.raises(
+        FaceaeError, match=r"--engine pt2: cannot run .*\.onnx; take onnxruntime or"
+    ):
+        open_session(exported / "decoder.onnx", CPU, "pt2")
+
+
+def test_engine_of_an_upper_case_suffix() -> None:
+    assert find_engines(Path("G.ONNX"))[0] == "onnxruntime"

@@ -1,0 +1,112 @@
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from faceae.errors import FaceaeError
+from faceae.latent import interpolate, latent_noise
+from faceae.model import FaceAutoEncoder, ModelConfig, to_float, to_uint8
+from faceae_export import Kind, TrainedModel
+from faceae_export.graph._network import Network
+from faceae_export.graph._rewrite import rewrite_network
+
+
+def build(source: TrainedModel, kind: Kind) -> nn.Module:
+    return source.build(kind, Network.of(source.model))
+
+
+def make_images(count: int) -> torch.Tensor:
+    rng = np.random.default_rng(0)
+    return torch.from_numpy(rng.integers(0, 256, (count, 32, 32, 3), np.uint8))
+
+
+def encode(source: TrainedModel, images_NHWC: torch.Tensor) -> torch.Tensor:
+    return source.model.encode(to_float(images_NHWC.permute(0, 3, 1, 2)))
+
+
+def decode(source: TrainedModel, z_NZ: torch.Tensor) -> torch.Tensor:
+    """Pictures, N x S x S x 3 uint8."""
+    return to_uint8(source.model.decode(z_NZ)).permute(0, 2, 3, 1)
+
+
+@torch.inference_mode()
+def test_decoder_is_the_models(source: TrainedModel) -> None:
+    z_NZ = torch.from_numpy(latent_noise(0, 0, 5, 16))
+    assert torch.equal(build(source, "decoder")(z_NZ), source.model.decode(z_NZ))
+
+
+@pytest.mark.parametrize("truncation", [1.0, 0.5, 0.0])
+@torch.inference_mode()
+def test_generator_samples_decodes_and_makes_pixels(
+    source: TrainedModel, truncation: float
+) -> None:
+    assert source.sampler is not None
+    noise = latent_noise(0, 0, 5, 16)
+    faces = build(source, "generator")(torch.from_numpy(noise), torch.tensor(truncation))
+    expected = decode(source, torch.from_numpy(source.sampler.latents(noise, truncation)))
+    assert (faces.shape, faces.dtype) == ((5, 32, 32, 3), torch.uint8)
+    assert (faces.int() - expected.int()).abs().max() <= 1
+    assert faces.float().std() > 10
+
+
+@torch.inference_mode()
+def test_generator_with_a_truncation_a_face(source: TrainedModel) -> None:
+    generator, noise = build(source, "generator"), torch.from_numpy(latent_noise(0, 0, 2, 16))
+    faces = generator(noise, torch.tensor([[1.0], [0.5]]))
+    for row, truncation in enumerate((1.0, 0.5)):
+        expected = generator(noise, torch.tensor(truncation))[row]
+        assert (faces[row].int() - expected.int()).abs().max() <= 1
+
+
+@torch.inference_mode()
+def test_encoder_takes_pictures(source: TrainedModel) -> None:
+    images_NHWC = make_images(5)
+    assert torch.equal(build(source, "encoder")(images_NHWC), encode(source, images_NHWC))
+
+
+@torch.inference_mode()
+def test_encoder_of_a_variational_model_gives_the_means() -> None:
+    config = ModelConfig(image_size=32, latent_size=16, width=8, variant="variational")
+    model = FaceAutoEncoder(config).eval()
+    variational = TrainedModel(model=model, dataset_hash="", crop=None, sampler=None)
+    images_NHWC = make_images(5)
+    expected, _ = model.encode_distribution(to_float(images_NHWC.permute(0, 3, 1, 2)))
+    rewritten = rewrite_network(Network.of(model))
+    for network in (Network.of(model), rewritten):
+        found = variational.build("encoder", network)(images_NHWC)
+        torch.testing.assert_close(found, expected, atol=1e-6, rtol=1e-5)
+    assert (expected < 0).any()
+
+
+@torch.inference_mode()
+def test_autoencoder_is_both(source: TrainedModel) -> None:
+    images_NHWC = make_images(5)
+    expected = decode(source, encode(source, images_NHWC))
+    assert torch.equal(build(source, "autoencoder")(images_NHWC), expected)
+
+
+@pytest.mark.parametrize("steps", [2, 3, 20])
+@torch.inference_mode()
+def test_morph_is_the_line_between_two_latents(source: TrainedModel, steps: int) -> None:
+    images_NHWC = make_images(2)
+    frames = build(source, "morph")(images_NHWC, torch.tensor(steps))
+    start_Z, end_Z = encode(source, images_NHWC).numpy()
+    expected = decode(source, torch.from_numpy(interpolate(start_Z, end_Z, steps)))
+    assert frames.shape == expected.shape
+    assert (frames.int() - expected.int()).abs().max() <= 1
+    assert (frames[0].int() - frames[-1].int()).abs().max() > 10
+
+
+@torch.inference_mode()
+def test_morph_of_one_frame_is_the_first_face(source: TrainedModel) -> None:
+    images_NHWC = make_images(2)
+    frames = build(source, "morph")(images_NHWC, torch.tensor([1]))
+    expected = build(source, "autoencoder")(images_NHWC[:1])
+    assert frames.shape == expected.shape
+    assert (frames.int() - expected.int()).abs().max() <= 1
+
+
+def test_generator_without_fitted_latents(source: TrainedModel) -> None:
+    unfitted = TrainedModel(model=source.model, dataset_hash="", crop=None, sampler=None)
+    with pytest.raises(FaceaeError, match="run `faceae fit` first"):
+        build(unfitted, "generator")

@@ -1,0 +1,102 @@
+"""The directory of a zip, against what `zipfile` says of it."""
+
+import io
+import struct
+import zipfile
+from typing import Any
+
+import pytest
+
+from faceae_shards.sources._zip_directory import read_zip_directory
+
+
+def make_zip(*names: str, comment: bytes = b"") -> bytes:
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name in names:
+            archive.writestr(name, name * 10)
+        archive.comment = comment
+    return stream.getvalue()
+
+
+def list_both(data: bytes) -> tuple[list[Any], list[Any]]:
+    ours = [tuple(member) for member in read_zip_directory(io.BytesIO(data))]
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        theirs = [
+            (
+                info.filename,
+                info.file_size,
+                info.compress_size,
+                info.CRC,
+                info.compress_type,
+                bool(info.flag_bits & 1),
+                info.header_offset,
+            )
+            for info in archive.infolist()
+        ]
+    return ours, theirs
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        make_zip(),
+        make_zip("a.jpg", "folder/", "Zoë/ü.jpg", "a.jpg.b"),
+        make_zip("a.jpg", comment=b"x" * 65_535),
+        b"#!/bin/sh\n" + make_zip("a.jpg", "b.jpg"),
+    ],
+    ids=["empty", "names", "long comment", "program before it"],
+)
+def test_same_as_zipfile(data: bytes) -> None:
+    ours, theirs = list_both(data)
+    assert ours == theirs
+
+
+def test_comment_that_looks_like_an_end() -> None:  # at which zipfile gives up
+    data = make_zip("a.jpg", comment=b"PK\x05\x06 is how the directory of a zip begins to end")
+    assert [member.name for member in read_zip_directory(io.BytesIO(data))] == ["a.jpg"]
+
+
+def test_more_members_than_two_bytes_count() -> None:
+    ours, theirs = list_both(make_zip(*map(str, range(65_536))))
+    assert ours == theirs
+    assert len(ours) == 65_536
+
+
+def test_member_whose_sizes_need_eight_bytes() -> None:
+    data = bytearray(make_zip("a.jpg"))
+    start, end = data.index(b"PK\x01\x02"), data.index(b"PK\x05\x06")
+    stored, size = struct.unpack_from("<2L", data, start + 20)
+    # After another field, which has to be passed over.
+    extra = struct.pack("<2H4s2H3Q", 9, 4, b"none", 1, 24, size, stored, 0)
+    struct.pack_into("<2L", data, start + 20, 0xFFFFFFFF, 0xFFFFFFFF)
+    struct.pack_into("<H", data, start + 30, len(extra))
+    struct.pack_into("<L", data, start + 42, 0xFFFFFFFF)
+    struct.pack_into("<L", data, end + 12, end - start + len(extra))
+    data[end:end] = extra
+    ours, theirs = list_both(bytes(data))
+    assert ours == theirs
+    assert ours[0][1:3] == (size, stored)
+
+
+def test_name_that_is_not_in_its_encoding() -> None:
+    data = make_zip("ü.jpg").replace("ü".encode(), b"\xff\xfe")
+    assert [member.name for member in read_zip_directory(io.BytesIO(data))] == ["\udcff\udcfe.jpg"]
+
+
+def test_several_parts() -> None:
+    data = bytearray(make_zip("a.jpg"))
+    struct.pack_into("<H", data, data.index(b"PK\x05\x06") + 4, 1)
+    with pytest.raises(zipfile.BadZipFile, match="several parts"):
+        list(read_zip_directory(io.BytesIO(data)))
+
+
+def test_every_shortened_directory_is_damaged() -> None:
+    data = make_zip("a.jpg", "b.jpg")
+    start, end = data.index(b"PK\x01\x02"), data.index(b"PK\x05\x06")
+    for cut in range(start + 1, end):
+        with pytest.raises(zipfile.BadZipFile):
+            list(read_zip_directory(io.BytesIO(data[:cut] + data[end:])))
+    for cut in range(1, 22):
+        with pytest.raises(zipfile.BadZipFile, match="end is missing"):
+            list(read_zip_directory(io.BytesIO(data[:-cut])))
