@@ -1,86 +1,255 @@
-"""Imports go one way, and a folder is entered through its `__init__`."""
+"""Imports go one way, and a room is entered through its `__init__`."""
 
 import ast
+import configparser
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parent.parent
-FOLDERS = {"faceae": "faceae", "faceae_shards": "shards", "faceae_export": "export"}
-PACKAGES = tuple(FOLDERS)
+FOLDERS = {
+    "faceae": Path("faceae"),
+    "faceae_shards": Path("shards/faceae_shards"),
+    "faceae_export": Path("export/faceae_export"),
+    "benchmarks": Path("benchmarks"),
+}
+"""Top-level packages and where they lie."""
+
 MAY_IMPORT = {
-    "faceae_shards": set(),
+    "faceae_shards.storage": {"faceae_shards"},
+    "faceae_shards.images": {"faceae_shards"},
+    "faceae_shards.executors": {"faceae_shards", "faceae_shards.storage"},
+    "faceae_shards.sources": {
+        "faceae_shards",
+        "faceae_shards.images",
+        "faceae_shards.storage",
+    },
+    "faceae_shards.dataset": {
+        "faceae_shards",
+        "faceae_shards.executors",
+        "faceae_shards.images",
+        "faceae_shards.storage",
+    },
+    "faceae_shards.packing": {
+        "faceae_shards",
+        "faceae_shards.dataset",
+        "faceae_shards.executors",
+        "faceae_shards.images",
+        "faceae_shards.sources",
+        "faceae_shards.storage",
+    },
     "faceae.data": {"faceae_shards", "faceae.device", "faceae.errors"},
     "faceae.model": {"faceae_shards", "faceae.errors"},
     "faceae.synthetic": {"faceae_shards", "faceae.errors"},
     "faceae.latent": {
         "faceae_shards",
-        "faceae.errors",
         "faceae.data",
-        "faceae.model",
         "faceae.device",
+        "faceae.errors",
+        "faceae.model",
     },
     "faceae.training": {
-        "faceae_shards",
         "faceae",
-        "faceae.errors",
+        "faceae_shards",
         "faceae.data",
         "faceae.device",
+        "faceae.errors",
         "faceae.model",
         "faceae.pictures",
     },
     "faceae.evaluation": {
         "faceae_shards",
-        "faceae.errors",
         "faceae.device",
+        "faceae.errors",
         "faceae.model",
         "faceae.training",
     },
     "faceae.report": {"faceae_shards", "faceae.evaluation", "faceae.model", "faceae.training"},
-    "faceae_export": {"faceae_shards", "faceae", "faceae.errors", "faceae.latent", "faceae.model"},
+    "faceae_export.sessions": {"faceae_export", "faceae.errors"},
+    "faceae_export.graph": {
+        "faceae.errors",
+        "faceae.latent",
+        "faceae.model",
+        "faceae_export",
+        "faceae_export.sessions",
+    },
+    "faceae_export.int8": {
+        "faceae.errors",
+        "faceae_export",
+        "faceae_export.graph",
+    },
+    "faceae_export.formats": {
+        "faceae.errors",
+        "faceae.model",
+        "faceae_shards",
+        "faceae_export",
+        "faceae_export.graph",
+        "faceae_export.int8",
+        "faceae_export.sessions",
+    },
+    "faceae_export.engines": {
+        "faceae.errors",
+        "faceae_export",
+        "faceae_export.formats",
+        "faceae_export.graph",
+        "faceae_export.sessions",
+    },
+    "faceae_export.generation": {
+        "faceae.errors",
+        "faceae.latent",
+        "faceae_shards",
+        "faceae_export",
+        "faceae_export.engines",
+        "faceae_export.sessions",
+    },
+    "faceae_export.web": {
+        "faceae.errors",
+        "faceae_shards",
+        "faceae_export",
+        "faceae_export.graph",
+    },
 }
-"""Besides its own modules; the command line, doctor and pictures see what they need."""
+"""What the modules of a room import besides their own; a package's name stands for the modules
+beside its rooms. The command line, doctor and pictures import what they need."""
+
+SEES_EXPORT = ("faceae_export", "faceae.cli", "benchmarks")
+"""Who imports `faceae_export`."""
 
 
-def modules_of(package: str) -> list[Path]:
+def modules_of(package: str) -> list[tuple[str, Path]]:
+    """The name and the file of every module below a package."""
     top, *rest = package.split(".")
-    folder = Path("." if top == "faceae" else FOLDERS[top], top, *rest)
-    found = sorted((ROOT / folder).rglob("*.py"))
-    assert found, f"{folder} holds no module"
-    return found
+    folder = ROOT.joinpath(FOLDERS[top], *rest)
+    files = sorted(folder.rglob("*.py"))
+    assert files, f"{folder} holds no module"
+    base = ROOT / FOLDERS[top]
+    return [(".".join([top, *file.relative_to(base).with_suffix("").parts]), file) for file in files]
 
 
-def imports_of(path: Path) -> set[str]:
-    """Our own modules that a file imports by their full names."""
-    names: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+def packages() -> dict[str, Path]:
+    """Every package of ours, by its name."""
+    named = {}
+    for top in FOLDERS:
+        for name, file in modules_of(top):
+            if file.name == "__init__.py":
+                named[name.removesuffix(".__init__")] = file.parent
+    return named
+
+
+PACKAGES = packages()
+
+
+def imports_of(module: str, file: Path) -> Iterator[str]:
+    """The modules of ours that a file imports, by their full names."""
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
-            names |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
-            names |= {node.module}
-    return {name for name in names if name.split(".")[0] in PACKAGES}
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            base = module.split(".")[: -node.level] if node.level else []
+            prefix = ".".join([*base, *([node.module] if node.module else [])])
+            # `from . import _x` names a module, `from ._x import y` does not.
+            names = [
+                f"{prefix}.{alias.name}" if is_module(f"{prefix}.{alias.name}") else prefix
+                for alias in node.names
+            ]
+        else:
+            continue
+        yield from (name for name in names if name.split(".")[0] in FOLDERS)
 
 
-@pytest.mark.parametrize("package", MAY_IMPORT)
-def test_imports_go_one_way(package: str) -> None:
-    found = {name for path in modules_of(package) for name in imports_of(path)}
-    others = {name for name in found if not (name + ".").startswith(package + ".")}
-    assert others <= MAY_IMPORT[package]
+def is_module(name: str) -> bool:
+    top, *rest = name.split(".")
+    if top not in FOLDERS:
+        return False
+    return name in PACKAGES or ROOT.joinpath(FOLDERS[top], *rest).with_suffix(".py").is_file()
 
 
-@pytest.mark.parametrize("package", [*MAY_IMPORT, "faceae.cli"])
-def test_private_modules_are_imported_by_their_own_folder_only(package: str) -> None:
-    foreign = {
+def room_of(module: str) -> str:
+    """The room that a module lies in; beside the rooms its package, in faceae the module itself."""
+    rooms = [room for room in MAY_IMPORT if is_inside(module, room)]
+    if rooms:
+        return max(rooms, key=len)
+    top, *rest = module.split(".")
+    return ".".join([top, *rest[:1]]) if top == "faceae" else top
+
+
+def is_inside(module: str, package: str) -> bool:
+    return f"{module}.".startswith(f"{package}.")
+
+
+@pytest.mark.parametrize("room", MAY_IMPORT)
+def test_imports_go_one_way(room: str) -> None:
+    found = {
+        room_of(name)
+        for module, file in modules_of(room)
+        for name in imports_of(module, file)
+        if not is_inside(name, room)
+    }
+    assert found <= MAY_IMPORT[room]
+
+
+def test_the_rooms_form_no_circle() -> None:
+    rooms = dict(MAY_IMPORT)
+    while rooms:
+        free = [name for name, needs in rooms.items() if not (needs & rooms.keys())]
+        assert free, f"a circle among {sorted(rooms)}"
+        for name in free:
+            del rooms[name]
+
+
+def test_every_package_below_the_libraries_is_a_room() -> None:
+    libraries = ("faceae_shards.", "faceae_export.")
+    unnamed = {
         name
-        for path in modules_of(package)
-        for name in imports_of(path)
-        if "._" in name and not name.startswith(package)
+        for name in PACKAGES
+        if name.startswith(libraries) and not any(is_inside(name, room) for room in MAY_IMPORT)
+    }
+    assert unnamed == set()
+
+
+@pytest.mark.parametrize("top", [top for top in FOLDERS if top != "benchmarks"])
+def test_private_modules_are_imported_by_their_own_room_only(top: str) -> None:
+    """Below a library's top, the modules beside the rooms are there for all of its rooms."""
+    foreign = {
+        (module, name)
+        for module, file in modules_of(top)
+        for name in imports_of(module, file)
+        if "._" in name and not is_inside(module, name.partition("._")[0])
     }
     assert foreign == set()
 
 
+@pytest.mark.parametrize("top", FOLDERS)
+def test_export_is_imported_by_the_command_line_only(top: str) -> None:
+    seeing = {
+        module
+        for module, file in modules_of(top)
+        for name in imports_of(module, file)
+        if is_inside(name, "faceae_export")
+        and not any(is_inside(module, allowed) for allowed in SEES_EXPORT)
+    }
+    assert seeing == set()
+
+
+def test_setup_names_every_package() -> None:
+    settings = configparser.ConfigParser()
+    settings.read(ROOT / "setup.cfg", encoding="utf-8")
+    named = settings["options"]["packages"].split()
+    assert sorted(named) == sorted(name for name in PACKAGES if name != "benchmarks")
+
+
 def test_shards_work_without_torch() -> None:
     code = "import sys; sys.modules['torch'] = None; from faceae_shards import PackConfig, pack"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize("package", ["faceae", "faceae_shards"])
+def test_importing_a_package_loads_nothing_heavy(package: str) -> None:
+    code = (
+        f"import sys, {package}; "
+        "assert not {'torch', 'nvidia.dali', 'numpy', 'PIL', 'cv2'} & set(sys.modules)"
+    )
     subprocess.run([sys.executable, "-c", code], check=True)
