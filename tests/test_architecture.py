@@ -126,7 +126,9 @@ def modules_of(package: str) -> list[tuple[str, Path]]:
     files = sorted(folder.rglob("*.py"))
     assert files, f"{folder} holds no module"
     base = ROOT / FOLDERS[top]
-    return [(".".join([top, *file.relative_to(base).with_suffix("").parts]), file) for file in files]
+    return [
+        (".".join([top, *file.relative_to(base).with_suffix("").parts]), file) for file in files
+    ]
 
 
 def packages() -> dict[str, Path]:
