@@ -30,7 +30,7 @@ from ..dataset import (
     write_manifest,
 )
 from ..executors import Tick, count_cpus, run_tasks
-from ..sources import SPLIT_NAMES, LocalFiles, escape, list_tar_members
+from ..sources import LocalFiles, escape, find_file_splits, find_folder_split, list_tar_members
 from ..storage import LocalFolder, atomic_path
 
 _NUM_EXAMPLES = 3
@@ -44,8 +44,9 @@ def adopt(
     """Make WebDataset shards, as webdataset.ShardWriter or img2dataset write them, a dataset.
 
     The tars keep every byte; an index is written beside each, then rejected.jsonl (empty) and
-    dataset.json. Sub-folders train, valid (or val, validation) and test are splits; tars that lie
-    in `path` itself are for training. Every sample is read and every image decoded, and what
+    dataset.json. The splits are those that the tars' names (train-00000.tar, val-00000.tar) or
+    folders (train, val, test) tell, as `pack` reads them; other tars in `path` itself are for
+    training. Every sample is read and every image decoded, and what
     loaders would stumble over or skip in silence is an error.
 
     Args:
@@ -150,20 +151,24 @@ def _list_tars(path: Path) -> dict[str, list[str]]:
         raise ShardsError(f"{path} is a dataset already; check it with `faceae verify`")
     if (path / PROGRESS_NAME).exists():
         raise ShardsError(f"{path} is only partly packed; run the same `faceae shard` again")
+    names = [tar.relative_to(path).as_posix() for tar in sorted(path.rglob("*.tar"))]
+    splits = find_file_splits(names) or [_find_split(path, name) for name in names]
     found: dict[str, list[str]] = {}
-    for tar in sorted(path.rglob("*.tar")):
-        name = tar.relative_to(path)
-        folder = name.parent.as_posix().lower()
-        split = SPLITS[0] if folder == "." else SPLIT_NAMES.get(folder)
-        if split is None:
-            raise ShardsError(
-                f"{path} holds {escape(name.as_posix())}; tars may lie in the folder itself, or in "
-                "train, valid and test below it; move the others away"
-            )
-        found.setdefault(split, []).append(name.as_posix())
+    for name, split in zip(names, splits, strict=True):
+        found.setdefault(split, []).append(name)
     if SPLITS[0] not in found:
         raise ShardsError(f"{path} holds no tars to train on (*.tar there, or in train/)")
     return {split: found[split] for split in SPLITS if split in found}
+
+
+def _find_split(path: Path, name: str) -> str:
+    split = SPLITS[0] if "/" not in name else find_folder_split(name)
+    if split is None:
+        raise ShardsError(
+            f"{path} holds {escape(name)}; tars may lie in the folder itself, or below train, "
+            "valid and test; move the others away"
+        )
+    return split
 
 
 def _read_json(members: list[Member]) -> dict[str, Any]:

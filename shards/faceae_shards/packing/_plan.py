@@ -85,6 +85,8 @@ class Plan:
     source: Source
     annotations: Annotations
     split_by: str
+    split_reason: str
+    """See `Split`."""
     notes: tuple[str, ...]
     """What the user should know of the source, a line each."""
     order: dict[str, NDArray[np.int64]]
@@ -177,10 +179,10 @@ def make_plan(config: PackConfig) -> Plan:
     """
     source = list_source(config.source)
     annotations = find_annotations(source)
-    split_by, splits = split_entries(source, annotations, config.split, config.seed)
+    split = split_entries(source, annotations, config.split, config.seed)
     order = {}
     for number, name in enumerate(SPLITS):
-        is_member = np.fromiter((split == name for split in splits), np.bool_, len(splits))
+        is_member = np.fromiter((name == each for each in split.names), np.bool_, len(split.names))
         members = np.flatnonzero(is_member)
         rng = np.random.default_rng([config.seed, number])
         order[name] = members[rng.permutation(len(members))]
@@ -188,13 +190,14 @@ def make_plan(config: PackConfig) -> Plan:
         raise ShardsError(f"{config.source} has no image to train on; check the partition file")
     found = (
         describe_shortfall(source, annotations),
-        _describe_empty(config, split_by, {name for name in order if len(order[name])}),
+        _describe_empty(config, split.by, {name for name in order if len(order[name])}),
     )
     return Plan(
         config=config,
         source=source,
         annotations=annotations,
-        split_by=split_by,
+        split_by=split.by,
+        split_reason=split.reason,
         notes=(*source.notes, *(note for note in found if note is not None)),
         order=order,
         duplicates=find_duplicates(source, config.num_processes) if config.drop_duplicates else {},
@@ -207,4 +210,4 @@ def _describe_empty(config: PackConfig, split_by: str, filled: set[str]) -> str 
     empty = [name for name in asked if name not in filled]
     if not empty or split_by in ("partition", "source"):  # where nothing was asked for
         return None
-    return f"too few images for --split: none in {' and '.join(empty)}"
+    return f"too few images to split: none for {' and '.join(empty)}"

@@ -1,13 +1,46 @@
-"""Which image goes to which split."""
+"""Which image goes to which split, and why."""
 
 import posixpath
+import re
 from collections import Counter
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from .._format import SPLITS
-from ..sources import Annotations, Source
+from ..sources import Annotations, Source, find_folder_splits
+
+_MIN_PEOPLE = 3
+"""Folders; fewer are classes, or two halves of a collection."""
+_MANY_PEOPLE = 20
+"""Folders from which on each may be a person however many pictures it holds."""
+_MAX_PICTURES_OF_FEW = 50
+"""Pictures per folder on average, where folders are fewer; more are a class."""
+_MAX_SIZES = 8
+"""Pictures of one name that may be sizes of one picture."""
+_SIZE_WORDS = "thumbs?|thumbnails?|small|medium|large|big|orig|originals?|resized|preview|hq|lq"
+_SIZE_SUFFIX = re.compile(
+    rf"(?:[-_ .@]+(?:{_SIZE_WORDS}|\d+x\d+|\d+px|\d+w|[1-4]x))+$", re.IGNORECASE
+)
+"""What the name of another size of a picture ends in, such as _thumb, -300x300 and @2x."""
+_SIZE_FOLDER = re.compile(
+    rf"(?:.*[-_ ])?(?:{_SIZE_WORDS})|(?:images?|size|thumbnails?)?[-_]?\d{{2,4}}(?:x\d{{2,4}}|px)?",
+    re.IGNORECASE,
+)
+"""A folder that holds one size of all pictures, such as thumbnails128x128, 256 or originals."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Split:
+    """The split of a source."""
+
+    by: str
+    """partition, source, person or image; see `PackSummary.split_by`."""
+    reason: str
+    """Why, for a person to read."""
+    names: list[str]
+    """Split of each image."""
 
 
 def split_entries(
@@ -15,41 +48,102 @@ def split_entries(
     annotations: Annotations,
     fractions: tuple[float, float, float],
     seed: int,
-) -> tuple[str, list[str]]:
-    """Return by what the images were split, and the split of each.
+) -> Split:
+    """Split a source's images.
 
-    By CelebA's own partition where it is known; else as the source itself says; else by person, so
-    that nobody is in two splits, where identities are known or the images lie in one folder a
-    person; else by image.
+    By CelebA's own partition where it is known; else by what the source itself says (tars, Parquet
+    files or folders named train, val and test); else by person, so that nobody is in two splits,
+    where identities are known or each folder is a person; else by image, where pictures of one
+    name (two sizes of a picture) stay together.
     """
-    entries = source.entries
+    names = source.entries.names
     partition = annotations.get_partition()
     if partition is not None:
-        return "partition", partition
-    told = [split for split in entries.splits if split is not None]
-    if len(told) == len(entries):
-        return "source", told
-    people: Sequence[Hashable] | None = annotations.get_identities() or source.people
-    if people is None and source.kind not in ("shards", "parquet"):  # of which each holds whatever
-        people = _get_person_folders(entries.names)
+        return Split(by="partition", reason="the partition table of the source", names=partition)
+    stored = [split for split in source.entries.splits if split is not None]
+    if len(stored) == len(names):
+        return Split(by="source", reason="its files are named by split", names=stored)
+    folders = find_folder_splits(names)
+    if folders is not None:
+        return _split_by_folder(folders)
     rng = np.random.default_rng(seed)
+    people, reason = _find_people(source, annotations)
     if people is not None:
-        return "person", _split_by_group(people, fractions, rng)
-    return "image", _split_by_image(len(entries), fractions, rng)
+        return Split(by="person", reason=reason, names=_split_by_group(people, fractions, rng))
+    groups = _find_groups(names)
+    if groups is not None:
+        pictures = _split_by_group(groups, fractions, rng)
+        reason = f"{reason}; pictures of one name stay together"
+        return Split(by="image", reason=reason, names=pictures)
+    return Split(by="image", reason=reason, names=_split_by_image(len(names), fractions, rng))
 
 
-def _get_person_folders(names: Sequence[str]) -> list[str] | None:
-    """Return each image's folder where there are several, all equally deep."""
-    folders = [posixpath.dirname(name) for name in names]
-    distinct = set(folders)
+def _split_by_folder(folders: Sequence[str | None]) -> Split:
+    """Take the folders' splits; pictures outside of these folders are for training."""
+    found = [split for split in SPLITS if split in folders]
+    reason = f"its folders are named {', '.join(found)}"
+    num_outside = sum(split is None for split in folders)
+    if num_outside:
+        reason += f"; {num_outside:,} images outside of them are for training"
+    names = [SPLITS[0] if split is None else split for split in folders]
+    return Split(by="source", reason=reason, names=names)
+
+
+def _find_people(source: Source, annotations: Annotations) -> tuple[Sequence[Hashable] | None, str]:
+    """Return the person of each image or None, and why."""
+    people = annotations.get_identities() or source.people
+    if people is not None:
+        return people, "the source names the person of each image"
+    if source.kind in ("shards", "parquet"):  # of which each holds whatever
+        return None, "the source names no person"
+    return _find_person_folders(source.entries.names)
+
+
+def _find_person_folders(names: Sequence[str]) -> tuple[list[str] | None, str]:
+    """Return each image's folder where each folder is a person, else None; and why."""
+    folders = [posixpath.basename(posixpath.dirname(name)) for name in names]
+    counts = Counter(folders)
     depths = {name.count("/") for name in names}
-    return folders if len(distinct) > 1 and len(depths) == 1 else None
+    if len(counts) == 1 or len(depths) > 1:
+        return None, "there is not one folder per person"
+    mean = len(names) / len(counts)
+    if len(counts) < _MIN_PEOPLE or (len(counts) < _MANY_PEOPLE and mean > _MAX_PICTURES_OF_FEW):
+        return None, f"{len(counts)} folders of {mean:,.0f} images on average are no persons"
+    if len(counts) <= _MAX_SIZES and all(map(_SIZE_FOLDER.fullmatch, counts)) and _share(names):
+        return None, "its folders hold sizes of the same pictures"
+    if all(folder.isdecimal() for folder in counts) and _are_numbered(names):
+        return None, "its folders are parts of one numbered collection"
+    return folders, f"each of its {len(counts):,} folders is a person"
+
+
+def _share(names: Sequence[str]) -> bool:
+    """Return whether most pictures have the name of another one, in another folder."""
+    return len({_strip_size(name) for name in names}) <= 0.6 * len(names)
+
+
+def _are_numbered(names: Sequence[str]) -> bool:
+    """Return whether the pictures' names are numbers, each there once."""
+    stems = [posixpath.splitext(posixpath.basename(name))[0] for name in names]
+    return all(map(str.isdecimal, stems)) and len(set(stems)) == len(stems)
+
+
+def _find_groups(names: Sequence[str]) -> list[str] | None:
+    """Return what images have in common that may be one picture; None where all differ."""
+    groups = list(map(_strip_size, names))
+    ((_, largest),) = Counter(groups).most_common(1)
+    return groups if 1 < largest <= _MAX_SIZES else None
+
+
+def _strip_size(name: str) -> str:
+    """Return a picture's name without its folder, its suffix, and a size."""
+    stem = posixpath.splitext(posixpath.basename(name))[0]
+    return _SIZE_SUFFIX.sub("", stem).lower() or stem
 
 
 def _split_by_image(
     num_images: int, fractions: tuple[float, float, float], rng: np.random.Generator
 ) -> list[str]:
-    num_valid, num_test = (round(num_images * fraction) for fraction in fractions[1:])
+    num_valid, num_test = _count_held_out(num_images, fractions)
     splits = [SPLITS[0]] * num_images
     order = rng.permutation(num_images).tolist()
     for number in order[:num_valid]:
@@ -59,21 +153,42 @@ def _split_by_image(
     return splits
 
 
+def _count_held_out(num_images: int, fractions: tuple[float, float, float]) -> tuple[int, int]:
+    """Return the images of valid and test: one at least of each that is asked for."""
+    if num_images < sum(share > 0 for share in fractions):
+        return 0, 0
+    num_valid, num_test = (max(round(num_images * s), 1) if s > 0 else 0 for s in fractions[1:])
+    return num_valid, num_test
+
+
 def _split_by_group(
     groups: Sequence[Hashable], fractions: tuple[float, float, float], rng: np.random.Generator
 ) -> list[str]:
     """Deal out groups, largest first, each to the split that lacks most (Sainte-Lague's rule).
 
     The few large groups go where they distort least, and the many small ones level the rest, so
-    that every split gets people with many pictures and people with one.
+    that every split gets people with many pictures and people with one. A split that still has
+    none gets the smallest of another one that has several.
     """
     counts = list(Counter(groups).items())
     shuffled = [counts[number] for number in rng.permutation(len(counts))]
     wanted = [(name, share) for name, share in zip(SPLITS, fractions, strict=True) if share > 0]
     held = dict.fromkeys(SPLITS, 0)
-    chosen = {}
+    chosen: dict[Hashable, str] = {}
     for group, count in sorted(shuffled, key=lambda item: -item[1]):
         name, _ = min(wanted, key=lambda item: (held[item[0]] + count / 2) / item[1])
         held[name] += count
         chosen[group] = name
+    _fill_empty(chosen, [name for name, _ in wanted])
     return [chosen[group] for group in groups]
+
+
+def _fill_empty(chosen: dict[Hashable, str], wanted: Iterable[str]) -> None:
+    """Give a split without a group the last, smallest one of the split that has the most."""
+    if len(chosen) < len(list(wanted)):
+        return
+    for name in wanted:
+        if name not in chosen.values():
+            richest, _ = Counter(chosen.values()).most_common(1)[0]
+            smallest = next(group for group in reversed(chosen) if chosen[group] == richest)
+            chosen[smallest] = name

@@ -5,11 +5,11 @@ from ._detect import list_source
 from ._files import LocalFiles
 from ._prefetch import read_ahead
 from ._source import Entries, Entry, Reader, Source, escape
+from ._splits import find_file_splits, find_folder_split, find_folder_splits
 from ._spool import spool
-from ._tar import SPLIT_NAMES, list_tar_members
+from ._tar import list_tar_members
 
 __all__ = [
-    "SPLIT_NAMES",
     "Annotations",
     "Entries",
     "Entry",
@@ -19,6 +19,9 @@ __all__ = [
     "describe_shortfall",
     "escape",
     "find_annotations",
+    "find_file_splits",
+    "find_folder_split",
+    "find_folder_splits",
     "list_source",
     "list_tar_members",
     "read_ahead",

@@ -1,16 +1,11 @@
-"""CelebA's annotation files: partition, attributes, identities, boxes, landmarks.
-
-Format: Liu et al., "Deep Learning Face Attributes in the Wild" (ICCV 2015), as distributed: a line
-an image, its file name first; attributes, boxes and landmarks begin with a line of the image count
-and one of column names. Or the same tables as CSV with one header line each, as on Kaggle.
-"""
+"""CelebA's annotation tables: partition, attributes, identities, boxes, landmarks."""
 
 import hashlib
-import io
 import itertools
+import math
 import operator
 import posixpath
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,11 +16,12 @@ from numpy.typing import NDArray
 
 from .._errors import ShardsError
 from .._format import SPLITS, hash_json
-from ..images import ImageRefused, is_html
+from ..images import ImageRefused
 from ..storage import Location, is_url, name_of
 from ._files import open_beside
-from ._names import Names
 from ._source import Entry, Source
+from ._splits import SPLIT_NAMES
+from ._tables import parse_table
 
 PARTITION = "list_eval_partition"
 ATTRIBUTES = "list_attr_celeba"
@@ -40,7 +36,8 @@ _HEADLESS: dict[str, tuple[str, ...]] = {PARTITION: ("partition",), IDENTITY: ("
 """Tables whose .txt has no header lines, and their columns."""
 _FIELDS = {ATTRIBUTES: "attributes", IDENTITY: "identity", BOX: "box", LANDMARKS: "landmarks"}
 """Tables, and the field of a sample's json each becomes."""
-_LINES_AT_ONCE = 16_384
+_SPLIT_WORDS = {word: float(SPLITS.index(split)) for word, split in SPLIT_NAMES.items()}
+"""What a partition may say in place of 0, 1 and 2."""
 _PLACES = (".", "Anno", "Eval")
 """Folders beside a source that may hold the files; the latter two are CelebA's own."""
 
@@ -53,8 +50,9 @@ class Table:
     columns: tuple[str, ...]
     sha256: str
     """Of the file."""
-    values: NDArray[np.signedinteger]
-    """Images x columns, in the order of the source's images."""
+    values: NDArray[Any]
+    """Images x columns, in the order of the source's images. Attributes are int8: -1, 1, and 0 for
+    what is missing; elsewhere what is missing is NaN."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,11 +81,17 @@ class Annotations:
     def get_partition(self) -> list[str] | None:
         """Return the official split of each image, or None without the partition file."""
         values = self._get_column(PARTITION)
-        return None if values is None else [SPLITS[value] for value in values]
+        return None if values is None else [SPLITS[int(value)] for value in values]
 
-    def get_identities(self) -> list[int] | None:
-        """Return the person each image shows, or None without the identity file."""
-        return self._get_column(IDENTITY)
+    def get_identities(self) -> list[Hashable] | None:
+        """Return the person each image shows, or None without the identity file.
+
+        Where the file does not say, it is a person of its own.
+        """
+        values = self._get_column(IDENTITY)
+        if values is None:
+            return None
+        return [("image", n) if math.isnan(value) else value for n, value in enumerate(values)]
 
     def describe(self, number: int) -> dict[str, Any]:
         """Return the annotations of the source's image `number` as its sample's json holds them."""
@@ -95,7 +99,9 @@ class Annotations:
         for name, field in _FIELDS.items():
             if name in self.tables:
                 table = self.tables[name]
-                described[field] = _format_row(field, table.columns, table.values[number].tolist())
+                row = _format_row(field, table.columns, table.values[number].tolist())
+                if row is not None:
+                    described[field] = row
         return described
 
     def take(self, numbers: list[int]) -> "Annotations":
@@ -106,7 +112,7 @@ class Annotations:
         }
         return replace(self, tables=tables)
 
-    def _get_column(self, name: str) -> list[int] | None:
+    def _get_column(self, name: str) -> list[float] | None:
         return self.tables[name].values[:, 0].tolist() if name in self.tables else None
 
 
@@ -183,75 +189,37 @@ def _find_beside(location: Location, file_names: list[str]) -> tuple[str, str, b
 
 
 def _parse(file_name: str, where: str, content: bytes, images: Sequence[str]) -> Table:
-    lines = _read_lines(content)
-    first = next(lines, None)
-    if first is None or is_html(content):
-        what = "empty" if first is None else "an HTML page"
-        raise ShardsError(f"{where} is {what}, not CelebA's file; get it again")
-    name, suffix = posixpath.splitext(file_name)
-    delimiter = "," if suffix == ".csv" else None
-    announced = None
-    if delimiter:
-        columns = _parse_csv_header(where, first)
-    elif name in _HEADLESS:
-        columns = _HEADLESS[name]
-        lines = itertools.chain([first], lines)
-    else:
-        announced = _parse_count(where, first)
-        columns = tuple(column for column in next(lines, "").split() if column != "image_id")
-    names, values = _parse_rows(where, lines, delimiter, len(columns))
-    if not names:
-        raise ShardsError(f"{where} lists no image; get it again")
-    if announced not in (None, len(names)):
-        raise ShardsError(
-            f"{where} announces {announced} images and lists {len(names)}; get it again"
-        )
+    name = posixpath.splitext(file_name)[0]
+    parsed = parse_table(where, content, _HEADLESS.get(name), _SPLIT_WORDS)
+    values = parsed.values
     if name == PARTITION and not set(np.unique(values).tolist()) <= {0, 1, 2}:
         raise ShardsError(f"{where} has a partition other than 0, 1 and 2; get it again")
+    if name == ATTRIBUTES:
+        values = _normalize_attributes(where, parsed.columns, values)
     return Table(
         file_name=file_name,
-        columns=columns,
+        columns=parsed.columns,
         sha256=hashlib.sha256(content).hexdigest(),
-        values=values[_match(where, names, images)],
+        values=values[_match(where, parsed.names, images)],
     )
 
 
-def _read_lines(content: bytes) -> Iterator[str]:
-    text = io.TextIOWrapper(io.BytesIO(content), encoding="utf-8-sig", errors="replace")
-    return (line for line in text if line.strip())
-
-
-def _parse_rows(
-    where: str, lines: Iterator[str], delimiter: str | None, num_columns: int
-) -> tuple[Names, NDArray[np.signedinteger]]:
-    """Return the name each line begins with, and the numbers that follow."""
-    blocks = [np.empty((0, num_columns), np.int8)]
-
-    def parse() -> Iterator[str]:
-        while block := list(itertools.islice(lines, _LINES_AT_ONCE)):
-            yield from (line.split(delimiter, maxsplit=1)[0].strip() for line in block)
-            blocks.append(_parse_values(where, block, delimiter, num_columns))
-
-    names = Names(parse())
-    return names, np.concatenate(blocks)
-
-
-def _parse_values(
-    where: str, lines: list[str], delimiter: str | None, num_columns: int
-) -> NDArray[np.signedinteger]:
-    try:
-        values = np.loadtxt(
-            lines,
-            dtype=np.int32,
-            delimiter=delimiter,
-            usecols=range(1, num_columns + 1),
-            comments=None,
-            ndmin=2,
+def _normalize_attributes(
+    where: str, columns: tuple[str, ...], values: NDArray[Any]
+) -> NDArray[np.int8]:
+    """Return -1 and 1, and 0 for what is missing, of values that are -1 and 1 or 0 and 1."""
+    is_missing = np.isnan(values)
+    known = set(np.unique(values[~is_missing]).tolist())
+    if not known <= {-1, 1} and not known <= {0, 1}:
+        stray = next((value for value in sorted(known) if value not in (-1, 0, 1)), 0)
+        column = columns[int(np.argwhere(values == stray)[0, 1])]
+        raise ShardsError(
+            f"{where}: {column} is {stray:g} for some image; an attribute must be -1 or 1 "
+            "throughout the table, or 0 or 1"
         )
-    except ValueError as error:
-        raise ShardsError(f"{where} is not CelebA's file: {error}; get it again") from error
-    lowest = min(values.min(), -1 - values.max())
-    return values.astype(np.min_scalar_type(lowest))
+    normalized = np.where(values > 0, 1, -1).astype(np.int8)
+    normalized[is_missing] = 0
+    return normalized
 
 
 def _match(where: str, names: Sequence[str], images: Sequence[str]) -> list[int] | slice:
@@ -266,33 +234,24 @@ def _match(where: str, names: Sequence[str], images: Sequence[str]) -> list[int]
     if lacking:
         raise ShardsError(
             f"{where} lists all but {len(lacking)} of the {len(images)} images "
-            f"(first: {lacking[0]}); move these images, or the file, elsewhere"
+            f"(first: {lacking[0]}); move these images, or the table, elsewhere"
         )
     return [rows[_stem(name)] for name in images]
 
 
-def _parse_csv_header(where: str, line: str) -> tuple[str, ...]:
-    first, *columns = (name.strip() for name in line.split(","))
-    if first != "image_id" or not columns:
-        raise ShardsError(f"{where} does not begin with image_id and column names; get it again")
-    return tuple(columns)
-
-
-def _parse_count(where: str, line: str) -> int:
-    if not line.strip().isdecimal():
-        raise ShardsError(f"{where} does not begin with an image count; get it again")
-    return int(line)
-
-
-def _format_row(field: str, columns: tuple[str, ...], row: list[int]) -> Any:
-    if field == "identity":
-        return row[0]
-    if field == "box":
-        return row
+def _format_row(field: str, columns: tuple[str, ...], row: list[float]) -> Any:
+    """Return a row as JSON holds it; None where it is missing."""
     if field == "attributes":
-        return dict(zip(columns, row, strict=True))
+        return {name: value for name, value in zip(columns, row, strict=True) if value} or None
+    if any(math.isnan(value) for value in row):
+        return None
+    numbers = [int(value) if value == int(value) else value for value in row]
+    if field == "identity":
+        return numbers[0]
+    if field == "box":
+        return numbers
     points = [column.removesuffix("_x") for column in columns[::2]]
-    return dict(zip(points, zip(row[::2], row[1::2], strict=True), strict=True))
+    return dict(zip(points, zip(numbers[::2], numbers[1::2], strict=True), strict=True))
 
 
 def _stem(name: str) -> str:

@@ -16,7 +16,7 @@ from ..images import ImageRefused
 from ..storage import Location
 from ._files import SourceFiles, check_unchanged, describe_container, open_files
 from ._source import Container, Entries, Entry, Source
-from ._tar import guess_splits
+from ._splits import find_file_splits
 
 if TYPE_CHECKING:
     import pyarrow
@@ -82,7 +82,7 @@ def list_parquet(
     Raises:
         ShardsError: pyarrow is missing, a file is damaged, or their columns are not of this layout.
     """
-    splits = None if single else guess_splits(names)
+    splits = None if single else find_file_splits(names)
     people: list[Any] = []
     with closing(files):
         containers = tuple(describe_container(files, name) for name in names)

@@ -1,7 +1,6 @@
 """Photographs in tars: plain archives, and WebDataset shards with a json beside each image."""
 
 import json
-import re
 import tarfile
 from collections.abc import Iterator, Sequence
 from contextlib import closing
@@ -13,21 +12,12 @@ from ..images import ImageRefused
 from ..storage import Location
 from ._files import SourceFiles, Span, check_unchanged, describe_container, open_files
 from ._source import Container, Entries, Entry, Source, is_hidden, is_image_name, is_other_name
+from ._splits import find_file_splits
 
 COMPRESSED_STARTS = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ\0")
 """First bytes of gzip, bzip2 and xz."""
 _OWN = ("name", "width", "height")
 """Fields of a sample's json that every pack sets anew, but for the name where it is one."""
-SPLIT_NAMES = {
-    "train": "train",
-    "valid": "valid",
-    "validation": "valid",
-    "val": "valid",
-    "test": "test",
-}
-"""Splits by what people call them."""
-
-_SPLIT = re.compile(r"(?:.*/)?(train|valid|validation|val|test)(?:[-_./].*)?", re.IGNORECASE)
 
 
 class _TarMember(NamedTuple):
@@ -53,7 +43,7 @@ def list_tars(
     Raises:
         ShardsError: a tar is compressed, damaged or cut short.
     """
-    splits = None if single else guess_splits(names)
+    splits = None if single else find_file_splits(names)
     with closing(files):
         containers = tuple(describe_container(files, name) for name in names)
         found = Entries(
@@ -198,14 +188,6 @@ def list_tar_members(files: SourceFiles, name: str) -> Iterator[_TarMember]:
         file.seek(end)
         if file.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):
             raise ShardsError(f"{where} is a tar cut short; get it again")
-
-
-def guess_splits(names: Sequence[str]) -> list[str] | None:
-    """Return the split of each tar, where their paths name training and another one."""
-    matches = [_SPLIT.fullmatch(name) for name in names]
-    splits = [SPLIT_NAMES[m[1].lower()] for m in matches if m is not None]
-    is_told = len(splits) == len(names) and "train" in splits and len(set(splits)) > 1
-    return splits if is_told else None
 
 
 def _peek(reader: TarReader, entries: Entries) -> dict[str, Any]:

@@ -1,17 +1,12 @@
-"""CelebA's annotation files, and splits."""
+"""CelebA's annotation tables: where they are found, and what they become."""
 
-import dataclasses
-from collections import Counter
 from pathlib import Path
 
 import pytest
 
 from faceae_shards import ShardsError
-from faceae_shards.packing._split import split_entries
-from faceae_shards.sources import _celeba
 from faceae_shards.sources._celeba import describe_shortfall, find_annotations
 from faceae_shards.sources._detect import list_source
-from faceae_shards.sources._source import Entries, Entry
 
 FILES = {
     "list_eval_partition.txt": "000001.jpg 0\n000002.jpg 1\n000003.jpg 2\n",
@@ -102,15 +97,15 @@ def test_csv_files_and_nested_images_of_kaggle(tmp_path: Path, source: str) -> N
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("000001.jpg,1,1\n", "does not begin with image_id"),
-        ("image_id,Male,Smiling\n000001.jpg,1\n", "is not CelebA's file"),
+        ("000001.jpg,1,1\n", ".* names the images"),
+        ("image_id,Male,Smiling\n000001.jpg,1\n", "has 3 columns .* 2 fields"),
         ("<html>", "is an HTML page"),
     ],
 )
 def test_damaged_csv(tmp_path: Path, text: str, message: str) -> None:
     make_images(tmp_path)
     (tmp_path / "list_attr_celeba.csv").write_text(text)
-    with pytest.raises(ShardsError, match=f"list_attr_celeba.csv {message}"):
+    with pytest.raises(ShardsError, match=f"list_attr_celeba.csv:? {message}"):
         find_annotations(list_source(tmp_path))
 
 
@@ -175,9 +170,9 @@ def test_file_that_is_there_twice(tmp_path: Path) -> None:
         ("list_attr_celeba", "<!DOCTYPE html>\n<html>", "is an HTML page"),
         ("list_attr_celeba", "", "is empty"),
         ("list_attr_celeba", "4\nMale\n000001.jpg 1\n", "announces 4 images and lists 1"),
-        ("list_attr_celeba", "000001.jpg 1\n" * 3, "does not begin with an image count"),
-        ("list_attr_celeba", "1\nMale Smiling\n000001.jpg 1\n", "is not CelebA's file"),
-        ("list_eval_partition", "000001.jpg train\n", "is not CelebA's file"),
+        ("list_attr_celeba", "000001.jpg 1\n" * 3, "neither with an image count"),
+        ("list_attr_celeba", "1\nMale Smiling\n000001.jpg 1\n", "has 3 columns"),
+        ("list_eval_partition", "000001.jpg part\n", "'part' .* is no number"),
         ("list_eval_partition", "000001.jpg 3\n", "a partition other than 0, 1 and 2"),
     ],
 )
@@ -186,72 +181,6 @@ def test_damaged_file(tmp_path: Path, name: str, text: str, message: str) -> Non
     write_files(tmp_path, **{name: text})
     with pytest.raises(ShardsError, match=message):
         find_annotations(list_source(tmp_path))
-
-
-def split(
-    folder: Path, names: list[str], fractions: tuple[float, float, float], seed: int = 0
-) -> tuple[str, list[str]]:
-    entries = Entries(Entry(name, 1) for name in names)
-    source = dataclasses.replace(list_source(folder), entries=entries)
-    return split_entries(source, find_annotations(list_source(folder)), fractions, seed)
-
-
-@pytest.fixture
-def bare(tmp_path: Path) -> Path:
-    (tmp_path / "bare").mkdir()
-    (tmp_path / "bare" / "any.jpg").write_bytes(b"x")
-    return tmp_path / "bare"
-
-
-def test_people_stay_together_and_shares_are_near(bare: Path) -> None:
-    # As in LFW: a few people with many pictures, most with one.
-    sizes = [500, 200, 100, *[20] * 20, *[3] * 200, *[1] * 1500]
-    names = [f"p{i}/{j}.jpg" for i, size in enumerate(sizes) for j in range(size)]
-    by, splits = split(bare, names, (0.9, 0.05, 0.05))
-    assert by == "person"
-    held: dict[str, set[str]] = {}
-    for name, chosen in zip(names, splits, strict=True):
-        held.setdefault(name.split("/")[0], set()).add(chosen)
-    assert all(len(chosen) == 1 for chosen in held.values())
-    counts = Counter(splits)
-    assert abs(counts["valid"] / len(names) - 0.05) < 0.002
-    assert abs(counts["test"] / len(names) - 0.05) < 0.002
-
-
-def test_few_people_still_fill_every_split(bare: Path) -> None:
-    names = [f"p{i}/{j}.jpg" for i in range(12) for j in range(4)]
-    _, splits = split(bare, names, (0.9, 0.05, 0.05))
-    assert Counter(splits) == {"train": 40, "valid": 4, "test": 4}
-
-
-def test_a_share_of_zero_gets_nothing(bare: Path) -> None:
-    names = [f"p{i}/{j}.jpg" for i in range(12) for j in range(4)]
-    _, splits = split(bare, names, (0.5, 0.5, 0.0))
-    assert Counter(splits) == {"train": 24, "valid": 24}
-
-
-def test_seed_changes_the_split_and_nothing_else_does(bare: Path) -> None:
-    names = [f"{i}.jpg" for i in range(100)]
-    first = split(bare, names, (0.8, 0.1, 0.1))
-    assert first[0] == "image"
-    assert Counter(first[1]) == {"train": 80, "valid": 10, "test": 10}
-    assert split(bare, names, (0.8, 0.1, 0.1)) == first
-    assert split(bare, names, (0.8, 0.1, 0.1), seed=1) != first
-
-
-@pytest.mark.parametrize(
-    "names", [["a/1.jpg", "a/2.jpg"], ["a/1.jpg", "2.jpg"], ["a/1.jpg", "b/c/2.jpg"]]
-)
-def test_folders_that_are_not_people(bare: Path, names: list[str]) -> None:
-    assert split(bare, names, (0.9, 0.05, 0.05))[0] == "image"
-
-
-def test_identities_keep_people_together_without_a_partition(tmp_path: Path) -> None:
-    make_images(tmp_path)
-    (tmp_path / "identity_CelebA.txt").write_text(FILES["identity_CelebA.txt"])
-    by, splits = split(tmp_path, ["000001.jpg", "000002.jpg", "000003.jpg"], (0.5, 0.5, 0.0))
-    assert by == "person"
-    assert splits[0] == splits[2]
 
 
 def test_table_in_another_order_than_the_images(tmp_path: Path) -> None:
@@ -268,12 +197,63 @@ def test_image_listed_twice(tmp_path: Path) -> None:
         find_annotations(list_source(tmp_path))
 
 
-def test_table_longer_than_a_block_and_wider_than_a_byte(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(_celeba, "_LINES_AT_ONCE", 2)
+def describe(folder: Path, table: str, text: str) -> list[dict[str, object]]:
+    """What the three images' json holds with this table beside them."""
+    make_images(folder)
+    (folder / table).write_text(text)
+    annotations = find_annotations(list_source(folder))
+    return [annotations.describe(number) for number in range(3)]
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [("-1,1", "1,-1", "1,1"), ("0,1", "1,0", "1,1"), ("-1.0,1.0", "1.0,-1.0", "1.0,1.0")],
+)
+def test_attributes_become_minus_one_and_one(tmp_path: Path, rows: tuple[str, ...]) -> None:
+    lines = [f"00000{number}.jpg,{row}" for number, row in enumerate(rows, start=1)]
+    text = "\n".join(["image_id,Male,Smiling", *lines])
+    found = describe(tmp_path, "list_attr_celeba.csv", text)
+    assert [row["attributes"] for row in found] == [
+        {"Male": -1, "Smiling": 1},
+        {"Male": 1, "Smiling": -1},
+        {"Male": 1, "Smiling": 1},
+    ]
+    assert all(type(value) is int for row in found for value in row["attributes"].values())  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("value", ["7", "0.5", "-1"])
+def test_attributes_of_other_values_are_refused(tmp_path: Path, value: str) -> None:
+    text = f"image_id,Male\n000001.jpg,0\n000002.jpg,1\n000003.jpg,{value}\n"
+    with pytest.raises(ShardsError, match=r"list_attr_celeba\.csv: Male is "):
+        describe(tmp_path, "list_attr_celeba.csv", text)
+
+
+def test_a_missing_attribute_is_left_out(tmp_path: Path) -> None:
+    text = "image_id,Male,Smiling\n000001.jpg,,1\n000002.jpg,NaN,\n000003.jpg,1,-1\n"
+    assert describe(tmp_path, "list_attr_celeba.csv", text) == [
+        {"attributes": {"Smiling": 1}},
+        {},
+        {"attributes": {"Male": 1, "Smiling": -1}},
+    ]
+
+
+def test_a_missing_landmark_leaves_the_landmarks_out(tmp_path: Path) -> None:
+    text = "image_id,nose_x,nose_y\n000001.jpg,1.5,2\n000002.jpg,,3\n000003.jpg,4,5\n"
+    found = describe(tmp_path, "list_landmarks_align_celeba.csv", text)
+    assert found == [{"landmarks": {"nose": (1.5, 2)}}, {}, {"landmarks": {"nose": (4, 5)}}]
+
+
+def test_an_unknown_person_is_somebody_else(tmp_path: Path) -> None:
+    text = "image_id,identity\n000001.jpg,5\n000002.jpg,\n000003.jpg,\n"
+    assert describe(tmp_path, "identity_CelebA.csv", text) == [{"identity": 5}, {}, {}]
+    people = find_annotations(list_source(tmp_path)).get_identities()
+    assert people is not None
+    assert len(set(people)) == 3
+
+
+def test_a_partition_in_words(tmp_path: Path) -> None:
     make_images(tmp_path)
-    (tmp_path / "identity_CelebA.txt").write_text("1.jpg 1\n2.jpg 200\n3.jpg 70000\n")
-    for number in (1, 2, 3):
-        (tmp_path / f"00000{number}.jpg").rename(tmp_path / f"{number}.jpg")
-    assert find_annotations(list_source(tmp_path)).get_identities() == [1, 200, 70000]
+    text = "image_id,partition\n000001.jpg,train\n000002.jpg,Validation\n000003.jpg,test\n"
+    (tmp_path / "list_eval_partition.csv").write_text(text)
+    partition = find_annotations(list_source(tmp_path)).get_partition()
+    assert partition == ["train", "valid", "test"]
