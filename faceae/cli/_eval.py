@@ -243,7 +243,7 @@ def _find_notes(run: "Run", data: Location, dataset: "Dataset") -> list[str]:
             f"{data} is not the data {run.path} was trained on, or packed otherwise: it "
             "may have been trained on some of these faces"
         )
-    crop = dataset.manifest["config"]["crop"]
+    crop = dataset.crop
     if crop != run.crop:
         notes.append(
             f"these faces are {_describe_crop(crop)}, those the run was trained on are "

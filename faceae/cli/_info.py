@@ -1,11 +1,11 @@
 """faceae info."""
 
 import json
-from typing import Any
+from collections.abc import Mapping
 
 import click
 
-from faceae_shards import Dataset, Location, inspect_dataset, parse_location
+from faceae_shards import Dataset, Location, PackOptions, inspect_dataset, parse_location
 
 
 @click.command()
@@ -15,39 +15,40 @@ def command(dataset: Location, as_json: bool) -> None:
     """Print what DATASET holds, after the checks that cost nothing."""
     opened = inspect_dataset(dataset)
     if as_json:
-        click.echo(json.dumps(opened.manifest, indent=1, ensure_ascii=False))
+        click.echo(json.dumps(opened.to_json(), indent=1, ensure_ascii=False))
     else:
         click.echo(_text(opened))
 
 
 def _text(dataset: Dataset) -> str:
     manifest = dataset.manifest
-    config, source = manifest["config"], manifest["config"]["source"]
-    rejected = manifest["num_rejected"]
+    config, source = manifest.config, manifest.config.source
     size = dataset.image_size
     rows = {
-        "source": f"{source['kind']} {source['name']}, {source['num_images']:,} images",
+        "source": f"{source.kind} {source.name}, {source.num_images:,} images",
         "encoding": dataset.encoding,
         "image size": f"{size[1]}x{size[0]}" if size else "as in the source",
-        "crop, size": f"{config['crop'] or 'none'}, {config['size'] or 'none'}",
+        "crop, size": f"{config.crop or 'none'}, {config.size or 'none'}",
         "split by": _describe_split_by(dataset),
         **{split: _describe_split(dataset, split) for split in dataset.splits},
-        "annotations": ", ".join(manifest["annotations"]) or "none",
+        "annotations": ", ".join(manifest.annotations) or "none",
         "attributes": ", ".join(dataset.attribute_names) or "none",
-        "converted": f"{manifest['num_converted']:,}",
-        "duplicates": f"{manifest.get('num_duplicates', 0):,}",
-        "refused": _describe_counts(rejected) or "none",
-        "ignored": f"{source['num_ignored']:,} files",
+        "converted": f"{manifest.num_converted:,}",
+        "duplicates": f"{manifest.num_duplicates:,}",
+        "refused": _describe_counts(manifest.num_rejected) or "none",
+        "ignored": f"{source.num_ignored:,} files",
         "hash": dataset.hash,
     }
     lines = [f"{name:<12} {value}" for name, value in rows.items()]
-    lines.extend(f"{'note':<12} {note}" for note in manifest.get("notes", ()))
+    lines.extend(f"{'note':<12} {note}" for note in manifest.notes)
     return "\n".join(lines)
 
 
 def _describe_split_by(dataset: Dataset) -> str:
-    by: str = dataset.manifest["split_by"]
-    return by if dataset.is_adopted else f"{by}, seed {dataset.manifest['config']['seed']}"
+    by, config = dataset.manifest.split_by, dataset.manifest.config
+    if isinstance(config, PackOptions) and config.seed is not None:
+        return f"{by}, seed {config.seed}"
+    return by
 
 
 def _describe_split(dataset: Dataset, split: str) -> str:
@@ -56,5 +57,5 @@ def _describe_split(dataset: Dataset, split: str) -> str:
     return f"{dataset.num_samples(split):,} images, {len(shards)} shards, {num_bytes / 1e6:,.1f} MB"
 
 
-def _describe_counts(counts: dict[str, Any]) -> str:
+def _describe_counts(counts: Mapping[str, int]) -> str:
     return ", ".join(f"{count:,} {reason}" for reason, count in counts.items())

@@ -97,7 +97,7 @@ def plan_run(config: TrainConfig, dataset: Dataset, device: torch.device) -> Run
         config=config,
         model=model,
         dataset_hash=dataset.hash,
-        crop=dataset.manifest["config"]["crop"],
+        crop=dataset.crop,
         num_train_images=dataset.num_samples("train"),
         held_out_split=held_out_split,
         device="cuda" if device.type == "cuda" else "cpu",

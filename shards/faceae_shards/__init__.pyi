@@ -2,7 +2,18 @@
 
 from ._errors import ShardsError
 from ._format import MIN_SIDE, ShardInfo
-from .dataset import Dataset, VerifyReport, inspect_dataset, open_dataset, reindex, verify
+from .dataset import (
+    Dataset,
+    GeneratedOptions,
+    Manifest,
+    PackOptions,
+    SourceInfo,
+    VerifyReport,
+    inspect_dataset,
+    open_dataset,
+    reindex,
+    verify,
+)
 from .images import ImageRefused, decode_image, encode_jpeg, fit_image
 from .packing import (
     GeneratedConfig,
@@ -20,13 +31,17 @@ __all__ = [
     "PART_SUFFIX",
     "Dataset",
     "GeneratedConfig",
+    "GeneratedOptions",
     "ImageRefused",
     "Location",
+    "Manifest",
     "PackConfig",
+    "PackOptions",
     "PackSummary",
     "PictureGenerator",
     "ShardInfo",
     "ShardsError",
+    "SourceInfo",
     "VerifyReport",
     "adopt",
     "atomic_path",

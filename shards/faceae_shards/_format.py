@@ -1,4 +1,4 @@
-"""The names, constants and hashes that the on-disk format fixes."""
+"""Names, constants and hashes of the on-disk format; shards/README.md specifies it."""
 
 import hashlib
 import json
@@ -12,26 +12,28 @@ MANIFEST_NAME = "dataset.json"
 REJECTED_NAME = "rejected.jsonl"
 PROGRESS_NAME = ".progress"
 PLAN_NAME = f"{PROGRESS_NAME}/plan.json"
-"""What an unfinished pack follows."""
+"""Options and source of an unfinished pack."""
 FORMAT_NAME = "faceae-shards"
 FORMAT_VERSION = 1
 SPLITS = ("train", "valid", "test")
 ADOPTED = "adopted"
-"""Kind of the source of a dataset whose tars another tool wrote."""
+"""Source kind of a dataset whose tars another tool wrote."""
+GENERATED = "made"
+"""Source kind of a dataset whose images a program generated."""
 
 MIN_SIDE = 16
-"""Pixels; a smaller picture shows no face."""
+"""Smallest side of an image, in pixels."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ShardInfo:
-    """One tar and the index beside it, as they were written."""
+    """Sizes and hashes of one tar and of the index beside it."""
 
     name: str
     """Path of the tar inside the dataset, e.g. `train/train-000000.tar`."""
     num_samples: int
     num_bytes: int
-    """Size of the tar."""
+    """Of the tar."""
     sha256: str
     index_num_bytes: int
     index_sha256: str

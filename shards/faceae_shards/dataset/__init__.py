@@ -1,8 +1,10 @@
 """A packed dataset: its manifest and tars, opened, downloaded, verified, reindexed."""
 
+from ._check import check_shards, find_cheap_problem
+from ._dataset import Dataset, read_dataset, write_manifest
 from ._foreign import find_foreign_problem
-from ._manifest import Dataset, find_cheap_problem, read_dataset, write_manifest
-from ._open import check_shards, inspect_dataset, open_dataset
+from ._manifest import GeneratedOptions, Manifest, PackOptions, SourceInfo
+from ._open import inspect_dataset, open_dataset
 from ._reindex import reindex
 from ._tar import (
     KEY_DIGITS,
@@ -19,8 +21,12 @@ from ._verify import VerifyReport, verify
 __all__ = [
     "KEY_DIGITS",
     "Dataset",
+    "GeneratedOptions",
+    "Manifest",
     "Member",
+    "PackOptions",
     "Sample",
+    "SourceInfo",
     "VerifyReport",
     "check_shards",
     "find_cheap_problem",

@@ -1,4 +1,4 @@
-"""A remote dataset's files, downloaded into the cache."""
+"""Download of a remote dataset's files into the cache."""
 
 import logging
 from collections.abc import Callable
@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 from .._errors import ShardsError
 from .._format import MANIFEST_NAME, REJECTED_NAME, hash_file
-from ..storage import CacheEntry, LocalFolder, RemotePrefix, atomic_path, write_json
-from ._manifest import Dataset
+from ..storage import CacheEntry, LocalFolder, RemotePrefix, atomic_path
+from ._dataset import Dataset, decode_manifest
 
 OnDownload = Callable[[int, int], None]
-"""Receives the bytes downloaded so far, and those to download."""
+"""Receives the number of bytes downloaded so far and the total."""
 
 _NUM_CONNECTIONS = 4
 
@@ -22,19 +22,20 @@ log = logging.getLogger(__name__)
 class _File:
     name: str
     num_bytes: int | None
-    """None: not recorded."""
+    """None: dataset.json does not record it."""
     sha256: str
 
 
 def fetch(dataset: Dataset, on_download: OnDownload | None = None) -> None:
-    """Download what the cache lacks of a remote dataset; a process that comes second waits.
+    """Download the files of a remote dataset that the cache lacks.
 
-    Files come several at a time, each whole and with the recorded sha256 or not at all, so an
-    interrupted download goes on where it was. dataset.json comes last.
+    A second process that wants the same dataset waits. Several files are downloaded at a time. A
+    file appears in the cache only when it is whole and has the recorded sha256, so an interrupted
+    download continues where it stopped. dataset.json is written last.
 
     Raises:
-        ShardsError: the dataset is larger than the cache may be, a file differs from what
-            dataset.json says, or the server fails.
+        ShardsError: the dataset is larger than the cache may be, a file differs from its record
+            in dataset.json, or the server fails.
         OSError: as the file system reports it.
     """
     location = str(dataset.location)
@@ -59,7 +60,7 @@ def _is_whole(dataset: Dataset, entry: CacheEntry) -> bool:
 
 
 def _list_files(dataset: Dataset) -> list[_File]:
-    files = [_File(name=REJECTED_NAME, num_bytes=None, sha256=dataset.manifest["rejected_sha256"])]
+    files = [_File(name=REJECTED_NAME, num_bytes=None, sha256=dataset.manifest.rejected_sha256)]
     for shards in dataset.splits.values():
         for shard in shards:
             files += [
@@ -74,7 +75,7 @@ def _list_files(dataset: Dataset) -> list[_File]:
 
 
 def _list_missing(dataset: Dataset) -> list[_File]:
-    """Return what is not there, or was cut since it came."""
+    """Return the files that are missing or do not have their recorded size."""
     folder = LocalFolder(dataset.path)
     missing = []
     for file in _list_files(dataset):
@@ -100,7 +101,7 @@ def _download(dataset: Dataset, on_download: OnDownload) -> None:
         except BaseException:
             executor.shutdown(wait=False, cancel_futures=True)
             raise
-    write_json(dataset.path / MANIFEST_NAME, dataset.manifest)
+    _download_manifest(storage, dataset)
 
 
 def _download_file(storage: RemotePrefix, dataset: Dataset, file: _File) -> None:
@@ -110,9 +111,19 @@ def _download_file(storage: RemotePrefix, dataset: Dataset, file: _File) -> None
         storage.download(file.name, part)
         if hash_file(part) != file.sha256:
             raise ShardsError(
-                f"{storage.locate(file.name)} differs from what {MANIFEST_NAME} says (sha256); "
+                f"{storage.locate(file.name)} does not have the sha256 that {MANIFEST_NAME} "
+                f"records; "
                 f"{dataset.remedy}"
             )
+
+
+def _download_manifest(storage: RemotePrefix, dataset: Dataset) -> None:
+    """Write dataset.json as it is on the server, keys that this version ignores included."""
+    content, url = storage.read(MANIFEST_NAME) or b"", storage.locate(MANIFEST_NAME)
+    if decode_manifest(content, url)[1] != dataset.hash:
+        raise ShardsError(f"{url} changed during the download; run the same command again")
+    with atomic_path(dataset.path / MANIFEST_NAME) as part:
+        part.write_bytes(content)
 
 
 def _ignore(num_bytes: int, total: int) -> None:

@@ -1,168 +1,184 @@
-"""dataset.json, and a dataset opened by it."""
+"""What dataset.json says, as dataclasses; shards/README.md specifies the file."""
 
-import hashlib
-import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import asdict, dataclass, fields
+from pathlib import PureWindowsPath
 from typing import Any
 
-from .._errors import ShardsError
 from .._format import (
-    ADOPTED,
     FORMAT_NAME,
     FORMAT_VERSION,
-    MANIFEST_NAME,
-    PLAN_NAME,
+    GENERATED,
     Encoding,
     ShardInfo,
     hash_json,
 )
-from ..storage import Location, Storage, find_cache, format_json, open_storage
-
-_REMEDY = "delete the dataset and pack it again"
-_ADOPTED_REMEDY = "get the tars again, delete dataset.json and `faceae adopt` them anew"
-_INDEX_REMEDY = "`faceae verify --reindex` builds it anew"
+from ._parse import parse_dataclass
 
 
 @dataclass(frozen=True, kw_only=True)
-class Dataset:
-    """A packed dataset, opened for reading."""
+class SourceInfo:
+    """The source that a dataset was packed from."""
 
-    location: Location
-    """Where it was opened: a folder or a URL."""
-    path: Path
-    """Folder of its files on this machine; of a remote dataset that in the cache, which
-    `open_dataset` fills."""
+    kind: str
+    """folder, zip, tar, list, shards or parquet; adopted: tars that another tool wrote; made:
+    images that a program generated."""
+    name: str
+    """File or folder name of the source, or a description of the generator."""
+    num_images: int
+    num_ignored: int
+    """Files of the source that are neither images nor annotations."""
+    sha256: str | None = None
+    """Hash of the listing: names, sizes and checksums. None where there was nothing to list."""
+    annotations_sha256: str | None = None
+    """Hash of the annotation files. None where there was nothing to list."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the object as dataset.json holds it; a hash that is None is left out."""
+        return {key: value for key, value in asdict(self).items() if value is not None}
+
+
+@dataclass(frozen=True, kw_only=True)
+class PackOptions:
+    """The options that decide about the bytes of a packed or adopted dataset.
+
+    An adopted dataset has None where its tars do not tell.
+    """
+
+    crop: int | None
+    """Pixels; side of the centre square that was kept."""
+    size: int | None
+    """Pixels; side that the images were scaled to."""
+    encoding: Encoding
+    samples_per_shard: int | None
+    split: tuple[float, float, float] | None
+    """Fractions of train, valid and test."""
+    seed: int | None
+    drop_duplicates: bool = False
+    source: SourceInfo
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the object as dataset.json holds it."""
+        split = None if self.split is None else list(self.split)
+        return {**_shallow(self), "split": split, "source": self.source.to_json()}
+
+
+@dataclass(frozen=True, kw_only=True)
+class GeneratedOptions:
+    """The options that decide about the bytes of a generated dataset."""
+
+    crop: int | None
+    """Pixels; side of the centre square that the model's training images were cut to."""
+    size: int | None
+    """Pixels; side of every image."""
+    encoding: Encoding
+    samples_per_shard: int
+    start: int
+    """Number of the first image, which is also its key."""
+    n: int
+    """Number of images."""
+    depends_on: Mapping[str, Any]
+    """Everything else that the images depend on, such as the seed, by name. In dataset.json these
+    keys lie beside the others."""
+    source: SourceInfo
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the object as dataset.json holds it."""
+        content = _shallow(self)
+        del content["depends_on"], content["source"]
+        return {**content, **self.depends_on, "source": self.source.to_json()}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Manifest:
+    """The content of dataset.json, except for its format, version and hash.
+
+    `num_duplicates`, `notes`, `drop_duplicates` and the source's hashes have defaults because
+    early files of this version lack them.
+    """
+
+    config: PackOptions | GeneratedOptions
     encoding: Encoding
     image_size: tuple[int, int] | None
-    """(H, W) in pixels where all images are equal by construction (packed with a crop or size)."""
-    hash: str
-    """sha256 over the manifest's content: identifies the data."""
-    splits: dict[str, tuple[ShardInfo, ...]]
-    """Shards of each split that has samples, in order: train, valid, test."""
+    """(H, W) in pixels where all images have one size by construction."""
+    split_by: str
+    """How images were assigned to splits: partition, source, person, image or nothing."""
+    annotations: tuple[str, ...]
+    """Fields that a sample's json may hold besides name, width and height."""
     attribute_names: tuple[str, ...]
-    """Attributes that samples carry, in the order of the annotation file; empty without one."""
-    manifest: Mapping[str, Any]
-    """All of dataset.json."""
+    """Names of the 0/1 attributes of a sample's json, in order."""
+    notes: tuple[str, ...] = ()
+    """Remarks about the source, one line each."""
+    num_converted: int
+    """Images that were not plain RGB JPEG: greyscale, CMYK, rotated by EXIF, PNG and others."""
+    num_duplicates: int = 0
+    """Images whose source files hold the same bytes as another packed image's."""
+    num_rejected: Mapping[str, int]
+    """Refused images by reason."""
+    rejected_sha256: str
+    """Of rejected.jsonl."""
+    splits: Mapping[str, tuple[ShardInfo, ...]]
+    """Shards of each split that has samples, in order: train, valid, test."""
 
-    @property
-    def is_adopted(self) -> bool:
-        """Whether another tool wrote the tars, to rules of its own."""
-        kind: str = self.manifest["config"]["source"]["kind"]
-        return kind == ADOPTED
-
-    @property
-    def remedy(self) -> str:
-        """What to do where a tar or the manifest is damaged."""
-        return _ADOPTED_REMEDY if self.is_adopted else _REMEDY
-
-    def num_samples(self, split: str) -> int:
-        """Return the number of samples of a split that has some."""
-        return sum(shard.num_samples for shard in self._shards(split))
-
-    def shard_paths(self, split: str) -> list[Path]:
-        """Return the tars of a split, in order."""
-        return [self.path / shard.name for shard in self._shards(split)]
-
-    def index_paths(self, split: str) -> list[Path]:
-        """Return the DALI index of each tar of a split, in the same order."""
-        return [self.path / shard.index_name for shard in self._shards(split)]
-
-    def _shards(self, split: str) -> tuple[ShardInfo, ...]:
-        if split not in self.splits:
-            present = ", ".join(self.splits)
-            raise ShardsError(
-                f"{self.location} has no samples in split {split!r}; it has: {present}"
-            )
-        return self.splits[split]
+    def to_json(self) -> dict[str, Any]:
+        """Return the content of dataset.json, its hash included."""
+        content = {
+            "format": FORMAT_NAME,
+            "version": FORMAT_VERSION,
+            "config": self.config.to_json(),
+            "config_hash": hash_json(self.config.to_json()),
+            "encoding": self.encoding,
+            "image_size": None if self.image_size is None else list(self.image_size),
+            "split_by": self.split_by,
+            "annotations": list(self.annotations),
+            "attribute_names": list(self.attribute_names),
+            "notes": list(self.notes),
+            "num_converted": self.num_converted,
+            "num_duplicates": self.num_duplicates,
+            "num_rejected": dict(self.num_rejected),
+            "rejected_sha256": self.rejected_sha256,
+            "splits": {name: list(map(asdict, shards)) for name, shards in self.splits.items()},
+        }
+        return {**content, "hash": hash_json(content)}
 
 
-def read_dataset(location: Location) -> Dataset:
-    """Read dataset.json without looking at the shards.
+def parse_manifest(content: Mapping[str, Any]) -> Manifest:
+    """Return the manifest that the JSON object of dataset.json holds.
 
     Raises:
-        ShardsError: there is none, it is not ours, of another version, or was edited.
+        ValueError: a key is missing or has another type, or a shard lies outside of the dataset.
     """
-    manifest = _read_manifest(open_storage(location))
-    size = manifest["image_size"]
-    return Dataset(
-        location=location,
-        path=location if isinstance(location, Path) else find_cache() / manifest["hash"],
-        encoding=manifest["encoding"],
-        image_size=None if size is None else (size[0], size[1]),
-        hash=manifest["hash"],
-        splits={
-            name: tuple(ShardInfo(**shard) for shard in shards)
-            for name, shards in manifest["splits"].items()
-        },
-        attribute_names=tuple(manifest["attribute_names"]),
-        manifest=manifest,
+    config = content.get("config")
+    manifest: Manifest = parse_dataclass(
+        Manifest,
+        {**content, "config": _parse_options(config)} if isinstance(config, Mapping) else content,
     )
-
-
-def write_manifest(
-    storage: Storage, content: Mapping[str, Any], splits: Mapping[str, list[ShardInfo]]
-) -> None:
-    """Write dataset.json: `content`, the shards of each split, and the hash over both."""
-    manifest = {
-        "format": FORMAT_NAME,
-        "version": FORMAT_VERSION,
-        **content,
-        "splits": {name: [asdict(shard) for shard in shards] for name, shards in splits.items()},
-    }
-    with storage.writing(MANIFEST_NAME) as part:
-        part.write_bytes(format_json({**manifest, "hash": hash_json(manifest)}))
-
-
-def find_cheap_problem(storage: Storage, shard: ShardInfo, remedy: str = _REMEDY) -> str | None:
-    """Say which file of a shard is missing or of another size, or has a stale index; else None.
-
-    What is said ends in the remedy; `remedy` is the one for a tar.
-    """
-    for name, num_bytes, action in (
-        (shard.name, shard.num_bytes, remedy),
-        (shard.index_name, shard.index_num_bytes, _INDEX_REMEDY),
-    ):
-        file, found = storage.locate(name), storage.size(name)
-        if found is None:
-            return f"{file} is missing; {action}"
-        if found != num_bytes:
-            return f"{file} has {found} bytes where {MANIFEST_NAME} says {num_bytes}; {action}"
-    index = storage.read(shard.index_name)
-    if index is None or hashlib.sha256(index).hexdigest() != shard.index_sha256:
-        file = storage.locate(shard.index_name)
-        return f"{file} is not the index that was packed; {_INDEX_REMEDY}"
-    return None
-
-
-def _read_manifest(storage: Storage) -> dict[str, Any]:
-    file, content = storage.locate(MANIFEST_NAME), storage.read(MANIFEST_NAME)
-    if content is None:
-        raise ShardsError(_explain_missing(storage))
-    try:
-        manifest = json.loads(content)
-    except ValueError as error:
-        raise ShardsError(f"{file} is damaged ({error}); {_REMEDY}") from error
-    if not isinstance(manifest, dict) or manifest.get("format") != FORMAT_NAME:
-        raise ShardsError(f"{file} was not written by `faceae shard`; give a folder that was")
-    if manifest.get("version") != FORMAT_VERSION:
-        version = manifest.get("version")
-        raise ShardsError(
-            f"{file} has version {version}, this faceae reads version {FORMAT_VERSION}; "
-            "use the faceae that packed it, or pack the dataset again"
-        )
-    unsigned = {key: value for key, value in manifest.items() if key != "hash"}
-    if manifest.get("hash") != hash_json(unsigned):
-        raise ShardsError(f"{file} was edited: its hash differs; {_REMEDY}")
+    for shards in manifest.splits.values():
+        for shard in shards:
+            _check_name(shard.name)
     return manifest
 
 
-def _explain_missing(storage: Storage) -> str:
-    if not storage.exists():
-        return f"{storage.location} does not exist; give a folder packed by `faceae shard`"
-    if storage.size(PLAN_NAME) is not None:
-        return (
-            f"{storage.location} is only partly packed; run the same `faceae shard` command again"
+def _parse_options(config: Mapping[str, Any]) -> PackOptions | GeneratedOptions:
+    source = config.get("source")
+    options: PackOptions | GeneratedOptions
+    if isinstance(source, Mapping) and source.get("kind") == GENERATED:
+        known = {field.name for field in fields(GeneratedOptions)}
+        depends_on = {key: value for key, value in config.items() if key not in known}
+        options = parse_dataclass(
+            GeneratedOptions, {**config, "depends_on": depends_on}, place="config"
         )
-    return f"{storage.location} holds no {MANIFEST_NAME}; give a folder packed by `faceae shard`"
+    else:
+        options = parse_dataclass(PackOptions, config, place="config")
+    return options
+
+
+def _check_name(name: str) -> None:
+    """Refuse the name of a shard that would be read or written outside of the dataset."""
+    path = PureWindowsPath(name)  # it knows all separators and roots of POSIX, and more
+    if path.anchor or ".." in path.parts or path.suffix != ".tar":
+        raise ValueError(f"its shard {name!r} is not the path of a tar inside the dataset")
+
+
+def _shallow(options: Any) -> dict[str, Any]:
+    return {field.name: getattr(options, field.name) for field in fields(options)}

@@ -1,23 +1,24 @@
-"""A dataset opened for reading, wherever it lies."""
+"""Opening a dataset, local or remote, for reading."""
 
-from .._errors import ShardsError
-from ..storage import LocalFolder, Location, Storage, open_storage
+from ..storage import LocalFolder, Location, open_storage
+from ._check import check_shards
+from ._dataset import Dataset, read_dataset
 from ._download import OnDownload, fetch
-from ._manifest import Dataset, find_cheap_problem, read_dataset
 
 
 def open_dataset(location: Location, on_download: OnDownload | None = None) -> Dataset:
     """Open a packed dataset after the checks that cost next to nothing.
 
-    These are: the manifest is whole and of a known version; every tar and index is there, with the
-    recorded size; every index has the recorded content. `verify` checks the rest.
+    The checks: dataset.json is whole and has a known version; every tar and index is there with
+    its recorded size; every index has its recorded content. `verify` checks the rest.
 
-    A remote dataset (a URL) is downloaded into the cache first, every file checked by its sha256;
-    what is there already is used. The cache keeps it while this process lives.
+    A remote dataset (a URL) is first downloaded into the cache, and the sha256 of every file is
+    checked. Files that the cache already holds are not downloaded again. The cache keeps the
+    dataset while this process lives.
 
     Args:
-        on_download: receives the bytes there so far, and those of the dataset; never called where
-            nothing has to be downloaded.
+        on_download: receives the number of bytes downloaded so far and the total; it is not called
+            where nothing has to be downloaded.
 
     Raises:
         ShardsError: naming the first file that differs, and the remedy; or the cache is too small.
@@ -30,19 +31,11 @@ def open_dataset(location: Location, on_download: OnDownload | None = None) -> D
 
 
 def inspect_dataset(location: Location) -> Dataset:
-    """Do what `open_dataset` does, but look at a remote dataset's files where they are.
+    """Open a dataset as `open_dataset` does, but download only dataset.json and the indices.
 
-    Nothing is downloaded but the manifest and the indices.
+    Raises:
+        ShardsError: naming the first file that differs, and the remedy.
     """
     dataset = read_dataset(location)
     check_shards(dataset, open_storage(location))
     return dataset
-
-
-def check_shards(dataset: Dataset, storage: Storage) -> None:
-    """Raise ShardsError unless every tar and index is there, as far as that costs nothing."""
-    for shards in dataset.splits.values():
-        for shard in shards:
-            problem = find_cheap_problem(storage, shard, dataset.remedy)
-            if problem is not None:
-                raise ShardsError(problem)

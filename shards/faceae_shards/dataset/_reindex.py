@@ -1,4 +1,4 @@
-"""Indices made anew from the tars they belong to."""
+"""Indices rebuilt from their tars."""
 
 import hashlib
 import tarfile
@@ -6,18 +6,19 @@ import tarfile
 from .._errors import ShardsError
 from .._format import ShardInfo, hash_file
 from ..storage import Location, Storage, open_storage
-from ._manifest import read_dataset
+from ._dataset import read_dataset
 from ._tar import format_index, format_line, group_members
 
 
 def reindex(location: Location) -> list[str]:
-    """Rebuild every index that is missing or differs from what was packed; return their names.
+    """Rebuild every index that is missing or differs from its record; return their names.
 
-    An index is rebuilt only from a tar whose sha256 is the recorded one: any other tar stays as
-    `verify` will find it.
+    An index is rebuilt only from a tar that has its recorded sha256. A damaged tar is skipped;
+    `verify` reports it.
 
     Raises:
-        ShardsError: there is no dataset at `location`, or its manifest cannot be relied on.
+        ShardsError: there is no dataset at `location`, its dataset.json is damaged, or a rebuilt
+            index differs from its record.
         OSError: as the file system reports it.
     """
     rebuilt = []
@@ -35,7 +36,7 @@ def _has_index(storage: Storage, shard: ShardInfo) -> bool:
 
 
 def _rebuild(storage: Storage, shard: ShardInfo) -> bool:
-    """Write an index anew, if its tar is what was packed."""
+    """Rebuild an index if its tar has the recorded sha256; return whether it did."""
     if storage.size(shard.name) != shard.num_bytes:
         return False
     with storage.local_copy(shard.name) as tar:

@@ -12,8 +12,8 @@ from .._format import MANIFEST_NAME, REJECTED_NAME, Encoding, ShardInfo, hash_fi
 from ..executors import Tick, count_cpus, run_tasks
 from ..images import ImageRefused, check_stored
 from ..storage import Location, Storage, open_storage
+from ._dataset import Dataset, read_dataset
 from ._foreign import find_foreign_problem
-from ._manifest import Dataset, read_dataset
 from ._tar import KEY_DIGITS, Member, format_index, format_line, group_members
 
 _JUNK_NAMES = frozenset({".DS_Store", "Thumbs.db", "desktop.ini"})
@@ -81,7 +81,7 @@ def _check_folder(dataset: Dataset, storage: Storage, shards: list[ShardInfo]) -
         yield f"{REJECTED_NAME} is missing"
     else:
         with storage.local_copy(REJECTED_NAME) as rejected:
-            if hash_file(rejected) != dataset.manifest["rejected_sha256"]:
+            if hash_file(rejected) != dataset.manifest.rejected_sha256:
                 yield f"{REJECTED_NAME} differs from what was packed (sha256)"
     if dataset.is_adopted:
         return  # other tools leave files of their own

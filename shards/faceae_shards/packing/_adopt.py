@@ -17,11 +17,13 @@ from .._format import (
     SPLITS,
     ShardInfo,
     hash_file,
-    hash_json,
 )
 from ..dataset import (
     Dataset,
+    Manifest,
     Member,
+    PackOptions,
+    SourceInfo,
     find_foreign_problem,
     format_index,
     format_line,
@@ -83,7 +85,7 @@ def adopt(
     with atomic_path(path / REJECTED_NAME) as part:
         part.touch()
     shards = {split: [by_name[name].shard for name in tars] for split, tars in names.items()}
-    write_manifest(LocalFolder(path), _describe(path, shards, by_name[tasks[0]].first_json), shards)
+    write_manifest(LocalFolder(path), _describe(path, shards, by_name[tasks[0]].first_json))
     return open_dataset(path)
 
 
@@ -193,35 +195,32 @@ def _raise_problems(path: Path, problems: list[str]) -> None:
 
 def _describe(
     path: Path, shards: dict[str, list[ShardInfo]], first_json: dict[str, Any]
-) -> dict[str, Any]:
-    """Return the content of a manifest, as `pack` writes it, of what was found."""
+) -> Manifest:
+    """Return the manifest of the tars that were found."""
     attributes = first_json.get("attributes")
-    config = {
-        "crop": None,
-        "size": None,
-        "encoding": "jpg",
-        "samples_per_shard": None,
-        "split": None,
-        "seed": None,
-        "drop_duplicates": False,
-        "source": {
-            "kind": ADOPTED,
-            "name": escape(path.resolve().name),
-            "num_images": sum(shard.num_samples for list_ in shards.values() for shard in list_),
-            "num_ignored": 0,
-        },
-    }
-    return {
-        "config": config,
-        "config_hash": hash_json(config),
-        "encoding": "jpg",
-        "image_size": None,
-        "split_by": "source",
-        "annotations": list(first_json),
-        "attribute_names": list(attributes) if isinstance(attributes, dict) else [],
-        "notes": [],
-        "num_converted": 0,
-        "num_duplicates": 0,
-        "num_rejected": {},
-        "rejected_sha256": hashlib.sha256().hexdigest(),
-    }
+    source = SourceInfo(
+        kind=ADOPTED,
+        name=escape(path.resolve().name),
+        num_images=sum(shard.num_samples for split in shards.values() for shard in split),
+        num_ignored=0,
+    )
+    return Manifest(
+        config=PackOptions(
+            crop=None,
+            size=None,
+            encoding="jpg",
+            samples_per_shard=None,
+            split=None,
+            seed=None,
+            source=source,
+        ),
+        encoding="jpg",
+        image_size=None,
+        split_by="source",
+        annotations=tuple(first_json),
+        attribute_names=tuple(attributes) if isinstance(attributes, dict) else (),
+        num_converted=0,
+        num_rejected={},
+        rejected_sha256=hashlib.sha256().hexdigest(),
+        splits={split: tuple(found) for split, found in shards.items()},
+    )

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from .._errors import ShardsError
-from .._format import REJECTED_NAME, SPLITS, ShardInfo, hash_json
-from ..dataset import write_manifest
+from .._format import REJECTED_NAME, SPLITS, ShardInfo
+from ..dataset import Manifest, write_manifest
 from ..storage import Storage
 from ._duplicates import count_repeats
 from ._plan import Plan, ShardSlot
@@ -43,23 +43,22 @@ def finish(plan: Plan, progress: Progress) -> None:
     if SPLITS[0] not in shards:
         _give_up(plan, progress, reasons)
     rejected_sha256 = write_rejected(storage, _read_rejected(plan, progress))
-    identity = plan.identify()
     image_size = plan.config.image_size
-    content = {
-        "config": identity,
-        "config_hash": hash_json(identity),
-        "encoding": plan.config.encoding,
-        "image_size": None if image_size is None else [image_size, image_size],
-        "split_by": plan.split_by,
-        "annotations": list(plan.annotations.fields or plan.source.fields),
-        "attribute_names": list(plan.annotations.attribute_names or plan.source.attribute_names),
-        "notes": list(plan.notes),
-        "num_converted": num_converted,
-        "num_duplicates": count_repeats(_read_digests(plan, progress)),
-        "num_rejected": dict(sorted(reasons.items())),
-        "rejected_sha256": rejected_sha256,
-    }
-    write_manifest(storage, content, shards)
+    manifest = Manifest(
+        config=plan.options,
+        encoding=plan.config.encoding,
+        image_size=None if image_size is None else (image_size, image_size),
+        split_by=plan.split_by,
+        annotations=tuple(plan.annotations.fields or plan.source.fields),
+        attribute_names=tuple(plan.annotations.attribute_names or plan.source.attribute_names),
+        notes=plan.notes,
+        num_converted=num_converted,
+        num_duplicates=count_repeats(_read_digests(plan, progress)),
+        num_rejected=dict(sorted(reasons.items())),
+        rejected_sha256=rejected_sha256,
+        splits={split: tuple(written) for split, written in shards.items()},
+    )
+    write_manifest(storage, manifest)
     progress.remove()
 
 

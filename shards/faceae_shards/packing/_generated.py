@@ -8,8 +8,17 @@ from typing import Any, Protocol
 import simplejpeg
 
 from .._errors import ShardsError
-from .._format import MANIFEST_NAME, SPLITS, hash_json
-from ..dataset import KEY_DIGITS, Sample, publish_shard, write_manifest, write_shard
+from .._format import GENERATED, MANIFEST_NAME, SPLITS
+from ..dataset import (
+    KEY_DIGITS,
+    GeneratedOptions,
+    Manifest,
+    Sample,
+    SourceInfo,
+    publish_shard,
+    write_manifest,
+    write_shard,
+)
 from ..executors import AUTO, Tick, connected, run_on_ray
 from ..storage import Location, Storage, open_storage
 from ._config import Executor, PackSummary, choose_samples_per_shard
@@ -20,7 +29,6 @@ from ._progress import Progress, ShardRecord, claim_storage
 from ._worker import PackedShard, make_sample
 
 _TICKS_A_REPORT = 32
-_KIND = "made"
 
 
 class PictureGenerator(Protocol):
@@ -74,23 +82,21 @@ class GeneratedConfig:
         """Yield every shard, in order."""
         return cut_split(SPLITS[0], self.numbers, self._num_samples)
 
-    def identify(self) -> dict[str, Any]:
-        """Return what must be equal for a dataset to be the result of these options."""
-        return {
-            "crop": self.crop,
-            "size": self.image_size,
-            "encoding": "jpg",
-            "samples_per_shard": self._num_samples,
-            "start": self.numbers.start,
-            "n": len(self.numbers),
-            **self.depends_on,
-            "source": {
-                "kind": _KIND,
-                "name": self.maker,
-                "num_images": len(self.numbers),
-                "num_ignored": 0,
-            },
-        }
+    @property
+    def options(self) -> GeneratedOptions:
+        """Options that decide about the bytes of the dataset."""
+        return GeneratedOptions(
+            crop=self.crop,
+            size=self.image_size,
+            encoding="jpg",
+            samples_per_shard=self._num_samples,
+            start=self.numbers.start,
+            n=len(self.numbers),
+            depends_on=self.depends_on,
+            source=SourceInfo(
+                kind=GENERATED, name=self.maker, num_images=len(self.numbers), num_ignored=0
+            ),
+        )
 
     @property
     def _num_samples(self) -> int:
@@ -99,7 +105,7 @@ class GeneratedConfig:
 
     def identify_run(self) -> dict[str, Any]:
         """Return what must be equal, besides, for an interrupted call to go on."""
-        return {**self.identify(), "libraries": {"simplejpeg": simplejpeg.__version__}}
+        return {**self.options.to_json(), "libraries": {"simplejpeg": simplejpeg.__version__}}
 
 
 def pack_generated(
@@ -117,7 +123,7 @@ def pack_generated(
     check_out(config.out)
     storage = open_storage(config.out)
     if storage.size(MANIFEST_NAME) is not None:
-        return accept_finished(config.out, config.identify(), storage)
+        return accept_finished(config.out, config.options, storage)
     if config.executor == "ray":
         with connected(config.address or AUTO):
             _make_dataset(config, storage, maker, on_progress)
@@ -223,21 +229,18 @@ def _make_samples(
 
 def _finish(config: GeneratedConfig, progress: Progress) -> None:
     records = [record for _, record in read_records(config.slots(), progress)]
-    identity = config.identify()
-    content = {
-        "config": identity,
-        "config_hash": hash_json(identity),
-        "encoding": "jpg",
-        "image_size": [config.image_size, config.image_size],
-        "split_by": "nothing",
-        "annotations": [],
-        "attribute_names": [],
-        "notes": [],
-        "num_converted": 0,
-        "num_duplicates": 0,
-        "num_rejected": {},
-        "rejected_sha256": write_rejected(progress.storage, []),
-    }
-    shards = [record.shard for record in records if record.shard is not None]
-    write_manifest(progress.storage, content, {SPLITS[0]: shards})
+    shards = tuple(record.shard for record in records if record.shard is not None)
+    manifest = Manifest(
+        config=config.options,
+        encoding="jpg",
+        image_size=(config.image_size, config.image_size),
+        split_by="nothing",
+        annotations=(),
+        attribute_names=(),
+        num_converted=0,
+        num_rejected={},
+        rejected_sha256=write_rejected(progress.storage, []),
+        splits={SPLITS[0]: shards},
+    )
+    write_manifest(progress.storage, manifest)
     progress.remove()

@@ -7,11 +7,16 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from .._errors import ShardsError
 from .._format import MANIFEST_NAME, PROGRESS_NAME, REJECTED_NAME
-from ..dataset import check_shards, publish_shard, read_dataset
+from ..dataset import (
+    GeneratedOptions,
+    PackOptions,
+    check_shards,
+    publish_shard,
+    read_dataset,
+)
 from ..executors import AUTO, connected, run_on_ray, run_tasks, warm_up
 from ..sources import Reader, Source, spool
 from ..storage import Location, Storage, is_web, open_storage
@@ -59,7 +64,7 @@ def _pack(config: PackConfig, on_progress: OnProgress) -> PackSummary:
     plan = make_plan(config)
     storage = open_storage(config.out)
     if storage.size(MANIFEST_NAME) is not None:
-        return accept_finished(config.out, plan.identify(), storage)
+        return accept_finished(config.out, plan.options, storage)
     with claim_storage(storage, plan.identify_run()) as progress:
         _pack_missing(plan, progress, on_progress)
         finish(plan, progress)
@@ -85,14 +90,14 @@ def summarize(out: Location, *, already_complete: bool = False) -> PackSummary:
         num_samples={split: dataset.num_samples(split) for split in dataset.splits},
         num_shards=len(shards),
         num_bytes=sum(shard.num_bytes for shard in shards),
-        num_converted=dataset.manifest["num_converted"],
-        num_ignored=dataset.manifest["config"]["source"]["num_ignored"],
-        num_duplicates=dataset.manifest.get("num_duplicates", 0),
-        num_rejected=dict(dataset.manifest["num_rejected"]),
+        num_converted=dataset.manifest.num_converted,
+        num_ignored=dataset.manifest.config.source.num_ignored,
+        num_duplicates=dataset.manifest.num_duplicates,
+        num_rejected=dict(dataset.manifest.num_rejected),
         rejected_examples=examples,
         rejected_list=storage.locate(REJECTED_NAME),
-        split_by=dataset.manifest["split_by"],
-        notes=tuple(dataset.manifest.get("notes", ())),
+        split_by=dataset.manifest.split_by,
+        notes=dataset.manifest.notes,
         already_complete=already_complete,
     )
 
@@ -119,15 +124,17 @@ def _lies_inside(out: Location, source: Location) -> bool:
     return False
 
 
-def accept_finished(out: Location, identity: dict[str, Any], storage: Storage) -> PackSummary:
+def accept_finished(
+    out: Location, options: PackOptions | GeneratedOptions, storage: Storage
+) -> PackSummary:
     """Tell of a dataset that is there already.
 
     Raises:
-        ShardsError: it is not what `identity` describes, or not whole.
+        ShardsError: it has other options, or is not whole.
     """
     dataset = read_dataset(out)
     check_shards(dataset, storage)
-    differences = describe_differences(dataset.manifest["config"], identity)
+    differences = describe_differences(dataset.manifest.config.to_json(), options.to_json())
     if differences:
         raise ShardsError(
             f"{out} already holds a dataset with other {differences}; "

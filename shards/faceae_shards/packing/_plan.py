@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from .._errors import ShardsError
 from .._format import SPLITS
+from ..dataset import PackOptions, SourceInfo
 from ..sources import (
     Annotations,
     Entries,
@@ -129,26 +130,27 @@ class Plan:
             },
         )
 
-    def identify(self) -> dict[str, Any]:
-        """Return what must be equal for a dataset to be this plan's result."""
+    @property
+    def options(self) -> PackOptions:
+        """Options and source that decide about the bytes of the dataset."""
         config = self.config
-        return {
-            "crop": config.crop,
-            "size": config.size,
-            "encoding": config.encoding,
-            "samples_per_shard": self.samples_per_shard,
-            "split": list(config.split),
-            "seed": config.seed,
-            "drop_duplicates": config.drop_duplicates,
-            "source": {
-                "kind": self.source.kind,
-                "name": escape(name_of(self.source.path)),
-                "num_images": self.num_images,
-                "num_ignored": self.num_ignored,
-                "sha256": self._listing_sha256,
-                "annotations_sha256": self.annotations.hash(),
-            },
-        }
+        return PackOptions(
+            crop=config.crop,
+            size=config.size,
+            encoding=config.encoding,
+            samples_per_shard=self.samples_per_shard,
+            split=config.split,
+            seed=config.seed,
+            drop_duplicates=config.drop_duplicates,
+            source=SourceInfo(
+                kind=self.source.kind,
+                name=escape(name_of(self.source.path)),
+                num_images=self.num_images,
+                num_ignored=self.num_ignored,
+                sha256=self._listing_sha256,
+                annotations_sha256=self.annotations.hash(),
+            ),
+        )
 
     @cached_property
     def _listing_sha256(self) -> str:
@@ -157,7 +159,7 @@ class Plan:
     def identify_run(self) -> dict[str, Any]:
         """Return what must be equal, besides, for an interrupted pack to go on."""
         return {
-            **self.identify(),
+            **self.options.to_json(),
             "times": self.source.hash_listing(with_times=True),
             "libraries": {"Pillow": PIL.__version__, "simplejpeg": simplejpeg.__version__},
         }

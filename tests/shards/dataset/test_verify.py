@@ -194,7 +194,7 @@ def test_image_of_another_size(configure: Configure, tmp_path: Path) -> None:
 )
 def test_loaders_refuse_what_is_cheap_to_see(out: Path, damage: Damage, message: str) -> None:
     damage(out)
-    remedy = "delete the dataset and pack it again" if "tar" in message else "verify --reindex"
+    remedy = "delete the dataset and pack it again" if "tar" in message else "reindex=True"
     with pytest.raises(ShardsError, match=f"{message}.*; .*{remedy}"):
         open_dataset(out)
 

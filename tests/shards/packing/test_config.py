@@ -35,7 +35,7 @@ def test_a_pack_of_thousands_has_32_shards_at_least() -> None:
 def test_default_is_the_same_pack_as_its_number(configure: Callable[..., PackConfig]) -> None:
     config = configure(samples_per_shard=None)
     pack(config)
-    assert open_dataset(config.out).manifest["config"]["samples_per_shard"] == 64
+    assert open_dataset(config.out).manifest.config.samples_per_shard == 64
     assert pack(replace(config, samples_per_shard=64)).already_complete
     with pytest.raises(ShardsError, match=r"--samples-per-shard \(unless given it follows"):
         pack(replace(config, samples_per_shard=63))
@@ -51,4 +51,4 @@ def test_default_of_made_pictures(tmp_path: Path) -> None:
         depends_on={},
     )
     assert [(slot.start, slot.stop) for slot in config.slots()] == [(7, 71), (71, 107)]
-    assert config.identify()["samples_per_shard"] == 64
+    assert config.options.samples_per_shard == 64

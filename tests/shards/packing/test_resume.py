@@ -223,7 +223,7 @@ def test_finished_pack_that_was_damaged_is_not_called_complete(configure: Config
     pack(config)
     (config.out / "train" / "train-000002.idx").unlink()
     with pytest.raises(
-        ShardsError, match=r"train-000002\.idx is missing; `faceae verify --reindex`"
+        ShardsError, match=r"train-000002\.idx is missing; .*`faceae verify` .*`reindex=True`"
     ):
         pack(config)
 

@@ -87,7 +87,7 @@ def test_shards_of_webdataset_keep_their_json(
     }
     dataset = open_dataset(summary.out)
     assert dataset.attribute_names == ("Male",)
-    assert dataset.manifest["annotations"] == ["caption", "attributes", "key"]
+    assert dataset.manifest.annotations == ("caption", "attributes", "key")
 
 
 def test_own_dataset_is_packed_again_with_its_splits_and_names(

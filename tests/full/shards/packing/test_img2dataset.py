@@ -71,6 +71,6 @@ def test_its_shards_with_a_picture_that_is_not_there(
     assert {Path(name).suffix for name in before} == {".tar", ".json", ".parquet"}
     dataset = adopt(folder, workers=1)
     assert [shard.num_samples for shard in dataset.splits["train"]] == [4, 2]
-    assert "caption" in dataset.manifest["annotations"]
+    assert "caption" in dataset.manifest.annotations
     assert before.items() <= hash_tree(folder).items()
     assert verify(folder, workers=1).problems == ()

@@ -95,9 +95,9 @@ def test_one_file_with_attributes_and_people(files: list[Path], tmp_path: Path) 
         "height": 218,
     }
     dataset = open_dataset(tmp_path / "out")
-    assert dataset.manifest["split_by"] == "person"
+    assert dataset.manifest.split_by == "person"
     assert dataset.attribute_names == ("Male", "Young", "happy")
-    assert dataset.manifest["notes"] == ["columns left out, which JSON cannot hold: raw"]
+    assert dataset.manifest.notes == ("columns left out, which JSON cannot hold: raw",)
     assert verify(tmp_path / "out", workers=1).problems == ()
     assert not (tmp_path / "out" / ".progress").exists()
 

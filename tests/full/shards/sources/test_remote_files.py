@@ -126,7 +126,7 @@ def test_tar_and_annotations_beside_it(web: Any, face_folder: Path, tmp_path: Pa
         web.files[f"/{file}"] = (tmp_path / file).read_bytes()
     local = pack_into(tmp_path / "local", tmp_path / "faces.tar")
     assert pack_into(tmp_path / "remote", f"{web.url}/faces.tar") == local
-    assert faceae_shards.open_dataset(tmp_path / "remote").manifest["split_by"] == "person"
+    assert faceae_shards.open_dataset(tmp_path / "remote").manifest.split_by == "person"
 
 
 def test_server_of_whole_files(web: Any, face_folder: Path, tmp_path: Path) -> None:
