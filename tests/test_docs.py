@@ -21,9 +21,7 @@ def name_of(document: Path) -> str:
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=name_of)
 def test_links_lead_to_files(document: Path) -> None:
-    links = [
-        link for link in LINK.findall(document.read_text(encoding="utf-8")) if ":" not in link
-    ]
+    links = [link for link in LINK.findall(document.read_text(encoding="utf-8")) if ":" not in link]
     assert [link for link in links if not (document.parent / link).exists()] == []
 
 
