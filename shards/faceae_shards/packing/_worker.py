@@ -121,7 +121,9 @@ def _make_image_sample(
 
 def make_sample(key: int, encoding: Encoding, data: bytes, described: dict[str, Any]) -> Sample:
     """Return an image and its json as a shard holds them."""
-    text = json.dumps(described, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    text = json.dumps(
+        described, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+    )
     return Sample(key=key, members=((encoding, data), ("json", text.encode("utf-8"))))
 
 

@@ -15,7 +15,7 @@ from .._errors import ShardsError
 from ..images import ImageRefused
 from ..storage import Location
 from ._files import SourceFiles, check_unchanged, describe_container, open_files
-from ._source import Container, Entries, Entry, Source
+from ._source import Container, Entries, Entry, Source, drop_nan
 from ._splits import find_file_splits
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ _CELEBA_NAMES = """
     Wavy_Hair Wearing_Earrings Wearing_Hat Wearing_Lipstick Wearing_Necklace Wearing_Necktie Young
 """
 _CELEBA = frozenset(_CELEBA_NAMES.split())
-"""CelebA's attributes, which may be columns of integers."""
+"""CelebA's attributes, which may be columns of numbers."""
 _ROWS = 16
 """Decoded at once of a row group."""
 _LISTED_ROWS = 4096
@@ -147,16 +147,16 @@ class ParquetReader:
     def describe(self, entry: Entry) -> dict[str, Any]:
         """Return what the other columns say, as JSON; see `Reader`."""
         columns = self.columns
-        described = {name: self._get(entry, name) for name in columns.fields}
-        described = {name: value for name, value in described.items() if value is not None}
+        described = {name: drop_nan(self._get(entry, name)) for name in columns.fields}
         if columns.people is not None:
             described["identity"] = self._get(entry, columns.people)
         if columns.attributes:
-            values = {name: self._get(entry, name) for name in columns.attributes}
-            if not set(values.values()) <= {-1, 0, 1}:
+            values = {name: drop_nan(self._get(entry, name)) for name in columns.attributes}
+            known = {name: value for name, value in values.items() if value is not None}
+            if not set(known.values()) <= {-1, 0, 1}:
                 raise ImageRefused("bad attributes", "one is neither of -1, 0 and 1")
-            described["attributes"] = {n: 1 if value == 1 else -1 for n, value in values.items()}
-        return described
+            described["attributes"] = {n: 1 if value == 1 else -1 for n, value in known.items()}
+        return {name: value for name, value in described.items() if value not in (None, {})}
 
     def close(self) -> None:
         """Close the open file."""
@@ -245,6 +245,8 @@ def _tell_columns(where: str, schema: "pyarrow.Schema") -> _Columns:
         return bool(types.is_binary(kind) or types.is_large_binary(kind))
 
     def is_plain(kind: "pyarrow.DataType") -> bool:
+        if types.is_dictionary(kind):  # what pandas calls a category
+            return is_plain(kind.value_type)
         if types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind):
             return is_plain(kind.value_type)
         tests = (types.is_boolean, types.is_integer, types.is_floating)
@@ -272,7 +274,8 @@ def _tell_columns(where: str, schema: "pyarrow.Schema") -> _Columns:
     attributes = [
         c.name
         for c in others
-        if types.is_boolean(c.type) or (types.is_integer(c.type) and c.name in _CELEBA)
+        if types.is_boolean(c.type)
+        or (c.name in _CELEBA and (types.is_integer(c.type) or types.is_floating(c.type)))
     ]
     rest = [c for c in others if c.name not in (*attributes, people, *_RESERVED)]
     return _Columns(

@@ -6,6 +6,7 @@ Workers read single images; each opens a reader of its own.
 import hashlib
 import itertools
 import json
+import math
 import operator
 import posixpath
 from array import array
@@ -192,6 +193,17 @@ class Reader(Protocol):
 def escape(name: str) -> str:
     r"""Return a file name that JSON can hold: bytes that are not UTF-8 become `\xff`."""
     return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
+def drop_nan(value: Any) -> Any:
+    """Return a JSON value with None in place of NaN and the infinities, which JSON cannot hold."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, list):
+        return [drop_nan(each) for each in value]
+    if isinstance(value, dict):
+        return {name: drop_nan(each) for name, each in value.items()}
+    return value
 
 
 def is_image_name(name: str) -> bool:

@@ -11,7 +11,16 @@ from .._errors import ShardsError
 from ..images import ImageRefused
 from ..storage import Location
 from ._files import SourceFiles, Span, check_unchanged, describe_container, open_files
-from ._source import Container, Entries, Entry, Source, is_hidden, is_image_name, is_other_name
+from ._source import (
+    Container,
+    Entries,
+    Entry,
+    Source,
+    drop_nan,
+    is_hidden,
+    is_image_name,
+    is_other_name,
+)
 from ._splits import find_file_splits
 
 COMPRESSED_STARTS = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ\0")
@@ -108,7 +117,7 @@ class TarReader:
         if not isinstance(described, dict):
             raise ImageRefused("bad json", f"it holds a {type(described).__name__}, not fields")
         return {
-            key: value
+            key: _drop_null_attributes(drop_nan(value)) if key == "attributes" else drop_nan(value)
             for key, value in described.items()
             if key not in _OWN or (key == "name" and isinstance(value, str))
         }
@@ -134,6 +143,13 @@ class TarReader:
         if len(data) != num_bytes:
             raise ShardsError(f"{self.files.locate(name)} changed while it was packed; pack anew")
         return data
+
+
+def _drop_null_attributes(attributes: Any) -> Any:
+    """Return attributes without those that are unknown."""
+    if not isinstance(attributes, dict):
+        return attributes
+    return {name: value for name, value in attributes.items() if value is not None}
 
 
 def _list_tar(

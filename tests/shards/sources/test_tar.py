@@ -165,3 +165,17 @@ def test_tar_that_changes_while_it_is_packed(tmp_path: Path) -> None:
     path.write_bytes(b"")
     with closing(source.open_reader()) as reader, pytest.raises(ShardsError, match="changed while"):
         reader.read(source.entries[0])
+
+
+def test_nan_and_null_never_reach_the_json(
+    tmp_path: Path, configure: Configure, photos: Path
+) -> None:
+    photo = min(photos.iterdir()).read_bytes()
+    text = b'{"attributes":{"Male":null,"Young":NaN,"Smiling":1},"score":[1,Infinity],"age":1e999}'
+    members = {"0.jpg": photo, "0.json": text, "1.jpg": photo}
+    make_tar(tmp_path / "train" / "0.tar", members)
+    out = pack(configure(source=tmp_path / "train", split=(1, 0, 0), out=tmp_path / "out")).out
+    (described,) = [text for text in read_jsons(Path(out), "train").values() if "score" in text]
+    assert described["attributes"] == {"Smiling": 1}
+    assert described["score"] == [1, None]
+    assert described["age"] is None

@@ -216,3 +216,26 @@ def test_file_without_rows(files: list[Path], tmp_path: Path) -> None:
     path = write(tmp_path / "a.parquet", make_table([]))
     with pytest.raises(ShardsError, match=r"a\.parquet holds no images"):
         list_source(path)
+
+
+def test_categories_and_float_attributes_and_nulls(files: list[Path], tmp_path: Path) -> None:
+    count = len(files)
+    table = make_table(
+        files,
+        Male=pyarrow.array([1.0, float("nan"), -1.0, None] * (count // 4)),
+        Young=pyarrow.array([True, None] * (count // 2)),
+        mood=pyarrow.array(["glad", None] * (count // 2)).dictionary_encode(),
+        score=pyarrow.array([0.5, float("nan")] * (count // 2)),
+    )
+    out = tmp_path / "out"
+    pack_into(out, write(tmp_path / "faces.parquet", table))
+    assert open_dataset(out).attribute_names == ("Male", "Young")
+    samples = read_samples(out)
+    first, second, third, _ = (samples[file.name][0] for file in files[:4])
+    assert (first["attributes"], first["mood"], first["score"]) == (
+        {"Male": 1, "Young": 1},
+        "glad",
+        0.5,
+    )
+    assert not {"attributes", "mood", "score"} & second.keys()
+    assert third["attributes"] == {"Male": -1, "Young": 1}
