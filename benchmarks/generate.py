@@ -55,7 +55,7 @@ CPU = torch.device("cpu")
 
 
 class _Plain(nn.Module):
-    """The decoder as the article exports it."""
+    """The decoder as torch.onnx.export is usually given it."""
 
     def __init__(self, model: FaceAutoEncoder) -> None:
         super().__init__()

@@ -75,7 +75,7 @@ def adamw(model: nn.Module, lr: float) -> Optimizers:
 
 
 def sgd(model: nn.Module, lr: float) -> Optimizers:
-    """The article's."""
+    """SGD with momentum, as in the usual tutorial script."""
     return [torch.optim.SGD(model.parameters(), lr=lr, momentum=0.9)]
 
 
@@ -139,7 +139,7 @@ TRIALS = (
     ),
     Trial(name="components, AdamW 2e-4, average 0.98", components=True, lr=2e-4, ema=0.98),
     Trial(
-        name="article: random, SGD 1e-2, float32",
+        name="tutorial script: random, SGD 1e-2, float32",
         components=False,
         optimizers=sgd,
         lr=1e-2,

@@ -1,5 +1,6 @@
 """The documents cite files that exist, and the figures they quote follow from the results."""
 
+import json
 import re
 from pathlib import Path
 
@@ -29,3 +30,22 @@ def test_links_lead_to_files(document: Path) -> None:
 def test_cited_results_exist(document: Path) -> None:
     cited = set(RESULT.findall(document.read_text(encoding="utf-8"))) - WRITTEN_BY_FACEAE
     assert {name for name in cited if not (RESULTS / name).exists()} == set()
+
+
+def test_every_result_is_described_beside_its_machine() -> None:
+    text = (ROOT / "benchmarks" / "README.md").read_text(encoding="utf-8")
+    for path in sorted(RESULTS.glob("*.json")):
+        (section,) = (part for part in text.split("\n## ") if f"writes `{path.name}`" in part)
+        cpu = json.loads(path.read_text(encoding="utf-8"))["machine"]["cpu"]
+        assert cpu.replace("(R)", "").removesuffix(" Processor") in section, path.name
+
+
+PARAGRAPH_CHARACTERS = 240
+"""Three lines of eighty characters."""
+
+
+def test_architecture_has_no_long_paragraph() -> None:
+    text = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
+    prose = re.sub(r"^```.*?^```", "", text, flags=re.M | re.S)
+    paragraphs = re.split(r"\n\n|\n(?=- )", prose)
+    assert [part for part in paragraphs if len(part) > PARAGRAPH_CHARACTERS] == []
