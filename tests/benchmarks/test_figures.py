@@ -171,7 +171,9 @@ def generating() -> Iterator[str]:
     plain = result["shares_of_reading_and_sgemm"]["batch 1"]["ONNX Runtime"]
     yield f"already has a share of {plain:.2f}"
     yield from profiles(result["profiles"])
-    at_once = {kind: ratios[f"pieces, {kind}", "32 at once"] for kind in ("ONNX Runtime", "TorchScript")}
+    at_once = {
+        kind: ratios[f"pieces, {kind}", "32 at once"] for kind in ("ONNX Runtime", "TorchScript")
+    }
     yield f"{at_once['ONNX Runtime']:.2f} of the speed of 256"
     yield f"{at_once['TorchScript']:.2f} times that speed in TorchScript"
 
