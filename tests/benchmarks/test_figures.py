@@ -67,7 +67,8 @@ def packing_many() -> Iterator[str]:
 def celeba() -> Iterator[str]:
     result = read("pack_celeba")
     one, resumed = result["one_worker"], result["resumed"]
-    assert one["same_files"] and resumed["same_files"] and result["verify"]["num_problems"] == 0
+    assert (one["same_files"], resumed["same_files"]) == (True, True)
+    assert result["verify"]["num_problems"] == 0
     yield f"{sum(result['num_samples'].values()):,} drawn images"
     yield f"{result['num_shards']} shards of {result['num_bytes'] / 1e6:,.0f} MB"
     yield f"{result['peak_mib']:.0f} MiB of memory at its peak, and {one['peak_mib']:.0f} MiB with"

@@ -90,7 +90,7 @@ def test_variational_model_is_exported_with_its_means(
 def test_weights_to_begin_with_that_are_not_there(
     dataset_npy: faceae_shards.Dataset, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    weights = str(tmp_path / "article.pth")
+    weights = str(tmp_path / "missing.pth")
     assert run(arguments(dataset_npy, tmp_path / "run", "--no-amp", "--init", weights)) == 1
     assert f"--init {weights}: no such file" in capsys.readouterr().err
 

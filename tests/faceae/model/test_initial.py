@@ -54,8 +54,8 @@ def test_plain_weights_begin_a_variational_model(tmp_path: Path) -> None:
     assert_same(theirs, ours)
 
 
-def test_articles_keys_and_shapes(tmp_path: Path) -> None:
-    """The encoder as the article writes it down, layer by layer."""
+def test_keys_and_shapes_of_the_tutorial_script(tmp_path: Path) -> None:
+    """The encoder as the usual tutorial script defines it, layer by layer."""
 
     def conv(num_in: int, num_out: int) -> nn.Conv2d:
         return nn.Conv2d(num_in, num_out, 4, 2, 1, bias=False)
@@ -67,9 +67,9 @@ def test_articles_keys_and_shapes(tmp_path: Path) -> None:
         *(conv(256, 512), nn.BatchNorm2d(512), nn.LeakyReLU(0.2)),
         *(nn.Conv2d(512, 16, 4, bias=False), nn.LeakyReLU(0.2)),
     )
-    torch.save(nn.ModuleDict({"encoder": encoder}).state_dict(), tmp_path / "article.pth")
+    torch.save(nn.ModuleDict({"encoder": encoder}).state_dict(), tmp_path / "tutorial.pth")
     ours = FaceAutoEncoder(ModelConfig(latent_size=16))
-    load_initial_weights(ours, tmp_path / "article.pth")
+    load_initial_weights(ours, tmp_path / "tutorial.pth")
     assert_same(encoder, ours.encoder)
 
 

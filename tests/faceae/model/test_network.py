@@ -5,7 +5,7 @@ from faceae.errors import FaceaeError
 from faceae.model import FaceAutoEncoder, ModelConfig
 
 BATCH_NORM_TENSORS = ("weight", "bias", "running_mean", "running_var")
-ARTICLE_CONVOLUTIONS = {
+CONVOLUTIONS = {
     "encoder.0.weight": (64, 3, 4, 4),
     "encoder.2.weight": (128, 64, 4, 4),
     "encoder.5.weight": (256, 128, 4, 4),
@@ -18,7 +18,7 @@ ARTICLE_CONVOLUTIONS = {
     "decoder.12.weight": (64, 3, 4, 4),
     "decoder.12.bias": (3,),
 }
-ARTICLE_BATCH_NORMS = {
+BATCH_NORMS = {
     "encoder.3": 128,
     "encoder.6": 256,
     "encoder.9": 512,
@@ -29,19 +29,19 @@ ARTICLE_BATCH_NORMS = {
 }
 
 
-def article_shapes() -> dict[str, tuple[int, ...]]:
-    shapes: dict[str, tuple[int, ...]] = dict(ARTICLE_CONVOLUTIONS)
-    for layer, channels in ARTICLE_BATCH_NORMS.items():
+def tutorial_shapes() -> dict[str, tuple[int, ...]]:
+    shapes: dict[str, tuple[int, ...]] = dict(CONVOLUTIONS)
+    for layer, channels in BATCH_NORMS.items():
         shapes |= {f"{layer}.{name}": (channels,) for name in BATCH_NORM_TENSORS}
         shapes[f"{layer}.num_batches_tracked"] = ()
     return shapes
 
 
-def test_keys_and_shapes_at_64_pixels_are_the_articles() -> None:
+def test_keys_and_shapes_at_64_pixels_are_those_of_the_tutorial_script() -> None:
     with torch.device("meta"):
         model = FaceAutoEncoder(ModelConfig())
     shapes = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
-    assert shapes == article_shapes()
+    assert shapes == tutorial_shapes()
 
 
 @pytest.mark.parametrize("image_size", [32, 64, 128, 256])
