@@ -2,7 +2,7 @@
 
 from ._celeba import Annotations, describe_shortfall, find_annotations
 from ._detect import list_source
-from ._files import LocalFiles
+from ._local_files import LocalFiles
 from ._prefetch import read_ahead
 from ._source import Entries, Entry, Reader, Source, escape
 from ._splits import find_file_splits, find_folder_split, find_folder_splits

@@ -18,7 +18,7 @@ from .._errors import ShardsError
 from .._format import SPLITS, hash_json
 from ..images import ImageRefused
 from ..storage import Location, is_url, name_of
-from ._files import open_beside
+from ._open_files import open_beside
 from ._source import Entry, Source
 from ._splits import SPLIT_NAMES
 from ._tables import parse_table

@@ -11,9 +11,10 @@ from pathlib import Path
 from .._errors import ShardsError
 from ..images import is_html
 from ..storage import Location, is_url, name_of
-from ._files import SourceFiles, detect_kind, open_beside, open_files
+from ._files import SourceFiles
 from ._folder import FolderReader
 from ._names import Names
+from ._open_files import detect_kind, open_beside, open_files
 from ._parquet import SUFFIX as PARQUET_SUFFIX
 from ._parquet import list_parquet
 from ._source import IMAGE_SUFFIXES, Entries, Source, is_image_name, is_other_name

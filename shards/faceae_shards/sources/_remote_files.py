@@ -1,12 +1,14 @@
 """Files behind URLs, read by many requests at once.
 
-A server takes tens of milliseconds to answer whatever it is asked, so what will be read soon is
-fetched ahead by threads, neighbours in one file together.
+A server needs tens of milliseconds for any answer. Threads therefore fetch ahead what will be read
+soon, and one request fetches neighbouring parts of a file.
 """
 
 import hashlib
 import io
+import math
 import posixpath
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -24,16 +26,18 @@ from ..storage import (
     explain_errors,
     is_url,
     is_web,
+    merge_ranges,
     retry,
 )
 from ._files import START_BYTES, Span
 from ._source import Entry, is_hidden
 
 _BUFFER_BYTES = 4 << 20
-"""Read at once of a file that is listed."""
+"""Bytes read ahead while an archive is listed."""
 _MAX_GAP_BYTES = 64 << 10
-"""Neighbours this close are read together: to ask again takes longer than to read the gap."""
+"""Largest gap between parts that one request reads: a second request takes longer than the gap."""
 _MAX_MERGED_BYTES = 8 << 20
+"""Largest request for several parts."""
 _VERSION_FIELDS = (
     "ETag",
     "etag",
@@ -44,11 +48,11 @@ _VERSION_FIELDS = (
     "updated",
     "created",
 )
-"""What file systems tell of a file that changes with it, surest first."""
+"""Properties by which file systems identify the version of a file, most reliable first."""
 
 
 def parent_of(url: str) -> str:
-    """Return the URL of the folder a file lies in, without a slash at its end."""
+    """Return the URL of a file's folder, without a slash at its end."""
     if not is_web(url):
         return url.rstrip("/").rpartition("/")[0]
     parts = urlsplit(url)
@@ -57,15 +61,15 @@ def parent_of(url: str) -> str:
 
 @dataclass
 class RemoteFiles:
-    """Files below a URL; a name may also be a URL of its own. See `SourceFiles`."""
+    """Files below a URL; a name may also be a whole URL. See `SourceFiles`."""
 
     root: str
     """Without a slash at its end."""
     _systems: dict[str, Any] = field(default_factory=dict)
-    """By scheme."""
+    """fsspec file systems by scheme."""
     _executor: ThreadPoolExecutor | None = None
     _ahead: dict[Span, tuple[Future[bytes], int]] = field(default_factory=dict)
-    """What comes, and where in its file it begins, by each part of it."""
+    """For each part that is fetched: the request that covers it, and where that request starts."""
     _older: dict[Span, tuple[Future[bytes], int]] = field(default_factory=dict)
 
     def locate(self, name: str) -> str:
@@ -78,7 +82,7 @@ class RemoteFiles:
         return f"{root}/{quote(name) if is_web(root) else name}"
 
     def detect_kind(self, url: str) -> str | None:
-        """See `faceae_shards.sources._files.detect_kind`."""
+        """Return `folder`, `file`, or None; see `_open_files.detect_kind`."""
         if is_web(url):
             if urlsplit(url).path.endswith("/"):
                 raise ShardsError(
@@ -90,7 +94,7 @@ class RemoteFiles:
         return None if info is None else "folder" if info["type"] == "directory" else "file"
 
     def walk(self) -> Iterator[Entry]:
-        """Yield all visible files, listed at once."""
+        """Yield all visible files; one request lists them."""
         system, path = self._reach(self.root)
         with explain_errors(self.root):
             found = retry(lambda: system.find(path, detail=True))
@@ -101,13 +105,13 @@ class RemoteFiles:
                 yield _make_entry(name, info)
 
     def stat(self, names: Iterable[str]) -> Iterator[Entry]:
-        """Yield the entry of each file, without a size where it is missing, or refused."""
+        """Yield the entry of each file; its size is None where it cannot be read."""
         names = list(names)
         self._reach_all(names)
         return self._get_executor().map(self._stat, names)
 
     def explain_missing(self, name: str) -> ImageRefused:
-        """Ask again and tell what the server answers."""
+        """Ask the server again and return its reason."""
         try:
             info = self._find(name)
         except AccessRefused as error:
@@ -119,10 +123,10 @@ class RemoteFiles:
         raise ShardsError(f"{self.locate(name)} changed while it was packed; pack anew")
 
     def open(self, name: str) -> BinaryIO:
-        """Open a file, of which only what is asked for is read.
+        """Open a file for random access; only what is read, and 4 MiB ahead, is requested.
 
         Raises:
-            ShardsError: it is not there, or its server sends only whole files.
+            ShardsError: it does not exist, or its server sends only whole files.
         """
         url = self.locate(name)
         num_bytes = self._require_size(name)
@@ -135,7 +139,7 @@ class RemoteFiles:
         return cast(BinaryIO, io.BufferedReader(raw, _BUFFER_BYTES))
 
     def read_start(self, name: str) -> bytes:
-        """Return its first bytes; of a server that sends only whole files, too, no more."""
+        """Return its first bytes, even from a server that sends only whole files."""
         system, path = self._reach(name)
         num_bytes = self._require_size(name)
         if not num_bytes:
@@ -150,14 +154,14 @@ class RemoteFiles:
             return retry(read)
 
     def read_file(self, name: str, num_bytes: int | None = None) -> bytes:
-        """Return a file whole."""
+        """Return a whole file."""
         if num_bytes is None:
             system, path = self._reach(name)
             return _read(system, path, self.locate(name), None, None)
         return self.read(Span(name, 0, num_bytes + 1)) if num_bytes else b""
 
     def read(self, span: Span) -> bytes:
-        """Return a part of a file, fetched ahead or now."""
+        """Return a part of a file: fetched ahead, or requested now."""
         ahead = self._ahead.get(span) or self._older.get(span)
         if ahead is None:
             system, path = self._reach(span.name)
@@ -166,28 +170,26 @@ class RemoteFiles:
         return future.result()[span.start - start : span.stop - start]
 
     def fetch(self, spans: Iterable[Span]) -> None:
-        """Begin to read parts of files; what was fetched by the last call but one is forgotten."""
+        """Start to read parts of files; parts of the second last call are dropped."""
         self._older, self._ahead = self._ahead, {}
-        for group in _merge(sorted(spans)):
-            name, start = group[0].name, group[0].start
-            stop = max(span.stop for span in group)
-            system, path = self._reach(name)
+        for part, covered in _group(list(spans)):
+            system, path = self._reach(part.name)
             future = self._get_executor().submit(
-                _read, system, path, self.locate(name), start, stop
+                _read, system, path, self.locate(part.name), part.start, part.stop
             )
-            self._ahead.update(dict.fromkeys(group, (future, start)))
+            self._ahead.update(dict.fromkeys(covered, (future, part.start)))
 
     def close(self) -> None:
-        """Forget what was fetched, and end the threads."""
+        """Drop the fetched parts and end the threads."""
         self._ahead, self._older = {}, {}
         if self._executor is not None:
             self._executor.shutdown(cancel_futures=True)
             self._executor = None
 
     def _reach(self, name: str) -> tuple[Any, str]:
-        """Return the file system of a file and its path in there.
+        """Return the file system of a file and the file's path in it.
 
-        All threads use one, which fsspec would make anew for each of them.
+        All threads share one file system; fsspec would create one for each thread.
         """
         url = self.locate(name)
         scheme = url.partition("://")[0]
@@ -206,11 +208,11 @@ class RemoteFiles:
         return self._executor
 
     def _find(self, name: str) -> dict[str, Any] | None:
-        """Return what the server tells of a file; None where there is none.
+        """Return the properties of a file as the server reports them; None where it does not exist.
 
         Raises:
-            AccessRefused: it refuses to.
-            ShardsError: it cannot be reached, or fails.
+            AccessRefused: the server refuses access.
+            ShardsError: the server cannot be reached, or fails.
         """
         system, path = self._reach(name)
         url = self.locate(name)
@@ -242,7 +244,9 @@ class RemoteFiles:
                 "open it in a browser to read why"
             )
         if info["size"] is None:
-            raise ShardsError(f"{url}: its server tells no size; download it first")
+            raise ShardsError(
+                f"{url}: its server reports no size; download it first and give its path"
+            )
         num_bytes: int = info["size"]
         return num_bytes
 
@@ -254,7 +258,7 @@ class RemoteFiles:
                 file.seek(1)
                 try:
                     return len(file.read(1)) == 1
-                except ValueError:  # how fsspec tells
+                except ValueError:  # fsspec raises it where a server ignores Range
                     return False
 
         with explain_errors(url):
@@ -262,7 +266,12 @@ class RemoteFiles:
 
 
 class _RangeFile(io.RawIOBase):
-    """A file behind a URL as the standard library reads files."""
+    """Lets the standard library read a file behind a URL; `io.BufferedReader` reads ahead.
+
+    fsspec's own files with their read-ahead cache are no substitute: they raise ValueError for a
+    seek before the start, which `zipfile.is_zipfile` does not expect, they make no request again,
+    and a subclass that does so costs every worker the import of fsspec.
+    """
 
     def __init__(self, files: RemoteFiles, name: str, num_bytes: int) -> None:
         super().__init__()
@@ -294,7 +303,9 @@ def _read(system: Any, path: str, url: str, start: int | None, stop: int | None)
     with explain_errors(url):
         data: bytes = retry(lambda: system.cat_file(path, start=start, end=stop))
     if start is not None and stop is not None and len(data) > stop - start:
-        raise ShardsError(f"{url}: its server sends other parts than asked for; download it first")
+        raise ShardsError(
+            f"{url}: its server sends more than was requested; download it first and give its path"
+        )
     return data
 
 
@@ -303,7 +314,7 @@ def _ask(url: str, system: Any, path: str) -> dict[str, Any]:
         info: dict[str, Any] = ask(url, system, system.info, path)
     except FileNotFoundError as error:
         if is_web(path) and isinstance(error.__cause__, Exception):
-            raise error.__cause__ from None  # fsspec says so whatever went wrong
+            raise error.__cause__ from None  # fsspec reports every failure so
         raise
     return info
 
@@ -313,7 +324,7 @@ def _make_entry(name: str, info: dict[str, Any]) -> Entry:
 
 
 def _number_version(info: dict[str, Any]) -> int | None:
-    """Return a number that stands for a file's version, in place of the time it was changed."""
+    """Return a number that identifies a file's version, in place of its modification time."""
     version = next((str(info[key]) for key in _VERSION_FIELDS if info.get(key)), None)
     if version is None:
         return None
@@ -324,17 +335,13 @@ def _is_page(info: dict[str, Any]) -> bool:
     return info.get("mimetype") == "text/html"
 
 
-def _merge(spans: list[Span]) -> Iterator[list[Span]]:
-    """Group neighbours; spans come sorted."""
-    group: list[Span] = []
+def _group(spans: list[Span]) -> Iterator[tuple[Span, list[Span]]]:
+    """Yield the parts of files to request, each with the spans that it covers."""
+    parts = [
+        Span(*part)
+        for part in merge_ranges(spans, max_gap=_MAX_GAP_BYTES, max_block=_MAX_MERGED_BYTES)
+    ]
+    covered: dict[Span, list[Span]] = {part: [] for part in parts}
     for span in spans:
-        if group and not (
-            span.name == group[0].name
-            and span.start - group[-1].stop <= _MAX_GAP_BYTES
-            and span.stop - group[0].start <= _MAX_MERGED_BYTES
-        ):
-            yield group
-            group = []
-        group.append(span)
-    if group:
-        yield group
+        covered[parts[bisect_right(parts, (span.name, span.start, math.inf)) - 1]].append(span)
+    yield from covered.items()

@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 from .._errors import ShardsError
 from ..images import ImageRefused
 from ..storage import Location
-from ._files import SourceFiles, Span, check_unchanged, describe_container, open_files
+from ._files import SourceFiles, Span, check_unchanged, describe_container
+from ._open_files import open_files
 from ._source import (
     Container,
     Entries,

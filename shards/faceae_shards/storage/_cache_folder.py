@@ -1,9 +1,9 @@
-"""The folder that downloaded datasets are kept in, and how much it may hold.
+"""The cache folder for downloaded datasets, and its size limit.
 
-Of a dataset of hash H it holds the folder `H`, `H.json` (what it is; changed when it was last
-used), `H.lock` (shared by the processes that use it) and `H.download` (held by the one that
-downloads it). The kernel drops these locks with their process; Windows has no such locks, there a
-dataset in use may be removed.
+For a dataset with hash H the cache holds the folder `H`, `H.json` (URL and size; its modification
+time is the time of the last use), `H.lock` (shared by the processes that use the dataset) and
+`H.download` (held by the process that downloads it). The kernel releases a lock when its process
+ends. Windows has no shared locks: there a dataset in use may be removed.
 """
 
 import json
@@ -14,6 +14,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+
+import platformdirs
 
 from .._errors import ShardsError
 from ._atomic import remove, write_json
@@ -26,18 +28,21 @@ _LOCK_NAME = "cache.lock"
 
 
 def find_cache() -> Path:
-    """Return the cache's folder: $FACEAE_CACHE, else `faceae` in the user's cache folder."""
+    """Return the cache folder: $FACEAE_CACHE, else `faceae` in the user's cache folder.
+
+    The user's cache folder is that of the operating system: ~/.cache on Linux.
+    """
     place = os.environ.get(PLACE_VARIABLE)
     if place:
         return Path(place).absolute()
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "faceae"
+    return platformdirs.user_cache_path("faceae", appauthor=False)
 
 
 def read_limit() -> int:
-    """Return the bytes that the cache may hold: $FACEAE_CACHE_GIB, else 64 GiB.
+    """Return the size limit of the cache in bytes: $FACEAE_CACHE_GIB, else 64 GiB.
 
     Raises:
-        ShardsError: it is no positive number.
+        ShardsError: $FACEAE_CACHE_GIB is not a positive number.
     """
     text = os.environ.get(LIMIT_VARIABLE) or str(_DEFAULT_GIB)
     try:
@@ -59,29 +64,29 @@ class CacheEntry:
 
     @property
     def folder(self) -> Path:
-        """Where its files lie."""
+        """Folder of its files."""
         return self.cache / self.hash
 
     @property
     def record(self) -> Path:
-        """What tells its size, and by its time of change when it was last used."""
+        """File with its URL and size; modified when the dataset is used."""
         return self.cache / f"{self.hash}.json"
 
     @property
     def num_bytes(self) -> int:
-        """What it takes when it is whole."""
+        """Size of the whole dataset."""
         content = json.loads(self.record.read_text(encoding="utf-8"))
         return int(content["num_bytes"])
 
     def hold(self) -> None:
-        """Keep it from being removed until this process ends."""
+        """Protect it from removal until this process ends."""
         self.cache.mkdir(parents=True, exist_ok=True)
         if self.folder not in _held:
             _held[self.folder] = _lock(self.cache / f"{self.hash}.lock", exclusive=False)
 
     @contextmanager
     def downloading(self) -> Iterator[None]:
-        """Be the only process that downloads it; wait for another one."""
+        """Be the only process that downloads it during the block; wait for any other."""
         descriptor = _lock(self.cache / f"{self.hash}.download", exclusive=True)
         try:
             yield
@@ -89,16 +94,16 @@ class CacheEntry:
             os.close(descriptor)
 
     def touch(self) -> None:
-        """Note that it is used now."""
+        """Record that it was used now."""
         os.utime(self.record)
 
     def make_room(self, num_bytes: int, location: str) -> None:
-        """Reserve `num_bytes` for it, if need be by removing what was not used for longest.
+        """Reserve `num_bytes` for it; remove the least recently used datasets where needed.
 
-        What a living process uses stays.
+        Datasets that a living process uses stay.
 
         Raises:
-            ShardsError: it is larger than the cache may be, or what is in use leaves no room.
+            ShardsError: it is larger than the limit, or datasets in use leave too little room.
         """
         limit = read_limit()
         if num_bytes > limit:
@@ -126,7 +131,7 @@ class CacheEntry:
         return [CacheEntry(cache=self.cache, hash=name) for name in sorted(hashes - {self.hash})]
 
     def _remove_unused(self) -> int:
-        """Delete it unless a process uses it; return the bytes that its going makes free."""
+        """Delete it unless a process uses it; return the number of bytes that this freed."""
         descriptor = _try_lock(self.cache / f"{self.hash}.lock")
         if descriptor is None:
             return 0

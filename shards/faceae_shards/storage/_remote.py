@@ -1,11 +1,15 @@
-"""Places told by URLs (s3://, gs://, https://), reached through fsspec."""
+"""Files at URLs (s3://, gs://, https://), through fsspec.
+
+fsspec is imported where it is used: the import takes a tenth of a second, which neither the help of
+a command nor a worker that reads local files should wait for.
+"""
 
 import errno
 import logging
 import re
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -14,22 +18,22 @@ from urllib.parse import unquote, urlsplit
 from .._errors import ShardsError
 
 Location = Path | str
-"""A path of this machine, or a URL as a str."""
+"""A path on this machine, or a URL as a str."""
 
 MAX_REQUESTS = 32
-"""That a process makes at once."""
+"""Requests that a process makes at once."""
 
 FIRST_ANSWER_S = 10.0
-"""Waited for what a server tells this process first, tries that the library repeats included. Where
-nobody answers, those of S3 and Google would go on for minutes."""
+"""Longest wait for a server's first answer to this process, the library's own retries included.
+Without this limit the S3 and Google libraries retry for minutes where nobody answers."""
 
 _RETRY_DELAYS_S = (0.5, 2.0, 5.0)
-"""Waited before a request that failed is made again. S3 and Google's libraries try again by
-themselves, several times, before they tell of a failure."""
+"""Waits before each retry of a failed request. The S3 and Google libraries retry several times by
+themselves before they report a failure."""
 _OPTIONS: dict[str, dict[str, Any]] = {
     "s3": {"config_kwargs": {"max_pool_connections": MAX_REQUESTS}},  # 10 by default
 }
-"""Of the file systems, by scheme."""
+"""Arguments of the file systems, by scheme."""
 _LIBRARY_ERRORS = (
     ("botocore.exceptions", "BotoCoreError"),
     ("botocore.exceptions", "ClientError"),
@@ -37,7 +41,7 @@ _LIBRARY_ERRORS = (
     ("gcsfs.retry", "HttpError"),
     ("google.auth.exceptions", "GoogleAuthError"),
 )
-"""What the libraries raise besides OSError where a server is away, or refuses."""
+"""Exceptions besides OSError that the libraries raise where a server is away or refuses."""
 _OF_THIS_DISK = (errno.ENOSPC, errno.EDQUOT)
 _REMEDY = "check the address, the keys and the network, then run the same command again"
 _CREDENTIALS_REMEDY = (
@@ -48,16 +52,18 @@ _SILENT_REMEDIES = {
     "gs": "set GOOGLE_APPLICATION_CREDENTIALS, or FSSPEC_GS_TOKEN=anon for a public bucket, and "
     "check the network",
 }
-"""For servers that did not answer, by scheme."""
+"""Remedies for servers that do not answer, by scheme."""
 _BUSY_STATUS = 429
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 
 T = TypeVar("T")
 
-logging.getLogger("gcsfs").addHandler(logging.NullHandler())  # else it prints what it also raises
+logging.getLogger("gcsfs").addHandler(
+    logging.NullHandler()
+)  # else it prints the errors that it also raises
 
 _answered: set[str] = set()
-"""Schemes and hosts (or buckets) that have told this process something."""
+"""Schemes and hosts (or buckets) that have answered this process."""
 
 
 class NotThere(ShardsError):
@@ -65,26 +71,26 @@ class NotThere(ShardsError):
 
 
 class AccessRefused(ShardsError):
-    """A server keeps to itself what is at a URL."""
+    """A server refuses access to a URL."""
 
 
 def is_url(text: str) -> bool:
-    """Tell a URL from a path."""
+    """Return whether a text is a URL, not a path."""
     return _URL.match(text) is not None
 
 
 def is_web(text: str) -> bool:
-    """Tell the URL of a web server, which knows of no folders."""
+    """Return whether a URL is on a web server, which lists no folders."""
     return text.lower().startswith(("http://", "https://"))
 
 
 def parse_location(text: str) -> Location:
-    """Return a URL as it is and everything else as a path."""
+    """Return a URL unchanged and any other text as a path."""
     return text if is_url(text) else Path(text)
 
 
 def name_of(location: Location) -> str:
-    """Return the last part of a location, without a query, which may hold keys."""
+    """Return the last part of a location, without its query, which may hold keys."""
     if isinstance(location, Path):
         return location.resolve().name
     path = unquote(urlsplit(location).path) if is_web(location) else location
@@ -92,19 +98,19 @@ def name_of(location: Location) -> str:
 
 
 def connect(url: str) -> tuple[Any, str]:
-    """Return the file system of a URL (an `fsspec.AbstractFileSystem`) and the path inside it.
+    """Return the file system of a URL (an `fsspec.AbstractFileSystem`) and the path in it.
 
-    Keys, endpoints and the like are taken from where the library behind the scheme looks for them,
-    such as AWS_ACCESS_KEY_ID and AWS_ENDPOINT_URL in the environment.
+    The library behind the scheme finds keys and endpoints by its own rules, for example in the
+    environment variables AWS_ACCESS_KEY_ID and AWS_ENDPOINT_URL.
 
     Raises:
         ShardsError: the scheme is unknown, or the library it needs is not installed.
     """
-    import fsspec  # here: it takes a tenth of a second, which a command's help need not wait for
+    import fsspec
 
     options = _OPTIONS.get(url.partition("://")[0], {})
     try:
-        # What is listed must be what is there, not what was when somebody listed it before.
+        # Every listing must be current, so that none is taken from a cache.
         system: tuple[Any, str] = fsspec.core.url_to_fs(url, use_listings_cache=False, **options)
         return system
     except ImportError as error:
@@ -116,11 +122,11 @@ def connect(url: str) -> tuple[Any, str]:
 
 
 def ask(url: str, system: Any, question: Callable[..., T], path: str) -> T:
-    """Return `question(path)`, a method of the file system of `url`.
+    """Return `question(path)`, where `question` is a method of the file system of `url`.
 
     Raises:
-        ShardsError: it would be the server's first answer, and does not come in time.
-        Exception: the method's own.
+        ShardsError: the server has never answered, and does not within `FIRST_ANSWER_S`.
+        Exception: as the method raises it.
     """
     from fsspec.exceptions import FSTimeoutError
 
@@ -128,7 +134,7 @@ def ask(url: str, system: Any, question: Callable[..., T], path: str) -> T:
     if server in _answered or not system.async_impl:
         return question(path)
     try:
-        answer = question(path, timeout=FIRST_ANSWER_S)  # fsspec's own, for all its requests
+        answer = question(path, timeout=FIRST_ANSWER_S)  # for all requests that fsspec makes
     except FSTimeoutError as error:
         remedy = _SILENT_REMEDIES.get(url.partition("://")[0], "check the address and the network")
         raise ShardsError(
@@ -141,10 +147,10 @@ def ask(url: str, system: Any, question: Callable[..., T], path: str) -> T:
 
 @contextmanager
 def explain_errors(url: str) -> Iterator[None]:
-    """Make one line of what a server, or the way to it, has against the block.
+    """Turn errors of a server or of the network in the block into one line.
 
     Raises:
-        ShardsError: naming `url`, and what happened.
+        ShardsError: naming `url` and the error.
         OSError: the disk of this machine is full.
     """
     try:
@@ -163,7 +169,7 @@ def explain_errors(url: str) -> Iterator[None]:
 
 
 def retry(request: Callable[[], T]) -> T:
-    """Make a request, and again where it failed in a way that may pass."""
+    """Make a request; repeat it after failures that may be temporary."""
     for delay_s in _RETRY_DELAYS_S:
         try:
             return request()
@@ -172,6 +178,25 @@ def retry(request: Callable[[], T]) -> T:
                 raise
             time.sleep(delay_s)
     return request()
+
+
+def merge_ranges(
+    ranges: Sequence[tuple[str, int, int]], *, max_gap: int, max_block: int
+) -> list[tuple[str, int, int]]:
+    """Merge neighbouring parts of files; return the merged parts, sorted.
+
+    Args:
+        ranges: file name, start and stop in bytes.
+        max_gap: largest number of bytes between two parts that are merged.
+        max_block: largest size in bytes of a merged part.
+    """
+    from fsspec.utils import merge_offset_ranges
+
+    if not ranges:
+        return []
+    names, starts, stops = map(list, zip(*ranges, strict=True))
+    merged = merge_offset_ranges(names, starts, stops, max_gap=max_gap, max_block=max_block)
+    return list(zip(*merged, strict=True))
 
 
 def _may_pass(error: Exception) -> bool:
@@ -184,7 +209,7 @@ def _may_pass(error: Exception) -> bool:
 
 
 def _expected_errors() -> tuple[type[Exception], ...]:
-    """Return what may be raised, of the libraries that are in use."""
+    """Return the exceptions that the imported libraries may raise."""
     modules = [(sys.modules.get(module), name) for module, name in _LIBRARY_ERRORS]
     theirs = [getattr(module, name) for module, name in modules if module is not None]
     return (OSError, NotImplementedError, *theirs)
