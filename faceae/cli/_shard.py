@@ -93,6 +93,12 @@ def _parse_split(ctx: click.Context, param: click.Parameter, value: str) -> Spli
     help="Processes; with Ray, tasks at once.  [default: one a core; as many as it has CPUs]",
 )
 @click.option(
+    "--image-column",
+    metavar="NAME",
+    help="Pictures to pack where SOURCE has several kinds, such as masks beside photographs: a "
+    "column of Parquet files, a folder inside SOURCE, or the extension of members of shards.",
+)
+@click.option(
     "--split",
     metavar="A,B,C",
     callback=_parse_split,
@@ -114,6 +120,7 @@ def command(
     executor: Literal["local", "ray"],
     address: str | None,
     workers: int | None,
+    image_column: str | None,
     split: Split,
 ) -> None:
     """Pack the photographs of SOURCE into the new dataset OUT.
@@ -140,6 +147,7 @@ def command(
             executor=executor,
             address=address,
             workers=workers,
+            image_column=image_column,
         )
     except ShardsError as error:
         raise click.UsageError(str(error)) from error
@@ -155,7 +163,9 @@ def _text(summary: PackSummary) -> str:
     counts = ", ".join(f"{count:,} {split}" for split, count in summary.num_samples.items())
     done = "was complete already" if summary.already_complete else "is complete"
     lines = [
-        f"{summary.out} {done}: {counts} images (split by {summary.split_by})",
+        f"{summary.out} {done}: {counts} images",
+        f"split by {summary.split_by}"
+        + (f": {reason}" if (reason := summary.split_reason) else ""),
         f"{summary.num_shards} shards, {summary.num_bytes / 1e6:,.1f} MB",
     ]
     lines.extend(f"note: {note}" for note in summary.notes)

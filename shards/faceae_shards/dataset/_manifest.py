@@ -15,6 +15,9 @@ from .._format import (
 )
 from ._parse import parse_dataclass
 
+_OPTIONAL = frozenset({"image_column"})
+"""Options of a pack that dataset.json holds only where they are not None."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class SourceInfo:
@@ -55,12 +58,15 @@ class PackOptions:
     """Fractions of train, valid and test."""
     seed: int | None
     drop_duplicates: bool = False
+    image_column: str | None = None
+    """See `PackConfig`."""
     source: SourceInfo
 
     def to_json(self) -> dict[str, Any]:
-        """Return the object as dataset.json holds it."""
+        """Return the object as dataset.json holds it; options of `_OPTIONAL` only where given."""
         split = None if self.split is None else list(self.split)
-        return {**_shallow(self), "split": split, "source": self.source.to_json()}
+        content = {**_shallow(self), "split": split, "source": self.source.to_json()}
+        return {k: v for k, v in content.items() if k not in _OPTIONAL or v is not None}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,6 +109,8 @@ class Manifest:
     """(H, W) in pixels where all images have one size by construction."""
     split_by: str
     """How images were assigned to splits: partition, source, person, image or nothing."""
+    split_reason: str | None = None
+    """Why, for a person to read."""
     annotations: tuple[str, ...]
     """Fields that a sample's json may hold besides name, width and height."""
     attribute_names: tuple[str, ...]
@@ -130,6 +138,7 @@ class Manifest:
             "encoding": self.encoding,
             "image_size": None if self.image_size is None else list(self.image_size),
             "split_by": self.split_by,
+            **({} if self.split_reason is None else {"split_reason": self.split_reason}),
             "annotations": list(self.annotations),
             "attribute_names": list(self.attribute_names),
             "notes": list(self.notes),

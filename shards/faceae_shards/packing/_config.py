@@ -55,6 +55,10 @@ class PackConfig:
     """jpg: the source's bytes where nothing changes them. npy: raw uint8, needs crop or size."""
     samples_per_shard: int | None = None
     """None: see `choose_samples_per_shard`."""
+    image_column: str | None = None
+    """Which pictures to pack where the source has several kinds: a column of Parquet files, a
+    folder inside the source, or the extension of members of shards. None: the photographs, as far
+    as the names tell them from masks and annotations."""
     split: tuple[float, float, float] = (0.9, 0.05, 0.05)
     """Fractions of train, valid and test; unused where the source has CelebA's partition."""
     seed: int = 0
@@ -155,6 +159,8 @@ class PackSummary:
     """The first few names by reason."""
     rejected_list: str
     """Path or URL of rejected.jsonl, which tells all of them."""
+    split_reason: str | None
+    """Why, for a person to read; None where the dataset does not say."""
     split_by: str
     """partition (CelebA's own), source (tars named or foldered by split), person (one folder each)
     or image."""

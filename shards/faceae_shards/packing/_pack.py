@@ -97,6 +97,7 @@ def summarize(out: Location, *, already_complete: bool = False) -> PackSummary:
         rejected_examples=examples,
         rejected_list=storage.locate(REJECTED_NAME),
         split_by=dataset.manifest.split_by,
+        split_reason=dataset.manifest.split_reason,
         notes=dataset.manifest.notes,
         already_complete=already_complete,
     )

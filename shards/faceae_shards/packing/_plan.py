@@ -142,6 +142,7 @@ class Plan:
             split=config.split,
             seed=config.seed,
             drop_duplicates=config.drop_duplicates,
+            image_column=config.image_column,
             source=SourceInfo(
                 kind=self.source.kind,
                 name=escape(name_of(self.source.path)),
@@ -179,7 +180,7 @@ def make_plan(config: PackConfig) -> Plan:
     Raises:
         ShardsError: the source cannot be used, or leaves no image to train on.
     """
-    source = list_source(config.source)
+    source = list_source(config.source, config.image_column)
     annotations = find_annotations(source)
     split = split_entries(source, annotations, config.split, config.seed)
     order = {}

@@ -11,8 +11,6 @@ import numpy as np
 from .._format import SPLITS
 from ..sources import Annotations, Source, find_folder_splits
 
-_MIN_PEOPLE = 3
-"""Folders; fewer are classes, or two halves of a collection."""
 _MANY_PEOPLE = 20
 """Folders from which on each may be a person however many pictures it holds."""
 _MAX_PICTURES_OF_FEW = 50
@@ -67,7 +65,7 @@ def split_entries(
     if folders is not None:
         return _split_by_folder(folders)
     rng = np.random.default_rng(seed)
-    people, reason = _find_people(source, annotations)
+    people, reason = _find_people(source, annotations, sum(share > 0 for share in fractions))
     if people is not None:
         return Split(by="person", reason=reason, names=_split_by_group(people, fractions, rng))
     groups = _find_groups(names)
@@ -96,10 +94,10 @@ def _find_people(source: Source, annotations: Annotations) -> tuple[Sequence[Has
         return people, "the source names the person of each image"
     if source.kind in ("shards", "parquet"):  # of which each holds whatever
         return None, "the source names no person"
-    return _find_person_folders(source.entries.names)
+    return _find_person_folders(source.entries.names, num_splits)
 
 
-def _find_person_folders(names: Sequence[str]) -> tuple[list[str] | None, str]:
+def _find_person_folders(names: Sequence[str], num_splits: int) -> tuple[list[str] | None, str]:
     """Return each image's folder where each folder is a person, else None; and why."""
     folders = [posixpath.basename(posixpath.dirname(name)) for name in names]
     counts = Counter(folders)
@@ -107,7 +105,7 @@ def _find_person_folders(names: Sequence[str]) -> tuple[list[str] | None, str]:
     if len(counts) == 1 or len(depths) > 1:
         return None, "there is not one folder per person"
     mean = len(names) / len(counts)
-    if len(counts) < _MIN_PEOPLE or (len(counts) < _MANY_PEOPLE and mean > _MAX_PICTURES_OF_FEW):
+    if len(counts) < num_splits or (len(counts) < _MANY_PEOPLE and mean > _MAX_PICTURES_OF_FEW):
         return None, f"{len(counts)} folders of {mean:,.0f} images on average are no persons"
     if len(counts) <= _MAX_SIZES and all(map(_SIZE_FOLDER.fullmatch, counts)) and _share(names):
         return None, "its folders hold sizes of the same pictures"

@@ -17,6 +17,7 @@ from ._names import Names
 from ._open_files import detect_kind, open_beside, open_files
 from ._parquet import SUFFIX as PARQUET_SUFFIX
 from ._parquet import list_parquet
+from ._photographs import keep_photographs
 from ._source import IMAGE_SUFFIXES, Entries, Source, is_image_name, is_other_name
 from ._tar import COMPRESSED_STARTS, list_tars
 from ._zip import list_zip
@@ -28,7 +29,7 @@ _PARQUET_START = b"PAR1"
 _KINDS = "a folder, a zip, a tar, a Parquet file or a text file of paths"
 
 
-def list_source(location: Location) -> Source:
+def list_source(location: Location, image_column: str | None = None) -> Source:
     """List the images of a source, telling its kind by what it is, not by its name.
 
     Folders are read recursively; hidden files and folders and `__MACOSX` are skipped. A folder
@@ -36,26 +37,33 @@ def list_source(location: Location) -> Source:
     on the Hugging Face Hub. In a text file every line names an
     image, or every line a tar, relative to the file's folder or by URL; blank lines are skipped.
 
+    Args:
+        image_column: which pictures to take where there are several kinds: a column of Parquet
+            files, a folder inside the source, or the extension of members of shards.
+
     Raises:
         ShardsError: there is nothing of these kinds at `location`, or it holds no image.
     """
     kind = detect_kind(location)
     if kind is None:
         raise ShardsError(f"{location} does not exist; give {_KINDS}")
-    source = _list_folder(location) if kind == "folder" else _list_file(location)
+    list_it = _list_folder if kind == "folder" else _list_file
+    source = list_it(location, image_column)
+    if source.kind != "parquet" and source.entries:
+        source = keep_photographs(source, image_column)
     if not source.entries:
         suffixes = " ".join(sorted(IMAGE_SUFFIXES))
         raise ShardsError(f"{location} holds no images (files ending in {suffixes})")
     return source
 
 
-def _list_file(location: Location) -> Source:
+def _list_file(location: Location, image_column: str | None) -> Source:
     files, name = open_beside(location)
     with closing(files):
         start = files.read_start(name)
         _refuse_html(location, start)
         if name_of(location).endswith(PARQUET_SUFFIX) or start.startswith(_PARQUET_START):
-            return list_parquet(location, files, [name], single=True)
+            return list_parquet(location, files, [name], single=True, image_column=image_column)
         if name_of(location).endswith(_TAR_SUFFIX) or _is_tar(files, name, start):
             return list_tars(location, files, [name], single=True)
         if _is_zip(files, name, start):
@@ -63,7 +71,7 @@ def _list_file(location: Location) -> Source:
         return _list_text(location, start)
 
 
-def _list_folder(location: Location) -> Source:
+def _list_folder(location: Location, image_column: str | None) -> Source:
     files = open_files(location)
     with closing(files):
         found = Entries(files.walk()).sorted()
@@ -73,7 +81,7 @@ def _list_folder(location: Location) -> Source:
         return list_tars(location, files, tars, single=False)
     parquets = [name for name in others.names if name.endswith(PARQUET_SUFFIX)]
     if parquets and not images:
-        return list_parquet(location, files, parquets, single=False)
+        return list_parquet(location, files, parquets, single=False, image_column=image_column)
     return Source(
         kind="folder",
         path=location,

@@ -66,7 +66,12 @@ class _Columns:
 
 
 def list_parquet(
-    location: Location, files: SourceFiles, names: Sequence[str], *, single: bool
+    location: Location,
+    files: SourceFiles,
+    names: Sequence[str],
+    *,
+    single: bool,
+    image_column: str | None,
 ) -> Source:
     """List the images of Parquet files.
 
@@ -79,6 +84,8 @@ def list_parquet(
         files: what reads them.
         names: the files.
         single: the source is one of these files itself, not a folder.
+        image_column: the column of the images; by default the only one of images, or the only one
+            that is named like one (image, img, ...).
 
     Raises:
         ShardsError: pyarrow is missing, a file is damaged, or their columns are not of this layout.
@@ -87,7 +94,7 @@ def list_parquet(
     people: list[Any] = []
     with closing(files):
         containers = tuple(describe_container(files, name) for name in names)
-        columns = _read_columns(files, names)
+        columns = _read_columns(files, names, image_column)
         entries = Entries(
             Entry(
                 name if single else f"{names[number]}/{name}",
@@ -224,12 +231,12 @@ def _read_batches(
             start += batch.num_rows
 
 
-def _read_columns(files: SourceFiles, names: Sequence[str]) -> _Columns:
+def _read_columns(files: SourceFiles, names: Sequence[str], image_column: str | None) -> _Columns:
     """Return what the columns hold, of all files the same."""
     found = []
     for name in names:
         with _open(files, name) as file:
-            found.append(_tell_columns(files.locate(name), file.schema_arrow))
+            found.append(_sort_columns(files.locate(name), file.schema_arrow, image_column))
     for name, columns in zip(names, found, strict=True):
         if columns != found[0]:
             raise ShardsError(
@@ -239,7 +246,7 @@ def _read_columns(files: SourceFiles, names: Sequence[str]) -> _Columns:
     return found[0]
 
 
-def _tell_columns(where: str, schema: "pyarrow.Schema") -> _Columns:
+def _sort_columns(where: str, schema: "pyarrow.Schema", image_column: str | None) -> _Columns:
     from pyarrow import types
 
     def is_binary(kind: "pyarrow.DataType") -> bool:
@@ -254,22 +261,16 @@ def _tell_columns(where: str, schema: "pyarrow.Schema") -> _Columns:
         texts = (types.is_string, types.is_large_string, types.is_null)
         return any(test(kind) for test in (*tests, *texts))
 
-    structs = [
-        column.name
-        for column in schema
-        if types.is_struct(column.type)
-        and column.type.get_field_index("bytes") >= 0
-        and is_binary(column.type.field("bytes").type)
-    ]
-    plain = [c.name for c in schema if is_binary(c.type) and c.name.lower() in _BINARY_NAMES]
-    images = structs or plain
-    if len(images) != 1:
-        what = f"several image columns ({', '.join(images)})" if images else "no image column"
-        raise ShardsError(
-            f"{where} has {what}; one is needed, of {{bytes, path}}, or of bytes and called image; "
-            f"its columns: {', '.join(schema.names)}"
+    def is_struct(kind: "pyarrow.DataType") -> bool:
+        return bool(
+            types.is_struct(kind)
+            and kind.get_field_index("bytes") >= 0
+            and is_binary(kind.field("bytes").type)
         )
-    image = schema.field(images[0])
+
+    structs = [c.name for c in schema if is_struct(c.type)]
+    plain = [c.name for c in schema if is_binary(c.type)]
+    image = schema.field(_choose_image(where, schema.names, structs, plain, image_column))
     others = [c for c in schema if c.name != image.name]
     people = next((c.name for name in _PEOPLE for c in others if c.name == name), None)
     attributes = [
@@ -281,13 +282,37 @@ def _tell_columns(where: str, schema: "pyarrow.Schema") -> _Columns:
     rest = [c for c in others if c.name not in (*attributes, people, *_RESERVED)]
     return _Columns(
         image=image.name,
-        has_path=bool(structs) and image.type.get_field_index("path") >= 0,
-        is_struct=bool(structs),
+        has_path=is_struct(image.type) and image.type.get_field_index("path") >= 0,
+        is_struct=is_struct(image.type),
         attributes=tuple(attributes),
         people=people,
         fields=tuple(c.name for c in rest if is_plain(c.type)),
         left_out=tuple(c.name for c in rest if not is_plain(c.type)),
     )
+
+
+def _choose_image(
+    where: str, names: list[str], structs: list[str], plain: list[str], asked: str | None
+) -> str:
+    """Return the column of the images."""
+    if asked is not None:
+        if asked not in (*structs, *plain):
+            raise ShardsError(
+                f"{where}: `image_column={asked!r}` is no column of {{bytes, path}} or of bytes; "
+                f"its columns: {', '.join(names)}"
+            )
+        return asked
+    found = structs or [name for name in plain if name.lower() in _BINARY_NAMES]
+    if len(found) > 1:
+        named = [name for name in found if name.lower() in _BINARY_NAMES]
+        found = named if len(named) == 1 else found
+    if len(found) != 1:
+        what = f"several image columns ({', '.join(found)})" if found else "no image column"
+        raise ShardsError(
+            f"{where} has {what}; name one of {{bytes, path}} or of bytes by `image_column`; its "
+            f"columns: {', '.join(names)}"
+        )
+    return found[0]
 
 
 def _list_rows(

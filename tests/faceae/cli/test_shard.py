@@ -35,7 +35,7 @@ def test_shard_info_verify(source: Path, tmp_path: Path, capsys: Capture) -> Non
     options = ("--crop", "160", "--size", "32", "--split", "0.5,0.5,0", "--encoding", "npy")
     assert shard(source, out, *options) == 0
     told = capsys.readouterr().out
-    assert f"{out} is complete: 4 train, 4 valid images (split by person)" in told
+    assert f"{out} is complete: 4 train, 4 valid images\nsplit by person" in told
     assert "ignored, not named like an image: 1 files" in told
     assert "refused, not an image: 1 (person_00/bad.jpg)" in told
 

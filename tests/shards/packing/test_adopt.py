@@ -172,3 +172,17 @@ def test_manifest_says_where_it_comes_from(photos: Path, tmp_path: Path) -> None
         "num_ignored": 0,
     }
     assert open_dataset(tmp_path / "wds").is_adopted
+
+
+@pytest.mark.parametrize(
+    "names", [("train-00000.tar", "val-00000.tar"), ("a/training/0.tar", "a/Validation/0.tar")]
+)
+def test_splits_by_the_tars_names(photos: Path, tmp_path: Path, names: tuple[str, str]) -> None:
+    data = min(photos.iterdir()).read_bytes()
+    for name in names:
+        make_tar(tmp_path / "wds" / name, ("0.jpg", data))
+    dataset = adopt(tmp_path / "wds", workers=1)
+    assert {split: len(shards) for split, shards in dataset.splits.items()} == {
+        "train": 1,
+        "valid": 1,
+    }

@@ -179,3 +179,10 @@ def test_nan_and_null_never_reach_the_json(
     assert described["attributes"] == {"Smiling": 1}
     assert described["score"] == [1, None]
     assert described["age"] is None
+
+
+def test_a_sample_with_two_pictures(tmp_path: Path) -> None:
+    make_tar(tmp_path / "0.tar", {"0.jpg": b"x", "0.png": b"x", "0.seg.png": b"x"})
+    with pytest.raises(ShardsError, match=r"sample 0\.tar/0 holds two pictures.*`image_column='"):
+        list_source(tmp_path)
+    assert list(list_source(tmp_path, "png").entries.names) == ["0.tar/0.png"]

@@ -239,3 +239,25 @@ def test_categories_and_float_attributes_and_nulls(files: list[Path], tmp_path: 
     )
     assert not {"attributes", "mood", "score"} & second.keys()
     assert third["attributes"] == {"Male": -1, "Young": 1}
+
+
+def test_one_of_two_image_columns(files: list[Path], tmp_path: Path) -> None:
+    masks = pyarrow.array([{"bytes": b"mask", "path": None} for _ in files], IMAGE)
+    path = write(tmp_path / "faces.parquet", make_table(files, mask=masks))
+    source = list_source(path)
+    assert source.fields == ()
+    assert "mask" in source.notes[0]
+    with closing(list_source(path, "mask").open_reader()) as reader:
+        assert reader.read(list_source(path, "mask").entries[0]) == b"mask"
+    with pytest.raises(ShardsError, match=r"`image_column='seg'`.* its columns: image, mask"):
+        list_source(path, "seg")
+
+
+def test_two_image_columns_of_other_names(files: list[Path], tmp_path: Path) -> None:
+    table = (
+        make_table(files)
+        .rename_columns(["left"])
+        .append_column("right", make_table(files).column("image"))
+    )
+    with pytest.raises(ShardsError, match=r"several image columns \(left, right\).*`image_column`"):
+        list_source(write(tmp_path / "faces.parquet", table))
