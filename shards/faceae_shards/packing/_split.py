@@ -87,7 +87,9 @@ def _split_by_folder(folders: Sequence[str | None]) -> Split:
     return Split(by="source", reason=reason, names=names)
 
 
-def _find_people(source: Source, annotations: Annotations) -> tuple[Sequence[Hashable] | None, str]:
+def _find_people(
+    source: Source, annotations: Annotations, num_splits: int
+) -> tuple[Sequence[Hashable] | None, str]:
     """Return the person of each image or None, and why."""
     people = annotations.get_identities() or source.people
     if people is not None:
