@@ -1,8 +1,8 @@
-"""What the machine allows: faces a second by its matrix products, and by reading the weights.
+"""Ceilings of the machine: faces a second by matrix products, and by reading the weights.
 
-Every batch needs the decoder's weights once, and every face its multiplications. A large batch is
-bound by the second, a single face by both: the first layer holds three quarters of the weights and
-a thirteenth of the work, so the one hides little of the other and their times add up.
+A batch reads the decoder's weights once and multiplies for every face. Multiplication limits a
+large batch; both limit a single face. The first layer holds three quarters of the weights but does
+a thirteenth of the work, so reading hardly overlaps with multiplication and the times add up.
 """
 
 import statistics
@@ -21,12 +21,15 @@ SGEMM_SIZE = 2048
 SGEMMS_A_TURN = 8
 READS_A_TURN = 64
 MEMORY_BYTES = 2**30
-"""Far more than caches hold."""
+"""Bytes to read: far more than the caches hold."""
 
 
 def contenders(model: FaceAutoEncoder) -> list[runner.Contender]:
-    """Square float32 products, told as the faces a second that their rate would give, and sums of
-    arrays, told as how often a second they would read the weights."""
+    """Return square float32 products and sums of arrays.
+
+    The rate of a product is the faces a second that it would allow; the rate of a sum is how many
+    times a second it would read the weights.
+    """
     a = np.random.default_rng(0).random((SGEMM_SIZE, SGEMM_SIZE), dtype=np.float32)
     a_torch = torch.from_numpy(a)
     products = SGEMMS_A_TURN * 2 * SGEMM_SIZE**3 / count_flops(model)
@@ -53,7 +56,7 @@ def contenders(model: FaceAutoEncoder) -> list[runner.Contender]:
 
 
 def count_flops(model: FaceAutoEncoder) -> int:
-    """Return the multiplications and additions of the plain decoder, a face."""
+    """Return the multiplications and additions of the plain decoder for one face."""
     size, flops = 1, 0
     for layer in model.decoder:
         if isinstance(layer, nn.ConvTranspose2d):
@@ -71,11 +74,11 @@ def count_weight_bytes(model: FaceAutoEncoder) -> int:
 def shares(
     rows: Sequence[runner.Row], batch_sizes: Sequence[int], *, with_reading: bool
 ) -> dict[str, dict[str, float]]:
-    """Return each rate over what the round's best sgemm allows, median over the rounds, by group.
+    """Return each rate as a share of the round's best sgemm, the median over the rounds, by group.
 
     Args:
-        rows: of batches of faces in groups "batch N", and of `contenders`.
-        with_reading: reading the weights, as fast as it went at best, takes its time too.
+        rows: Rows of batches of faces in groups "batch N", and rows of `contenders`.
+        with_reading: Also count the time to read the weights at the fastest measured rate.
     """
     sgemm, reading = _best(rows, SGEMM), _best(rows, READING)
     found: dict[str, dict[str, float]] = {}

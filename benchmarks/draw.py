@@ -1,7 +1,7 @@
-"""Faces a second from numbers to JPEG shards and to folders, against computing the faces alone.
+"""Faces a second written as JPEG shards and as folders, against computing the faces alone.
 
 The model has the default size and random weights, as in `benchmarks.generate`, and runs in ONNX
-Runtime on the CPU. Writing includes everything: encoding, hashing, and syncing to the disk.
+Runtime on the CPU. Writing includes encoding, hashing and syncing to the disk.
 """
 
 import argparse
@@ -35,7 +35,7 @@ SUFFIXES = (".jpg", ".png")
 
 
 def open_generator(folder: Path) -> Session:
-    """Export a generator of fitted latents, and open it."""
+    """Export a generator and open it."""
     model = make_model()
     size = model.config.latent_size
     moments = LatentMoments(size)
@@ -47,12 +47,12 @@ def open_generator(folder: Path) -> Session:
 
 
 def draw(session: Session) -> int:
-    """Compute the faces and do nothing with them."""
+    """Compute the faces and drop them."""
     return sum(map(len, generate_faces(session, seed=0, start=0, count=len(NUMBERS))))
 
 
 def write_shards(session: Session, folder: Path) -> int:
-    """Write them as a dataset."""
+    """Write the faces as a dataset."""
     with tempfile.TemporaryDirectory(dir=folder) as parent:
         config = GeneratedConfig(
             out=Path(parent, "shards"),
@@ -73,7 +73,7 @@ def write_shards(session: Session, folder: Path) -> int:
 
 
 def write_folder(session: Session, folder: Path, suffix: str) -> int:
-    """Write them as pictures."""
+    """Write the faces as picture files."""
     with tempfile.TemporaryDirectory(dir=folder) as parent:
         faces = generate_faces(session, seed=0, start=0, count=len(NUMBERS))
         pictures = encode_faces(faces, partial(encode_picture, suffix=suffix))
@@ -85,7 +85,7 @@ def main() -> None:
     """Measure, write results/draw.json and draw.svg, and print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--folder", type=Path, help="Where to write; by default where TMPDIR says.")
+    parser.add_argument("--folder", type=Path, help="folder to write to (default: TMPDIR)")
     options = parser.parse_args()
     logging.basicConfig(format="%(message)s")
     logging.getLogger("benchmarks").setLevel(logging.INFO)

@@ -1,8 +1,8 @@
-"""How far exported decoders are from the model, over 1,000 fresh latents: the rewriting, its ONNX
-file, and fp16 and int8.
+"""Errors of exported decoders against the model, over 1,000 fresh latents.
 
-Of models of the default size: as built, with BatchNorms that have seen latents, and trained ones
-(`--run`, after `faceae fit`), whose latents are drawn as `faceae generate` draws them.
+Compared are the rewritten network, its ONNX file, fp16 and int8. The models have the default size:
+one as built, one whose BatchNorms have seen latents, and trained ones (`--run`, after `faceae
+fit`), whose latents are drawn as `faceae generate` draws them.
 """
 
 import argparse
@@ -29,20 +29,20 @@ FACES_AT_ONCE = 50
 SEED = 77
 PRECISIONS: tuple[Precision, ...] = ("fp32", "fp16", "int8")
 Decode = Callable[[NDArray[np.float32]], Any]
-"""Latents, N x Z, to faces, N x 3 x S x S float32."""
+"""Decodes latents, N x Z, to faces, N x 3 x S x S float32."""
 
 
 def largest_errors(
     reference: Decode, ways: dict[str, Decode], z: NDArray[np.float32]
 ) -> dict[str, float]:
-    """Return how far each way is from `reference`, of faces in [-1, 1]."""
+    """Return each way's largest error against `reference`; faces are in [-1, 1]."""
     return {name: max(errors) for name, (errors, _) in _compare(reference, ways, z).items()}
 
 
 def _compare(
     reference: Decode, ways: dict[str, Decode], z: NDArray[np.float32]
 ) -> dict[str, tuple[list[float], list[float]]]:
-    """Return each way's largest error and mean square error, of every batch."""
+    """Return each way's largest error and mean squared error for every batch."""
     found: dict[str, tuple[list[float], list[float]]] = {name: ([], []) for name in ways}
     for start in range(0, len(z), FACES_AT_ONCE):
         piece = z[start : start + FACES_AT_ONCE]
@@ -75,7 +75,7 @@ def _make_sources(runs: list[Path]) -> dict[str, TrainedModel]:
 
 
 def measure(source: TrainedModel, folder: Path) -> dict[str, dict[str, float]]:
-    """Return largest error and PSNR of what is made of a model's decoder, by what it is."""
+    """Return the largest error and the PSNR of each exported form of a model's decoder."""
     ways = {"rewritten, PyTorch": open_model(source, "decoder", CPU).run}
     sizes = {}
     for precision in PRECISIONS:
@@ -102,7 +102,7 @@ def measure(source: TrainedModel, folder: Path) -> dict[str, dict[str, float]]:
 
 
 def main() -> None:
-    """Measure, write results/exact.json and print it."""
+    """Measure, write results/exact.json and print the figures."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--run", type=Path, action="append", default=[])
     options = parser.parse_args()

@@ -1,12 +1,13 @@
 """Faces a second from latents to float32 faces on the CPU, against what a user would otherwise run.
 
-All contenders have the same weights, the same latents and the same number of threads. The model has
-the default size and random weights, and BatchNorms that have seen latents, as after training. Peers
-run the decoder as it is: eager and compiled PyTorch, frozen TorchScript, `torch.onnx.export` in
-ONNX Runtime, and in OpenVINO where that is installed. Ours is the rewritten decoder in a `Session`,
-in float32 and in int8; what OpenVINO makes of our ONNX file is shown beside it. Each is also told
-as a share of what the arithmetic and the memory allow (`benchmarks.ceilings`), and where the time
-goes in ONNX Runtime, by its profiler.
+All contenders have the same weights, latents and number of threads. The model has the default size,
+random weights, and BatchNorms that have seen latents, as after training. Peers run the plain
+decoder: eager and compiled PyTorch, frozen TorchScript, and `torch.onnx.export` in ONNX Runtime and
+in OpenVINO, if that is installed. Ours is the rewritten decoder in a `Session`, in float32 and in
+int8. Our ONNX file in OpenVINO is shown as well.
+
+Rates are also reported as a share of what arithmetic and memory allow (`benchmarks.ceilings`). ONNX
+Runtime's profiler shows where its time goes.
 """
 
 import argparse
@@ -44,18 +45,18 @@ log = logging.getLogger(__name__)
 
 BATCH_SIZES = (1, 16, 64, 256)
 PIECES = (8, 16, 32, 64, 256)
-"""Candidates for `MICRO_BATCH`, each computing a batch of 256."""
+"""Candidates for `MICRO_BATCH`; each computes a batch of 256."""
 FACES_A_TURN = {1: 64}
-"""Faces a contender computes in its turn, by batch size..."""
+"""Faces that a contender computes in its turn, by batch size."""
 MOST_FACES_A_TURN = 256
-"""... and at any other."""
+"""Faces that a contender computes in its turn at any other batch size."""
 FACES_TO_COMPARE = 1000
 
 CPU = torch.device("cpu")
 
 
 class _Plain(nn.Module):
-    """The decoder as torch.onnx.export is usually given it."""
+    """The decoder as users pass it to torch.onnx.export."""
 
     def __init__(self, model: FaceAutoEncoder) -> None:
         super().__init__()
@@ -88,7 +89,7 @@ def _in_onnxruntime(path: Path) -> Decode:
 
 
 def _side_by_side(path: Path) -> Decode:
-    """As many pieces at once as there are threads, each computed by one."""
+    """Compute one micro-batch on each thread."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
@@ -105,7 +106,7 @@ def _side_by_side(path: Path) -> Decode:
 
 
 def profile(path: Path, z: NDArray[np.float32]) -> dict[str, float]:
-    """Return each kernel's share of the time that ONNX Runtime spends in kernels, on one thread."""
+    """Return each kernel's share of ONNX Runtime's kernel time on one thread."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     options.enable_profiling = True
@@ -196,7 +197,7 @@ def _contender(
 def compare_batches(
     peers: dict[str, Decode], ours: dict[str, Decode], z: NDArray[np.float32]
 ) -> list[runner.Contender]:
-    """Every way at every batch size."""
+    """Return every way at every batch size."""
     return [
         _contender(
             f"batch {batch_size}",
@@ -212,7 +213,7 @@ def compare_batches(
 
 
 def compare_pieces(folder: Path, z: NDArray[np.float32]) -> list[runner.Contender]:
-    """The rewritten decoder, given a batch of 256 in pieces of several sizes."""
+    """Return the rewritten decoder computing a batch of 256 in micro-batches of several sizes."""
     engines = {
         "ONNX Runtime": OnnxSession(folder / "ours.onnx", CPU),
         "TorchScript": open_torchscript(folder / "ours.ts", CPU),

@@ -1,7 +1,7 @@
-"""One piece of work in a process of its own: its time without the imports, its memory with all.
+"""Runs work in a process of its own and measures its time and peak memory.
 
-A contender measured this way starts cold, shares no memory with another, and its peak is that of
-all processes it starts.
+The time excludes imports; the memory includes them, and all processes that the work starts. A
+contender measured this way starts cold and shares no memory with another.
 """
 
 import importlib
@@ -22,23 +22,23 @@ _POLL_S = 0.05
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
-    """What one run came to."""
+    """Result, time and memory of one run."""
 
     result: Any
-    """What the work returned; JSON values."""
+    """Return value of the work; JSON values."""
     seconds: float
-    """From after the imports to the end of the work."""
+    """Time from the end of the imports to the end of the work."""
     peak_mib: float
-    """Memory of the process and all below it, pages they share counted once (PSS)."""
+    """Memory of the process and its children; shared pages count once (PSS)."""
     peak_own_mib: float
-    """The same without pages of mapped files, which the system takes back when it needs them."""
+    """`peak_mib` without pages of mapped files, which the system can reclaim."""
 
 
 def run(prepare: Callable[..., Callable[[], Any]], **arguments: Any) -> Run:
     """Run `prepare(**arguments)()` in a fresh process, where `prepare` does the imports.
 
     Args:
-        prepare: a function of a module that can be imported by its name.
+        prepare: A function of an importable module.
         arguments: JSON values.
     """
     name = f"{prepare.__module__}:{prepare.__name__}"
@@ -57,7 +57,7 @@ def run(prepare: Callable[..., Callable[[], Any]], **arguments: Any) -> Run:
 
 
 class _Pss(NamedTuple):
-    """In KiB."""
+    """Memory in KiB."""
 
     total: int
     own: int
@@ -74,7 +74,7 @@ def _measure_pss(pid: int) -> _Pss:
         try:
             lines = Path(f"/proc/{process.pid}/smaps_rollup").read_text().splitlines()
         except OSError:
-            continue  # it ended meanwhile
+            continue  # the process has ended meanwhile
         kib = {line.split()[0]: int(line.split()[1]) for line in lines[1:]}
         total += kib["Pss:"]
         own += kib["Pss_Anon:"] + kib["Pss_Shmem:"]

@@ -1,12 +1,15 @@
 """Images a second from disk to a batch, against what a user would otherwise write.
 
 All contenders give uint8 batches of 64x64 RGB faces from the same 178x218 JPEGs (`faceae synth`),
-in random order and mirrored at random, on the CPU. Peers: torch's DataLoader over loose JPEGs,
-decoded by Pillow or by torchvision, with 0 and 2 workers; plain webdataset with Pillow; litdata and
-mosaicml-streaming with torchvision's decoder and 2 workers; FFCV with 2 threads on JPEGs that it
-encoded anew, where it is installed (it has no wheel: pip builds it against OpenCV's headers). Ours:
-both loaders on the same JPEGs, on arrays packed at 64x64, and the cache. Copying such batches in
-memory is shown beside them, and the cache told as a share of it.
+in random order and mirrored at random, on the CPU.
+
+Peers: torch's DataLoader over loose JPEGs, decoded by Pillow or by torchvision, with 0 and 2
+workers; plain webdataset with Pillow; litdata and mosaicml-streaming with torchvision's decoder and
+2 workers; FFCV with 2 threads on JPEGs that it re-encoded. FFCV is left out if it is not installed
+(it has no wheel: pip builds it against OpenCV's headers).
+
+Ours: both loaders on the same JPEGs and on arrays packed at 64x64, and the cache. The cache's rate
+is also reported as a share of the rate of copying such batches in memory.
 """
 
 import argparse
@@ -47,7 +50,7 @@ def _ours(kind: Any, dataset: faceae_shards.Dataset, cache: Any = "none") -> Cal
 
 
 def _copying(num_batches: int) -> Callable[[], int]:
-    """Copy from one large tensor to another, a batch at a time."""
+    """Copy one large tensor to another batch by batch."""
     faces = torch.zeros((num_batches, BATCH_SIZE, IMAGE_SIZE, IMAGE_SIZE, 3), dtype=torch.uint8)
     copies = torch.ones_like(faces)
 
@@ -64,7 +67,7 @@ TURN_S = 1.0
 
 
 def _whole_turns(work: Callable[[], int]) -> Callable[[], int]:
-    """Repeat epochs that are over in no time until a second is full."""
+    """Repeat short epochs until a second has passed."""
 
     def turn() -> int:
         start, count = time.perf_counter(), 0
@@ -82,7 +85,7 @@ log = logging.getLogger(__name__)
 
 
 def pack_faces(source: Path, out: Path, **options: Any) -> faceae_shards.Dataset:
-    """Pack all of a source to train on."""
+    """Pack a source with all images in the training split."""
     faceae_shards.pack(
         faceae_shards.PackConfig(source=source, out=out, split=(1.0, 0.0, 0.0), **options)
     )
@@ -129,7 +132,7 @@ def contenders(folder: Path, count: int) -> list[runner.Contender]:
 
 
 def share_of_copying(rows: list[runner.Row]) -> float:
-    """Return the cache's rate over that of copying in the same round, median over the rounds."""
+    """Return the cache's rate as a share of copying in the same round; median over the rounds."""
     rates = {row.name: row.items_per_s for row in rows}
     return statistics.median(a / b for a, b in zip(rates[CACHE], rates[COPYING], strict=True))
 

@@ -1,4 +1,4 @@
-"""An epoch of training batches, for a process of its own."""
+"""Reads an epoch of training batches; runs in a process of its own."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -9,7 +9,7 @@ BATCH_SIZE = 128
 
 
 def prepare_epoch(dataset: str, cache: Any) -> Callable[[], int]:
-    """Open the loader as `faceae train` does; the work is one epoch."""
+    """Open the loader as `faceae train` does; the work reads one epoch."""
     import torch
 
     import faceae_shards

@@ -1,9 +1,9 @@
 """Peak memory of an epoch of training batches, by the size of the dataset.
 
-Drawn JPEGs of 178x218, untouched, come as 64x64 by the default loader, each run in a process of its
-own; the peak is that of all its memory, imports included, with and without the pages of shards that
-DALI maps. So that 200,000 need not be drawn, a few thousand faces are packed under many names. The
-cache holds 12,288 bytes a face and is measured too.
+The default loader reads drawn 178x218 JPEGs as 64x64. Each run is a process of its own; its peak
+includes imports and is measured with and without the pages of shards that DALI maps. A few thousand
+drawn faces are packed under many names, so that 200,000 need not be drawn. The cache is measured
+too; it holds 12,288 bytes for each face.
 """
 
 import argparse
@@ -23,7 +23,7 @@ CACHES = ("none", "ram")
 
 
 def pack_many(faces: list[Path], folder: Path, count: int) -> Path:
-    """Pack `count` names of the faces."""
+    """Pack the faces under `count` names."""
     import faceae_shards
 
     names = folder / f"names-{count}"
@@ -36,7 +36,7 @@ def pack_many(faces: list[Path], folder: Path, count: int) -> Path:
 
 
 def measure(folder: Path, num_drawn: int) -> list[dict[str, Any]]:
-    """Return one row for each count and cache."""
+    """Return one row for each count and each cache setting."""
     from faceae.synthetic import SynthConfig, write_dataset
 
     write_dataset(SynthConfig(out=folder / "faces", count=num_drawn, seed=0))

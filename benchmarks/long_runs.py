@@ -1,10 +1,11 @@
-"""Held-out PSNR of whole runs of `faceae train` by wall time, with that of their training faces.
+"""Held-out PSNR of whole runs of `faceae train` by wall time, and PSNR of their training faces.
 
-DATA is the packed dataset the runs were trained on, each RUN a folder of `faceae train` (`--model
-plain`), named in the result by its peak learning rate and epochs. PCA fitted on the training split
-tells what a linear code can do. The PSNR of the training faces is that of the losses logged in an
-epoch, of mirrored faces and changing weights, so it lags a little; where it goes on rising and the
-held-out one does not, more faces would help and more epochs would not.
+DATA is the packed dataset that the runs were trained on. Each RUN is a folder of `faceae train`
+(`--model plain`); the result names it by its peak learning rate and epochs. PCA fitted on the
+training split shows what a linear code can reach.
+
+The PSNR of the training faces comes from the losses logged in an epoch, so it lags a little. If it
+still rises while the held-out PSNR does not, more faces would help and more epochs would not.
 """
 
 import argparse
@@ -20,7 +21,7 @@ from faceae.training import psnr_db, read_history, read_run
 
 
 def read_curves(folder: Path) -> tuple[str, dict[str, Any]]:
-    """Return a run's name and what is kept of it."""
+    """Return a run's name and its curves."""
     run = read_run(folder)
     history = read_history(run)
     held_out = [(epoch.seconds, epoch.valid_psnr_db) for epoch in history.epochs]

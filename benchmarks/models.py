@@ -1,4 +1,4 @@
-"""The model that benchmarks run: of the default size, computing like a trained one."""
+"""The benchmarks' model: it has the default size and computes like a trained one."""
 
 import numpy as np
 import torch
@@ -9,7 +9,7 @@ from faceae.model import FaceAutoEncoder, ModelConfig
 
 
 def make_model() -> FaceAutoEncoder:
-    """A model of the default size that computes like a trained one."""
+    """Return a model of the default size that computes like a trained one."""
     torch.manual_seed(0)
     model = FaceAutoEncoder(ModelConfig())
     norms = [layer for layer in model.decoder if isinstance(layer, nn.BatchNorm2d)]
@@ -23,7 +23,7 @@ def make_model() -> FaceAutoEncoder:
 
 
 def make_sampler() -> Sampler:
-    """Latents as they are drawn here: standard normal."""
+    """Return a sampler of standard normal latents."""
     size = ModelConfig().latent_size
     moments = LatentMoments(size)
     rng = np.random.default_rng(0)

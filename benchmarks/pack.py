@@ -1,14 +1,13 @@
 """Photographs a second into shards, against what a user would otherwise write.
 
 The photographs are drawn 178x218 JPEGs in CelebA's layout (`faceae synth`), in the page cache.
-Every contender proves each image decodable before it stores it: peers as their users do, with
-Pillow; the plain `tar` proves nothing and stands for the cost of copying. Ours also hashes and
-syncs what it writes; no peer does. Modes: the files' own bytes; the centre square of 178 pixels
-scaled to 64, as JPEG of quality 95; the same as raw pixels. Each turn is a fresh process; imports
-are not timed.
+Every contender decodes each image before it stores it; peers use Pillow, as their users do. Plain
+`tar` checks nothing and shows the cost of copying. faceae also hashes and syncs its output; no peer
+does. Modes: the files' own bytes; the centre square of 178 pixels scaled to 64 as JPEG of quality
+95; the same as raw pixels. Each turn is a fresh process; imports are not timed.
 
-Besides: the share of the decode limit (libjpeg-turbo on all cores, nothing else), and the peak
-memory of each contender.
+The result also holds each contender's peak memory, and our rate as a share of the decode limit:
+libjpeg-turbo alone on all cores.
 """
 
 import argparse
@@ -32,7 +31,7 @@ def main() -> None:
     """Measure, write results/pack.json and print the tables."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--faces", type=Path, help="folder of `faceae synth`; else drawn for this")
-    parser.add_argument("--count", type=int, default=20_000, help="images of the comparison")
+    parser.add_argument("--count", type=int, default=20_000, help="images to pack")
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
@@ -66,7 +65,7 @@ def draw(out: Path, count: int) -> Path:
 
 
 def list_images(folder: Path, images: list[Path], count: int) -> Path:
-    """Write a list of the first images, which every contender can read alike."""
+    """Write a list of the first images, which every contender reads."""
     if len(images) < count:
         raise SystemExit(f"{count} images are asked for, {len(images)} are there")
     path = folder / f"{count}.txt"

@@ -1,8 +1,8 @@
-"""All of CelebA, drawn: what a pack of 202,599 images with the five tables takes and leaves.
+"""Time, size and memory of packing all of CelebA, drawn: 202,599 images and the five tables.
 
-The pack has the default options. Besides its time, size and peak memory: whether `verify` finds it
-sound and how long that takes; whether one worker, and a pack that was killed and run again, write
-the same files, by their sha256.
+The pack has the default options. The result also says whether `verify` finds problems and how long
+it takes, and whether one worker, and a pack that was killed and run again, write files with the
+same sha256.
 """
 
 import argparse
@@ -69,7 +69,7 @@ def _verify(out: Path) -> dict[str, Any]:
 
 
 def _kill(faces: Path, out: Path) -> int:
-    """Kill a pack with all its processes where some shards are done; return how many."""
+    """Kill a pack with all its processes after some shards; return how many are finished."""
     log.info("packing, to be killed")
     command = [sys.executable, "-m", "faceae.cli", "shard", str(faces), str(out)]
     process = subprocess.Popen(command, start_new_session=True)
@@ -93,7 +93,7 @@ def _hash_files(folder: Path) -> dict[str, str]:
 
 
 def _hash(files: dict[str, str]) -> str:
-    """Return one sha256 over the names and hashes of all files."""
+    """Return one sha256 of the names and hashes of all files."""
     return hashlib.sha256(repr(sorted(files.items())).encode()).hexdigest()
 
 

@@ -1,10 +1,10 @@
-"""What an image costs in packs of 2,000, 20,000 and 200,000 images, and what memory they take.
+"""Time an image and memory of packs of 2,000, 20,000 and 200,000 images.
 
-The images are drawn 178x218 JPEGs, packed as they are with the default options. Where there is a
-file system in memory the shards are written there, so that the disk, which takes short packs into
-its buffers and long ones not, is left out. The cost of an image is the time of its pack less that
-of a pack of 16 images, which is the start of processes and half of it in a pack of 2,000, over the
-number of images; with that start included it is there too.
+The images are drawn 178x218 JPEGs, packed as they are with the default options. The shards are
+written to a file system in memory if there is one, because a disk buffers short packs but not long
+ones. The cost of an image is the time of its pack minus that of a pack of 16 images (the start of
+the processes, half of the time of a pack of 2,000), divided by the number of images. The result
+also holds the cost with that start included.
 """
 
 import argparse
@@ -76,7 +76,7 @@ def main() -> None:
 
 
 def _median_ratio(seconds: dict[int, list[float]], count: int, other: int) -> float:
-    """Return the cost an image of packs of `count` over that of packs of `other`."""
+    """Return the cost of an image in packs of `count` divided by that in packs of `other`."""
     return statistics.median(
         ((total - start) / (count - FEW)) / ((total_of_other - start) / (other - FEW))
         for start, total, total_of_other in zip(

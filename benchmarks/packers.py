@@ -1,6 +1,6 @@
-"""The ways to pack that `benchmarks.pack` compares.
+"""The packers that `benchmarks.pack` compares.
 
-Each `prepare_…` does its imports and returns the work, which returns the number of images.
+Each `prepare_…` imports its library and returns the work, which returns the number of images.
 """
 
 import functools
@@ -25,7 +25,7 @@ Work = Callable[[], int]
 
 
 def prepare_faceae(listed: str, out: str, mode: str, **options: Any) -> Work:
-    """`faceae shard` as the command runs it."""
+    """Pack with faceae, as `faceae shard` does."""
     import faceae_shards
 
     if mode != MODES[0]:
@@ -39,7 +39,7 @@ def prepare_faceae(listed: str, out: str, mode: str, **options: Any) -> Work:
 
 
 def prepare_folder(source: str, out: str, workers: int) -> Callable[[], dict[str, Any]]:
-    """`faceae shard` of a folder in CelebA's layout; the work returns what the pack came to."""
+    """Pack a folder in CelebA's layout with faceae; the work returns the summary of the pack."""
     import faceae_shards
 
     config = faceae_shards.PackConfig(source=Path(source), out=Path(out), workers=workers)
@@ -58,7 +58,7 @@ def prepare_folder(source: str, out: str, workers: int) -> Callable[[], dict[str
 
 
 def prepare_shardwriter(listed: str, out: str, mode: str) -> Work:
-    """The loop of webdataset's documentation."""
+    """Pack with the loop of webdataset's documentation."""
     import webdataset
 
     paths, extension = _read_list(listed), "npy" if mode.startswith("npy") else "jpg"
@@ -74,7 +74,7 @@ def prepare_shardwriter(listed: str, out: str, mode: str) -> Work:
 
 
 def prepare_litdata(listed: str, out: str, mode: str) -> Work:
-    """`optimize` with as many workers as ours."""
+    """Pack with litdata's `optimize` and as many workers as faceae."""
     import litdata
 
     paths = _read_list(listed)
@@ -94,12 +94,12 @@ def prepare_litdata(listed: str, out: str, mode: str) -> Work:
 
 
 def check_for_litdata(path: str, mode: str) -> dict[str, Any]:
-    """One sample of litdata's."""
+    """Return one sample for litdata."""
     return {"image": _check(path, mode)}
 
 
 def prepare_mds(listed: str, out: str, mode: str) -> Work:
-    """Streaming's writer; its documentation has one process."""
+    """Pack with streaming's writer in one process, as its documentation does."""
     import streaming
 
     paths = _read_list(listed)
@@ -115,7 +115,7 @@ def prepare_mds(listed: str, out: str, mode: str) -> Work:
 
 
 def prepare_tar(listed: str, out: str, mode: str) -> Work:
-    """What copying alone costs."""
+    """Copy the files into a tar without a check."""
     num_images = len(_read_list(listed))
 
     def work() -> int:
@@ -127,7 +127,7 @@ def prepare_tar(listed: str, out: str, mode: str) -> Work:
 
 
 def prepare_decoding(listed: str, out: str, mode: str) -> Work:
-    """Read and decode on all cores, as training's decoder does."""
+    """Read and decode on all cores with the decoder that training uses."""
     paths = _read_list(listed)
     parts = [paths[number::NUM_WORKERS] for number in range(NUM_WORKERS)]
     pool = multiprocessing.get_context("forkserver").Pool(NUM_WORKERS)
@@ -149,7 +149,7 @@ def _read_list(listed: str) -> list[str]:
 
 
 def _check(path: str, mode: str) -> Any:
-    """Prove an image decodable with Pillow and return what is stored of it."""
+    """Decode an image with Pillow and return the bytes to store."""
     data = Path(path).read_bytes()
     with Image.open(io.BytesIO(data)) as image:
         image.load()

@@ -1,4 +1,4 @@
-"""FFCV's own file and loader; an optional peer, since pip builds it (see the Makefile: peers)."""
+"""FFCV's file format and loader. It is optional: pip must build it (`make peers`)."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -28,7 +28,7 @@ class _Faces:
 
 
 def open_ffcv(loose: Path, out: Path) -> Callable[[], int]:
-    """Write JPEGs of its own, of quality 90, and decode, cut, scale and mirror in its threads."""
+    """Write FFCV's file with JPEGs of quality 90; FFCV decodes, crops, scales and mirrors them."""
     writer = DatasetWriter(
         str(out), {"image": RGBImageField(write_mode="jpg", jpeg_quality=90)}, num_workers=1
     )

@@ -22,7 +22,7 @@ BATCH_SIZE = 128
 
 
 class _LooseFaces(Dataset[torch.Tensor]):
-    """The slow script's dataset."""
+    """The tutorial script's dataset."""
 
     def __init__(self, folder: Path, read: Callable[[Path], torch.Tensor]):
         self.paths = sorted(folder.glob("*.jpg"))
@@ -42,20 +42,20 @@ _to_tensor = v2.PILToTensor()
 
 
 def read_pillow(path: Path) -> torch.Tensor:
-    """As everybody does."""
+    """Decode a file with Pillow."""
     with Image.open(path) as image:
         return _to_tensor(_fit(image.convert("RGB")))
 
 
 def read_torchvision(path: Path) -> torch.Tensor:
-    """As torchvision's users do."""
+    """Decode a file with torchvision."""
     return _fit(decode_jpeg(read_file(str(path)), mode=ImageReadMode.RGB))
 
 
 def make_loose(
     folder: Path, read: Callable[[Path], torch.Tensor], workers: int, batch_size: int
 ) -> DataLoader[torch.Tensor]:
-    """The slow script's loader."""
+    """Return torch's DataLoader over loose JPEGs."""
     return DataLoader(
         _LooseFaces(folder, read),
         batch_size=batch_size,
@@ -69,13 +69,13 @@ def make_loose(
 def open_loose(
     folder: Path, read: Callable[[Path], torch.Tensor], workers: int
 ) -> Callable[[], int]:
-    """The slow script."""
+    """Read loose JPEGs as the tutorial script does."""
     loader = make_loose(folder, read, workers, BATCH_SIZE)
     return lambda: sum(len(batch) for batch in loader)
 
 
 def open_webdataset(dataset: faceae_shards.Dataset) -> Callable[[], int]:
-    """The pipeline of webdataset's documentation."""
+    """Read shards with the pipeline of webdataset's documentation."""
     urls = [str(path) for path in dataset.shard_paths("train")]
 
     def to_tensor(image: Image.Image) -> torch.Tensor:
@@ -95,7 +95,7 @@ def _decode_torchvision(data: Any) -> torch.Tensor:
 
 
 def open_litdata(folder: Path) -> Callable[[], int]:
-    """Litdata's own dataset and loader."""
+    """Read with litdata's dataset and loader."""
     faces = litdata.StreamingDataset(
         str(folder), shuffle=True, drop_last=True, transform=_decode_litdata
     )
@@ -115,7 +115,7 @@ class _StreamingFaces(streaming.StreamingDataset):  # type: ignore[misc]
 
 
 def open_streaming(folder: Path) -> Callable[[], int]:
-    """Streaming's dataset in torch's loader."""
+    """Read with streaming's dataset in torch's DataLoader."""
     faces = _StreamingFaces(local=str(folder), shuffle=True, batch_size=BATCH_SIZE)
     loader = DataLoader(
         faces,

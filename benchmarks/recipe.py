@@ -1,11 +1,12 @@
-"""Held-out PSNR by faces seen, for each way to train that was tried, short runs side by side.
+"""Held-out PSNR by faces seen, in short runs of several ways to train.
 
-DATA is a packed dataset of real faces with a held-out split; the default model in the number type
-that `--amp` chooses, faces held in memory, half of them mirrored. Every trial sees the same faces
-in the same order, with the whole of its schedule (a rise, then half a cosine to zero) in these few
-steps, so that the file tells what learns fastest, not what a long run ends at; that tells
-`benchmarks.time_to_quality`. Step times are told against the first trial's. Trials that
-results/recipe.json holds already, of the same settings, are not run again.
+DATA is a packed dataset of real faces with a held-out split. The default model trains in the dtype
+that `--amp` chooses, on faces held in memory, half of them mirrored. Every trial sees the same
+faces in the same order and completes its learning-rate schedule (a rise, then half a cosine to
+zero). The result shows what learns fastest; `benchmarks.long_runs` shows where a long run ends.
+
+Step times are relative to the first trial. Trials that results/recipe.json already holds with the
+same settings are not run again.
 """
 
 import argparse
@@ -40,9 +41,9 @@ Optimizers = list[torch.optim.Optimizer]
 
 
 class Muon(torch.optim.Optimizer):
-    """Momentum made orthogonal (Jordan et al., 2024), of convolutions as matrices.
+    """Muon (Jordan et al., 2024): orthogonalised momentum, for convolutions read as matrices.
 
-    Torch's own takes matrices only. Five Newton-Schulz steps in bfloat16, as published.
+    torch's own Muon accepts matrices only. Uses five Newton-Schulz steps in bfloat16, as published.
     """
 
     def __init__(self, parameters: Any, lr: float) -> None:
@@ -50,7 +51,7 @@ class Muon(torch.optim.Optimizer):
 
     @torch.no_grad()
     def step(self, closure: Any = None) -> None:  # type: ignore[override]
-        """Change the weights once."""
+        """Update the weights once."""
         for group in self.param_groups:
             for weight in group["params"]:
                 momentum = self.state[weight].setdefault("momentum", torch.zeros_like(weight))
@@ -70,7 +71,7 @@ def _orthogonal(matrix: torch.Tensor) -> torch.Tensor:
 
 
 def adamw(model: nn.Module, lr: float) -> Optimizers:
-    """As `faceae train` has it."""
+    """AdamW, as in `faceae train`."""
     return [torch.optim.AdamW(model.parameters(), lr=lr, fused=True)]
 
 
@@ -80,13 +81,13 @@ def sgd(model: nn.Module, lr: float) -> Optimizers:
 
 
 _FEWEST_LATENT_WEIGHTS = 2**22
-"""Of the default model's convolutions to and from the latents; all others have fewer."""
+"""Weights of the smallest convolution to or from the latents; all others have fewer."""
 
 
 def muon(model: nn.Module, lr: float) -> Optimizers:
-    """Muon for the convolutions between maps, AdamW for the rest.
+    """Muon for the convolutions between feature maps, AdamW for the rest.
 
-    Making the two orthogonal that lead to and from the latents would take longer than the step.
+    Orthogonalising the two convolutions to and from the latents would take longer than a step.
     """
     matrices = [
         weight
@@ -111,10 +112,10 @@ class Trial:
     amp: bool = True
     constant_lr: bool = False
     batch_statistics: bool = False
-    """Whether BatchNorm takes its statistics from each batch. From components `faceae train` keeps
-    those of the first weights; from random weights it takes the batch's."""
+    """Whether BatchNorm takes its statistics from each batch. `faceae train` does so from random
+    weights; from components it keeps the statistics of the first weights."""
     ema: float | None = None
-    """Decay of an average of the weights, measured in place of them."""
+    """Decay of a moving average of the weights, which is evaluated in their place."""
 
 
 TRIALS = (
@@ -160,7 +161,7 @@ TRIALS = (
 def open_loader(
     dataset: faceae_shards.Dataset, split: str, batch_size: int, *, training: bool
 ) -> Loader:
-    """The project's loader, training faces held in memory."""
+    """Return the project's loader; training faces are held in memory."""
     config = LoaderConfig(split=split, batch_size=batch_size, image_size=64, training=training)
     return make_loader("auto", dataset, config, CPU, "ram" if training else "none")
 
@@ -232,7 +233,7 @@ def _endless(dataset: faceae_shards.Dataset, batch_size: int) -> Iterator[torch.
 
 
 def read_trials(settings: dict[str, Any]) -> dict[str, Any]:
-    """Return the trials of these settings that were run before."""
+    """Return the earlier trials with these settings."""
     path = runner.RESULTS / "recipe.json"
     before = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     return dict(before["trials"]) if before.get("settings") == settings else {}
@@ -250,11 +251,13 @@ def plot(trials: dict[str, Any]) -> None:
 
 
 def main() -> None:
-    """Run the trials; results/recipe.json grows by each."""
+    """Run the trials and add each to results/recipe.json."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("data", type=Path, help="a dataset packed by `faceae shard`")
-    parser.add_argument("--faces", type=int, default=12_800, help="that a trial sees")
-    parser.add_argument("--measure-every", type=int, default=1600, help="faces")
+    parser.add_argument("--faces", type=int, default=12_800, help="faces that a trial sees")
+    parser.add_argument(
+        "--measure-every", type=int, default=1600, help="faces between two measurements"
+    )
     options = parser.parse_args()
     logging.basicConfig(format="%(message)s")
     logging.getLogger(__name__).setLevel(logging.INFO)

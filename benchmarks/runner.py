@@ -1,7 +1,7 @@
-"""Run contenders side by side and report ratios.
+"""Runs contenders in turns and reports ratios.
 
-The machine's speed drifts, so contenders take turns: every round runs each of them once, ratios are
-taken within a round, and the median of the rounds is reported with their spread.
+The machine's speed drifts. Every round therefore runs each contender once, ratios are taken within
+a round, and the median of the rounds is reported with its range.
 """
 
 import logging
@@ -41,34 +41,34 @@ _PACKAGES = (
 
 @dataclass(frozen=True, kw_only=True)
 class Contender:
-    """One way to do the work."""
+    """One of the programs that are compared."""
 
     name: str
     rate: Callable[[], float]
-    """Does the work once and returns how many items a second it did; see `timed`."""
+    """Does the work once and returns its rate in items a second; see `timed`."""
     peer: bool
-    """Whether this is what a user would otherwise pick."""
+    """Whether this is a program that a user would otherwise choose."""
     group: str = ""
     """Ratios are taken within a group, such as one batch size."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """How one contender did."""
+    """Rates and ratios of one contender."""
 
     group: str
     name: str
     peer: bool
     items_per_s: list[float]
-    """One rate a round, in items a second."""
+    """The rate of each round, in items a second."""
     ratio: float
-    """Median over the rounds of this rate over that of the round's best peer of the group."""
+    """Rate divided by that of the round's best peer in the group; median over the rounds."""
     ratio_low: float
     ratio_high: float
 
 
 def timed(work: Callable[[], float]) -> Callable[[], float]:
-    """Make a `rate` of what does the work once and returns the number of items."""
+    """Return a `rate` function for work that returns its number of items."""
 
     def rate() -> float:
         start = time.perf_counter()
@@ -79,7 +79,7 @@ def timed(work: Callable[[], float]) -> Callable[[], float]:
 
 
 def measure(contenders: Sequence[Contender], rounds: int = 5) -> list[Row]:
-    """Run every contender once to warm up, then `rounds` times in turns."""
+    """Run every contender once as warm-up, then `rounds` times in turns."""
     for contender in contenders:
         log.info("warming up %s %s", contender.group, contender.name)
         contender.rate()
@@ -125,7 +125,7 @@ def save(
     settings: dict[str, Any],
     findings: dict[str, Any] | None = None,
 ) -> Path:
-    """Write `results/NAME.json` and return its path; `findings` is what else the script found."""
+    """Write `results/NAME.json` and return its path; `findings` are further results."""
     path = RESULTS / f"{name}.json"
     RESULTS.mkdir(exist_ok=True)
     result = {
@@ -139,7 +139,7 @@ def save(
 
 
 def table(rows: Sequence[Row]) -> str:
-    """Return the rows as Markdown tables of ratios, one a group, best first."""
+    """Return the ratios as one Markdown table for each group, best first."""
     return "\n\n".join(
         _group_table(group, [row for row in rows if row.group == group])
         for group in dict.fromkeys(row.group for row in rows)
@@ -156,7 +156,7 @@ def _group_table(group: str, rows: Sequence[Row]) -> str:
 
 
 def plot(name: str, rows: Sequence[Row]) -> Path:
-    """Draw the ratios as bars, a panel a group, to `results/NAME.svg`; peers are grey."""
+    """Draw the ratios as bars to `results/NAME.svg`, one panel for each group; peers are grey."""
     groups = list(dict.fromkeys(row.group for row in rows))
     most = max(sum(row.group == group for row in rows) for group in groups)
     figure, panels = pyplot.subplots(
@@ -178,7 +178,7 @@ def plot(name: str, rows: Sequence[Row]) -> Path:
 
 
 def save_figure(name: str, figure: Figure) -> Path:
-    """Write `results/NAME.svg`, without its date, close the figure and return the path."""
+    """Write `results/NAME.svg` without a date, close the figure and return the path."""
     figure.tight_layout()
     path = RESULTS / f"{name}.svg"
     figure.savefig(path, metadata={"Date": None})

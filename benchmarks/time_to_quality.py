@@ -49,7 +49,7 @@ TUTORIAL_EPOCHS = 3
 START_ROUNDS = 3
 PCA_SIZES = (256, 1024)
 Curve = list[tuple[float, float]]
-"""Seconds and decibels."""
+"""Points of seconds and decibels."""
 
 
 class _Photographs(Dataset[torch.Tensor]):
@@ -70,7 +70,7 @@ class _Photographs(Dataset[torch.Tensor]):
 
 
 def open_loader(dataset: faceae_shards.Dataset, split: str) -> Loader:
-    """Faces in stored order."""
+    """Return a loader of faces in stored order."""
     config = LoaderConfig(split=split, batch_size=100, image_size=IMAGE_SIZE, training=False)
     return make_loader("auto", dataset, config, CPU)
 
@@ -178,11 +178,13 @@ def plot(curves: dict[str, Curve], pca: dict[int, float]) -> None:
 
 
 def main() -> None:
-    """Measure, write results/time_to_quality.json and print what was found."""
+    """Measure, write results/time_to_quality.json and print the figures."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("photos", type=Path, help="folder of photographs, a folder a person")
+    parser.add_argument(
+        "photos", type=Path, help="folder of photographs, with a folder for each person"
+    )
     parser.add_argument("--crop", type=int, default=144, help="side of the centre square, pixels")
-    parser.add_argument("--epochs", type=int, default=45, help="of the long run")
+    parser.add_argument("--epochs", type=int, default=45, help="epochs of the long run")
     options = parser.parse_args()
     logging.basicConfig(format="%(message)s")
     logging.getLogger(__name__).setLevel(logging.INFO)

@@ -1,9 +1,10 @@
-"""Faces a second of training, against one resident batch and against the slow script.
+"""Faces a second of training, against one resident batch and against a tutorial script.
 
-The default model on drawn faces of 64x64. "Resident batch" repeats steps on one batch that is in
-memory: what training could do if loading took nothing; ours are told as a share of it. The peer is
-the script people start from: torch's DataLoader over loose JPEGs with Pillow and two workers, a
-float32 loop in torch's default layout, Adam, and a loss read at every step.
+The default model trains on drawn faces of 64x64. "Resident batch" repeats steps on one batch in
+memory: the speed of training if loading took no time. Our rates are reported as a share of it. The
+peer, "slow script" in the result, trains as tutorials do: torch's DataLoader over loose JPEGs with
+Pillow and two workers, a float32 loop in torch's default layout, and a loss read at every step. It
+uses Adam.
 """
 
 import argparse
@@ -39,13 +40,13 @@ RESIDENT = "resident batch"
 
 
 def endless(open_epoch: Callable[[], Iterator[torch.Tensor]]) -> Iterator[torch.Tensor]:
-    """Batches of epoch after epoch."""
+    """Yield batches of epoch after epoch."""
     while True:
         yield from open_epoch()
 
 
 def prepare_learner(folder: Path, amp: bool) -> TrainState:
-    """A train_state as `faceae train` makes it."""
+    """Return a train state as `faceae train` makes it."""
     torch.manual_seed(0)
     choice = choose_amp(CPU, amp)
     log.info("number type: %s", choice.reason)
@@ -60,7 +61,7 @@ def prepare_learner(folder: Path, amp: bool) -> TrainState:
 
 
 def ours(train_state: TrainState, batches: Iterator[torch.Tensor]) -> Callable[[], int]:
-    """Steps of our loop; the loss is read once a turn, as on log steps."""
+    """Run steps of our loop; the loss is read once a turn, as on logged steps."""
 
     def work() -> int:
         for step in range(STEPS_A_TURN):
@@ -72,7 +73,7 @@ def ours(train_state: TrainState, batches: Iterator[torch.Tensor]) -> Callable[[
 
 
 def slow_script(batches: Iterator[torch.Tensor]) -> Callable[[], int]:
-    """The loop people start from."""
+    """Run steps of the tutorial script."""
     torch.manual_seed(0)
     model = FaceAutoEncoder(ModelConfig()).train()
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
@@ -91,7 +92,7 @@ def slow_script(batches: Iterator[torch.Tensor]) -> Callable[[], int]:
 
 
 def contenders(folder: Path, count: int) -> list[runner.Contender]:
-    """Draw and pack the faces, and return the ways to train on them."""
+    """Draw and pack the faces and return the contenders."""
     write_dataset(SynthConfig(out=folder / "faces", count=count, seed=0))
     loose = folder / "faces" / "img_align_celeba"
     whole = pack_faces(loose, folder / "whole")
@@ -125,7 +126,7 @@ def contenders(folder: Path, count: int) -> list[runner.Contender]:
 
 
 def shares_of_resident(rows: list[runner.Row]) -> dict[str, float]:
-    """Return each rate over the resident batch's in the same round, median over the rounds."""
+    """Return each rate as a share of the resident batch's in the same round; median."""
     (resident,) = (row.items_per_s for row in rows if row.name == RESIDENT)
     return {
         row.name: statistics.median(

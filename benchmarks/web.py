@@ -1,9 +1,9 @@
-"""Faces a second in Chromium, by what the page's generator is computed in.
+"""Faces a second in Chromium, by the precision of the page's generator.
 
-The page of `faceae export web` in int8 and in fp16, and the same page with the generator in
-float32, which is the peer. The model is that of `benchmarks.generate`: of the default size, with
-random weights. All pages stay open; batches are those of the page: one face for the morph, four
-for the grid. Needs what `make test-full` installs.
+Compares the page of `faceae export web` in int8 and in fp16 with the same page in float32, the
+peer. The model is that of `benchmarks.generate`: default size, random weights. All pages stay open.
+Batches are those of the page: one face for the morph, four for the grid. Needs the packages that
+`make test-full` installs.
 """
 
 import argparse
@@ -51,7 +51,7 @@ _DRAW = """
 
 
 def write_pages(folder: Path) -> dict[str, ExportReport]:
-    """Write the page in each precision, each in a folder named by it."""
+    """Write the page in each precision to a folder named by the precision."""
     model = make_model()
     size = model.config.latent_size
     moments = LatentMoments(size)
@@ -69,7 +69,7 @@ def write_pages(folder: Path) -> dict[str, ExportReport]:
 
 @contextmanager
 def serve(folder: Path) -> Iterator[str]:
-    """Yield the address of a folder."""
+    """Serve a folder and yield its address."""
     handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=folder)
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -78,7 +78,7 @@ def serve(folder: Path) -> Iterator[str]:
 
 
 def open_chromium() -> webdriver.Chrome:
-    """Return a headless browser without a page."""
+    """Return a headless browser with an empty page."""
     options = webdriver.ChromeOptions()
     options.binary_location = shutil.which("chromium") or ""
     for flag in FLAGS:

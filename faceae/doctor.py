@@ -1,6 +1,6 @@
-"""What this machine can and cannot run.
+"""Finds out what this machine can run, and what is missing.
 
-The checks of a GPU are written from the documentation and have not run on one.
+The GPU checks are written from the documentation and have not run on a GPU.
 """
 
 import importlib
@@ -30,17 +30,17 @@ _PINNED = "pip install -c constraints.txt . (in faceae's folder)"
 
 @dataclass(frozen=True, kw_only=True)
 class Problem:
-    """Something that would not work."""
+    """A problem of this machine, and its remedy."""
 
     severity: Literal["error", "warning"]
-    """error: what was asked for cannot work; warning: something else would not."""
+    """error: the requested device cannot work; warning: something else would not work."""
     what: str
     remedy: str
 
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
-    """What `diagnose` found."""
+    """Result of `diagnose`."""
 
     python: str
     machine: str
@@ -49,15 +49,15 @@ class Report:
     packages: dict[str, str | None]
     """Version of each distribution; None where it is not installed."""
     cuda_majors: dict[str, int | None]
-    """CUDA major each library was built for; None where it was built without or is missing."""
+    """CUDA major version that each library was built for; None if built without or missing."""
     gpus: list[str]
     driver: str | None
     device: str
-    """What `--device auto` takes here."""
+    """The device that `auto` chooses here."""
     amp: str
-    """What `--amp` takes on that device, and why."""
+    """The dtype that mixed precision chooses on that device, and the reason."""
     loader: str | None
-    """What `--loader auto` takes here; None if no loader works."""
+    """The loader that `auto` chooses here; None if no loader works."""
     problems: list[Problem]
 
     @property
@@ -69,7 +69,7 @@ class Report:
 
 
 def diagnose(device: Literal["auto", "cpu", "cuda"] = "auto") -> Report:
-    """Look at this machine as a command with `--device DEVICE` would find it.
+    """Examine this machine for a command that uses `device`.
 
     Raises:
         FaceaeError: torch itself cannot be imported.
@@ -114,7 +114,7 @@ def _count_cores() -> int:
 
 
 def _import(name: str) -> ModuleType | ImportError:
-    """Import a library, as the commands will; what is installed may still not load."""
+    """Import a library as the commands do, since an installed library may fail to load."""
     try:
         return importlib.import_module(name)
     except ImportError as error:
@@ -133,7 +133,7 @@ def _torch_cuda_major(torch: ModuleType) -> int | None:
 
 
 def _dali_cuda_major(dali: ModuleType | ImportError) -> int | None:
-    # The version's digits without the dots: 12.9.86 is 12986.
+    # DALI gives the version without dots: 12986 is 12.9.86.
     return None if isinstance(dali, ImportError) else int(str(dali.__cuda_version__)[:2])
 
 
@@ -191,7 +191,7 @@ def _device_problems(
 
 
 def _major_problems(majors: dict[str, int | None], wants_gpu: bool) -> list[Problem]:
-    """Libraries of different CUDA majors load different runtimes; some then run on the CPU."""
+    """Libraries built for different CUDA majors conflict; some then run on the CPU."""
     known = {name: major for name, major in majors.items() if major is not None}
     if len(set(known.values())) <= 1:
         return []
@@ -233,14 +233,14 @@ def _package_problems(
 
 
 def _provider_problems(onnxruntime: ModuleType | ImportError) -> list[Problem]:
-    """Open a session on the GPU: the list of available providers says only what was compiled in."""
+    """Open a session on the GPU: the list of providers only shows what was compiled in."""
     if isinstance(onnxruntime, ImportError):
-        return []  # told by _package_problems
+        return []  # reported by _package_problems
     provider = "CUDAExecutionProvider"
     try:
         session = onnxruntime.InferenceSession(_tiny_model(), providers=[provider])
         loaded = provider in session.get_providers()
-    except (RuntimeError, ValueError):  # as ONNX Runtime reports a provider it cannot have
+    except (RuntimeError, ValueError):  # ONNX Runtime raises these if a provider fails to load
         loaded = False
     if loaded:
         return []

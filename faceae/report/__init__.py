@@ -1,4 +1,4 @@
-"""One page that shows how a run went."""
+"""Writes one HTML page about a run."""
 
 from ._page import write_report
 

@@ -1,4 +1,4 @@
-"""A run's page: what is in its folder, laid out by page.html."""
+"""Collects a run's figures and pictures and fills page.html with them."""
 
 import base64
 import dataclasses
@@ -39,11 +39,11 @@ class _Eval:
     name: str
     record: EvalRecord
     is_current: bool
-    """Whether the run's weights are still those that were measured."""
+    """Whether the run still has the weights that were measured."""
 
     @property
     def rows(self) -> Iterator[tuple[str, Score, str]]:
-        """Who reconstructed, how well, and what to know of it."""
+        """Name of the method, its scores, and a note."""
         record, notes = self.record, [f"{self.record.num_images:,} faces"]
         if not self.is_current:
             notes.append("earlier weights of this run")
@@ -57,9 +57,9 @@ class _Eval:
 
 
 def write_report(run: Run, path: Path) -> None:
-    """Write a run's curves, figures, options and faces as one HTML file that needs no other.
+    """Write a run's curves, figures, options and faces as one self-contained HTML file.
 
-    The run may still be at work, or have been stopped: what is there is shown.
+    The run may still be training or may have been stopped; the page shows what exists.
 
     Raises:
         FaceaeError: a file of the run is damaged.
@@ -102,13 +102,13 @@ def _describe_status(run: Run, history: History) -> str:
 
 
 def _list_facts(run: Run, history: History) -> list[tuple[str, str]]:
-    """Return the figures at the top of the page: what, and how much."""
+    """Return the figures at the top of the page as label and value."""
     facts = []
     if history.epochs:
         best = max(history.epochs, key=lambda metrics: metrics.valid_psnr_db)
         facts.append((f"best held-out PSNR, epoch {best.epoch}", f"{best.valid_psnr_db:.2f} dB"))
     if history.steps:
-        # Log steps are as many images apart, so it is their times that are averaged.
+        # Logged steps are equally many images apart, so their times are averaged, not their rates.
         steps = history.steps
         rates = [metrics.images_per_s for metrics in steps]
         wait_share = statistics.fmean(

@@ -1,4 +1,4 @@
-"""The curves of a run, as SVG."""
+"""Draws the curves of a run as SVG."""
 
 import io
 from collections.abc import Sequence
@@ -27,9 +27,9 @@ _STYLE: dict[str, Any] = {
     "grid.color": "#edf2f7",
     "legend.frameon": False,
     "lines.linewidth": 1.6,
-    # Text stays text: the page's reader has a sans-serif font.
+    # Keep text as text: every browser has a sans-serif font.
     "svg.fonttype": "none",
-    # Names of parts come from their content, so the same run gives the same bytes.
+    # Derive element names from the content, so that the same run gives the same bytes.
     "svg.hashsalt": "faceae",
     "xtick.color": "#4a5568",
     "ytick.color": "#4a5568",
@@ -38,7 +38,7 @@ _STYLE: dict[str, Any] = {
 
 @style.context(_STYLE)
 def plot_loss(steps: Sequence[StepMetrics]) -> bytes:
-    """Return the training loss over the steps, logarithmic, and the penalty in it, if there is."""
+    """Return the training loss over the steps on a log scale, with the penalty if there is one."""
     figure, axes = _make_axes("step", "loss on training faces")
     x = [m.step for m in steps]
     axes.plot(x, [m.loss for m in steps], color=_BLUE, label="loss")
@@ -51,7 +51,7 @@ def plot_loss(steps: Sequence[StepMetrics]) -> bytes:
 
 @style.context(_STYLE)
 def plot_psnr_by_epoch(epochs: Sequence[EpochMetrics], pca_psnr_db: float | None) -> bytes:
-    """Return the PSNR on held-out faces over the epochs; a line shows that of PCA, if given."""
+    """Return the held-out PSNR over the epochs, with a line for PCA's if given."""
     figure, axes = _make_axes("epoch", "held-out PSNR, dB")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     _add_psnr(figure, axes, [m.epoch for m in epochs], epochs, pca_psnr_db)
@@ -60,7 +60,7 @@ def plot_psnr_by_epoch(epochs: Sequence[EpochMetrics], pca_psnr_db: float | None
 
 @style.context(_STYLE)
 def plot_psnr_by_time(epochs: Sequence[EpochMetrics], pca_psnr_db: float | None) -> bytes:
-    """Return the same over the minutes of training and measuring."""
+    """Return the held-out PSNR over the minutes of training and evaluating."""
     figure, axes = _make_axes("minutes", "held-out PSNR, dB")
     _add_psnr(figure, axes, [m.seconds / 60 for m in epochs], epochs, pca_psnr_db)
     return _to_svg(figure)
@@ -86,7 +86,7 @@ def plot_throughput(steps: Sequence[StepMetrics]) -> bytes:
 
 @style.context(_STYLE)
 def plot_time(steps: Sequence[StepMetrics]) -> bytes:
-    """Return the time an image takes over the steps, split into waiting for data and computing."""
+    """Return the time of an image over the steps, split into waiting for data and computing."""
     each_ms = [1000.0 / m.images_per_s for m in steps]
     wait_ms = [ms * m.data_wait_share for ms, m in zip(each_ms, steps, strict=True)]
     compute_ms = [ms - wait for ms, wait in zip(each_ms, wait_ms, strict=True)]
