@@ -1,4 +1,4 @@
-# `make demo` and `make test` need Python 3.11+, make and a package registry, nothing else.
+# `make demo` and `make test` need only Python 3.11 or newer, make and a package registry.
 PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
@@ -27,9 +27,9 @@ check: $(INSTALLED)
 test: $(INSTALLED)
 	$(BIN)/pytest
 
-# Tests of what the extras add; installs them (setup.cfg: full), an S3 server and `datasets`, and
-# beside them img2dataset, whose packages are older than ours; and where they are missing Chromium,
-# its driver and npm, which the page of `faceae export web` is tested with.
+# Tests of the optional packages. Installs them (setup.cfg: full) with an S3 server and `datasets`,
+# and img2dataset in an environment of its own, because it needs older packages. The page of
+# `faceae export web` is tested with Chromium, its driver and npm, installed if they are missing.
 test-full: $(EXTRAS) $(IMG2DATASET) browser
 	$(BIN)/pytest tests/full
 
@@ -59,9 +59,9 @@ demo: $(INSTALLED)
 	rm -rf $(DEMO)
 	$(BIN)/faceae doctor
 	$(BIN)/faceae synth $(DEMO)/faces --count 3600 --seed 1
-	$(BIN)/faceae shard $(DEMO)/faces $(DEMO)/shards --crop 178 --size 64
-	$(BIN)/faceae train $(DEMO)/shards --run $(DEMO)/run --amp --model variational --epochs 4
-	$(BIN)/faceae fit $(DEMO)/run $(DEMO)/shards
+	$(BIN)/faceae shard $(DEMO)/faces $(DEMO)/packed --crop 178 --size 64
+	$(BIN)/faceae train $(DEMO)/packed --run $(DEMO)/run --amp --model variational --epochs 4
+	$(BIN)/faceae fit $(DEMO)/run $(DEMO)/packed
 	$(BIN)/faceae export onnx $(DEMO)/run --what generator -o $(DEMO)/generator.onnx
 	$(BIN)/faceae generate $(DEMO)/generator.onnx $(DEMO)/faces64.png -n 64 --seed 1
 	$(BIN)/faceae morph $(DEMO)/run $(DEMO)/faces/img_align_celeba/000001.jpg \
@@ -69,19 +69,19 @@ demo: $(INSTALLED)
 	@echo
 	@echo "Where to look, in $(DEMO)/:"
 	@echo "  faces/img_align_celeba/   the drawn faces, in CelebA's layout"
-	@echo "  shards/                   the packed dataset"
-	@echo "  run/grids/                held-out faces over their reconstructions, one grid an epoch"
+	@echo "  packed/                   the packed dataset"
+	@echo "  run/grids/                held-out faces over their reconstructions, one grid for each epoch"
 	@echo "  faces64.png               64 new faces, made by the exported generator.onnx"
 	@echo "  morph.gif                 one face becoming another"
 
-# What benchmarks/ compares with. Streaming's pins exclude our NumPy, hence --no-deps; so it is for
-# FFCV, which pip builds where Debian's libopencv-dev, libturbojpeg0-dev, pkg-config and a compiler are
-# installed. Without it benchmarks/load.py says so and goes on.
+# Installs what benchmarks/ compares with. Streaming's pins exclude our NumPy, hence --no-deps. pip
+# builds FFCV, which needs Debian's libopencv-dev, libturbojpeg0-dev, pkg-config and a compiler;
+# benchmarks/load.py runs without FFCV too.
 peers: $(INSTALLED)
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt \
 	  litdata openvino psutil matplotlib brotli python-snappy tqdm transformers xxhash zstd
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps mosaicml-streaming catalogue
-	@pkg-config --exists opencv4 libturbojpeg || { echo "FFCV is left out: its Debian packages are missing"; exit 0; }; \
+	@pkg-config --exists opencv4 libturbojpeg || { echo "skipping FFCV: its Debian packages are missing"; exit 0; }; \
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps \
 	  ffcv numba llvmlite fastargs assertpy imgcat terminaltables
 

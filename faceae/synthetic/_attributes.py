@@ -1,8 +1,8 @@
 """CelebA's forty attributes of a drawn face.
 
-Each says what the drawing shows. Where a trait runs without steps, the attribute starts where a
-person would begin to say so. What no drawing shows has a rule of its own: `Attractive` is a young,
-sharply taken face without bags under its eyes, double chin, big nose or receding hair.
+Each attribute describes what the drawing shows. A continuous trait becomes an attribute from the
+value at which a person would name it. `Attractive`, which no drawing shows, is defined as a young
+face in focus without bags under its eyes, double chin, big nose or receding hair.
 """
 
 from ._face import Face
@@ -51,11 +51,11 @@ ATTRIBUTE_NAMES = (
     "Wearing_Necktie",
     "Young",
 )
-"""In the order of CelebA's files."""
+"""Names of the attributes in the order of CelebA's files."""
 
 _BLURRY_PX = 1.0
 _RAISED_CHEEKS = 4.9
-"""Height of cheeks that look high, head units: by their bones or by a smile."""
+"""Height from which cheeks look high, by their bones or by a smile, head units."""
 
 
 def attributes(face: Face) -> dict[str, bool]:
@@ -99,7 +99,7 @@ def _of_eyes(face: Face) -> dict[str, bool]:
 def _of_hair(face: Face) -> dict[str, bool]:
     hair, bald = face.identity.hair, face.identity.hair.cut == "bald"
     hatless = face.picture.outfit.hat == "none"
-    # Under a hat only hair that hangs shows enough of itself.
+    # Under a hat only hanging hair shows enough of its shape.
     shown = not bald and (hatless or hair.cut in ("bob", "long"))
     tones: dict[str, HairTone] = {
         "Black_Hair": "black",

@@ -1,7 +1,7 @@
 """Soft, anti-aliased shapes painted on float pixels.
 
-OpenCV draws anti-aliased polygons with sub-pixel corners, but only opaque and on 8-bit pictures: so
-shapes are drawn as a mask of their own size, blurred where they are soft, and blended in.
+OpenCV draws anti-aliased polygons with sub-pixel corners, but only opaque ones on 8-bit pictures.
+Shapes are therefore drawn as masks of their own size, blurred if they are soft, and blended in.
 """
 
 from collections.abc import Iterator, Sequence
@@ -23,7 +23,7 @@ HEIGHT, WIDTH = 218, 178
 """CelebA's aligned pictures, in pixels."""
 
 _SHIFT = 4
-"""Fractional bits of the corners handed to OpenCV."""
+"""Fractional bits of the corners passed to OpenCV."""
 _UNIT = 1 << _SHIFT
 
 Window: TypeAlias = tuple[slice, slice]
@@ -34,8 +34,8 @@ _Fixed: TypeAlias = NDArray[np.int32]
 class Canvas:
     """Pixels to paint on, in picture coordinates.
 
-    `origin` is the picture position of the first pixel's corner and `scale` the number of canvas
-    pixels a picture pixel, so that a zoomed part is drawn with the same coordinates.
+    `origin` is the picture position of the first pixel's corner. `scale` is the number of canvas
+    pixels for each picture pixel, so that a magnified part is drawn with the same coordinates.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class Canvas:
     ) -> None:
         """Blend `colour` over the inside of `shapes`, their edges softened by `blur` pixels.
 
-        `clip` is a mask of the canvas's size that the paint stays inside.
+        `clip` is a mask of the canvas's size; the paint stays inside it.
         """
         found = self._cover(shapes, blur, alpha, clip)
         if found is not None:
@@ -89,7 +89,7 @@ class Canvas:
 
     @contextmanager
     def zoom(self, points: Points, factor: int, *, margin: float = 3.0) -> Iterator["Canvas"]:
-        """Yield the part around `points` magnified, and put it back reduced: fine anti-aliasing."""
+        """Yield the part around `points` magnified, then scale it back: finer anti-aliasing."""
         low = np.maximum(np.floor(points.min(axis=0) - margin), 0).astype(int)
         high = np.ceil(points.max(axis=0) + margin).astype(int)
         part = self.pixels[low[1] : high[1], low[0] : high[0]]
@@ -120,7 +120,7 @@ class Canvas:
     def _cover(
         self, shapes: Shapes, blur: float, amount: float, clip: Pixels | None
     ) -> tuple[Window, Pixels] | None:
-        """As `cover`, times `amount` and inside `clip`."""
+        """Return `cover` multiplied by `amount` and limited to `clip`."""
         polygons = _listed(shapes)
         if not polygons:
             return None
@@ -155,7 +155,7 @@ class Canvas:
 
 
 def blend(pixels: Pixels, colour: ArrayLike, mask: Pixels) -> None:
-    """Blend `colour` (one, or one a pixel) into `pixels` (H x W x 3), by `mask` in [0, 1]."""
+    """Blend `colour` (one, or one per pixel) into `pixels` (H x W x 3) by `mask` in [0, 1]."""
     paint = np.asarray(colour, np.float32)
     if paint.ndim == 1:
         paint = np.array((*paint.tolist(), 0.0))  # OpenCV's colours have four channels
@@ -184,6 +184,6 @@ def _draw(fixed: _Fixed, lengths: Sequence[int], window: Window) -> NDArray[np.u
 
 def smooth(pixels: Pixels, sigma: float) -> Pixels:
     """Return `pixels` under a Gaussian blur; `sigma` is its standard deviation in pixels."""
-    # Cut at 2.5 standard deviations: OpenCV's own choice for floats, 4, costs half as much again.
+    # Cut at 2.5 standard deviations: OpenCV's default for floats, 4, takes half as long again.
     side = 2 * int(2.5 * sigma + 0.99) + 1
     return np.asarray(cv2.GaussianBlur(pixels, (side, side), sigma), np.float32)

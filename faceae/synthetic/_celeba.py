@@ -1,4 +1,4 @@
-"""CelebA's annotation files, to the letter."""
+"""Writes CelebA's annotation files exactly as published."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -18,12 +18,12 @@ from ._sample import LAYOUT_STREAM, generator
 
 IMAGE_FOLDER = "img_align_celeba"
 PARTITION_FILE = "list_eval_partition.txt"
-"""Written last: its presence means that the set is whole."""
+"""Written last: its presence means that the set is complete."""
 
 _TRAIN_SHARE, _VALID_SHARE = 162_770 / 202_599, 19_867 / 202_599
 _MAX_PICTURES_OF_ONE = 30
 _NUM_SPARSE_IDENTITIES = 200
-"""The first people have fewer pictures, so that a small set still shows many of them."""
+"""Number of first people with fewer pictures, so that a small set shows many people."""
 _BLOCK = 1024
 """People whose numbers of pictures are drawn at once."""
 
@@ -33,18 +33,18 @@ _LANDMARKS += " rightmouth_x rightmouth_y"
 
 @dataclass(frozen=True, kw_only=True)
 class Annotation:
-    """What CelebA's files say of one picture; positions in its pixels."""
+    """The entries of one picture in CelebA's files; positions are in its pixels."""
 
     attributes: NDArray[np.bool_]
     """In the order of `ATTRIBUTE_NAMES`."""
     landmarks: NDArray[np.int16]
-    """x and y of left eye, right eye, nose, left and right corner of the mouth, as one sees it."""
+    """x and y of left eye, right eye, nose, left and right mouth corner, as the viewer sees it."""
     box: NDArray[np.int16]
-    """x, y, width and height of the face, hair left out."""
+    """x, y, width and height of the face without hair."""
 
 
 def annotate(face: Face) -> Annotation:
-    """Return what CelebA's files say of a picture."""
+    """Return the entries of a picture in CelebA's files."""
     nose = face.project([(0.0, face.nose_y, face.nose_z)])
     points = np.concatenate([eye_centres(face), nose, mouth_corners(face)])
     low = np.clip(np.floor(face.outline.min(axis=0)), 0, None)
@@ -62,7 +62,7 @@ def image_name(index: int) -> str:
 
 
 def identities(seed: int, count: int) -> NDArray[np.int64]:
-    """Return the person on each of the first `count` pictures, from 0 and never falling.
+    """Return the person on each of the first `count` pictures: numbers from 0, never decreasing.
 
     People have 1 to 30 pictures, 20 on average as in CelebA, but the first 200 fewer: 100 pictures
     show about 40 people, 1,000 about 140, 10,000 about 600.
@@ -88,8 +88,8 @@ def _num_pictures(seed: int, block: int) -> NDArray[np.int64]:
 def partition(people: NDArray[np.int64]) -> NDArray[np.int64]:
     """Return 0 (train), 1 (valid) or 2 (test) for each picture.
 
-    As in CelebA by position, in its proportions and with nobody in two parts; no part is empty
-    when there are three people.
+    As in CelebA, the split follows the position and nobody is in two parts; the proportions are
+    CelebA's. No part is empty if there are at least three people.
     """
     starts = np.flatnonzero(np.diff(people, prepend=-1))
     num_people = len(starts)

@@ -1,4 +1,4 @@
-"""What `faceae synth` is asked for, and what it did."""
+"""Configuration and summary of drawing a set of faces."""
 
 import os
 from dataclasses import dataclass, field
@@ -7,21 +7,21 @@ from pathlib import Path
 from faceae.errors import FaceaeError
 
 _MAX_COUNT = 999_999
-"""A name has six digits."""
+"""The largest number of pictures: a name has six digits."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class SynthConfig:
-    """A set of drawn faces."""
+    """Configuration of a set of drawn faces."""
 
     out: Path
     """A new or empty folder."""
     count: int
-    """Pictures."""
+    """Number of pictures."""
     seed: int = 0
     """Another seed draws other people."""
     workers: int = field(default_factory=lambda: os.cpu_count() or 1)
-    """Processes; changes no byte."""
+    """Number of processes. Does not change the output."""
 
     def __post_init__(self) -> None:
         if not 1 <= self.count <= _MAX_COUNT:
@@ -34,13 +34,13 @@ class SynthConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class SynthSummary:
-    """What was drawn."""
+    """Summary of a drawn set."""
 
     out: Path
     num_identities: int
     num_images: dict[str, int]
     """Pictures in each of train, valid and test."""
     num_bytes: int
-    """Of all pictures."""
+    """Total size of all picture files."""
     restarted: bool
     """Whether an interrupted run's pictures were removed first."""

@@ -8,14 +8,14 @@ from numpy.typing import ArrayLike, NDArray
 Points = NDArray[np.float64]
 """N points: N x 2 (x, y) in picture pixels, or N x 3 (x, y, z) in head units.
 
-Where a function takes or returns "... x N x 2", several paths of one length go through it at once.
+A function that takes or returns "... x N x 2" handles several paths of one length at once.
 """
 
 _QUARTER_TURN = np.array([(0.0, 1.0), (-1.0, 0.0)])
 
 
 def curve(points: ArrayLike, *, closed: bool = False, steps: int = 6) -> Points:
-    """Return Catmull-Rom curves through `points`, ... x N x D, `steps` points a segment."""
+    """Return Catmull-Rom curves through `points`, ... x N x D, with `steps` points per segment."""
     control = np.asarray(points, np.float64)
     return _catmull_rom(control.shape[-2], closed, steps) @ control
 
@@ -48,14 +48,14 @@ def ellipse(centres: ArrayLike, radius_x: float, radius_y: float, *, num: int = 
 
 @lru_cache
 def _tents(num: int) -> Points:
-    """Shares of start, middle and end along a stroke, 3 x num."""
+    """Return the weights of start, middle and end along a stroke, 3 x num."""
     t = np.linspace(0, 2, num)
     return np.stack([np.maximum(1 - t, 0), 1 - np.abs(t - 1), np.maximum(t - 1, 0)])
 
 
 @lru_cache
 def _slopes(num: int) -> Points:
-    """The matrix that takes `num` points to the path's direction at each."""
+    """Return the matrix that maps `num` points to the path's direction at each."""
     return np.asarray(np.gradient(np.eye(num), axis=0))
 
 
@@ -67,7 +67,7 @@ def _circle(num: int) -> Points:
 
 @lru_cache
 def _catmull_rom(num: int, closed: bool, steps: int) -> Points:
-    """The matrix that takes `num` control points to points on the curve."""
+    """Return the matrix that maps `num` control points to points on the curve."""
     num_segments = num if closed else num - 1
     basis = np.zeros((num_segments * steps + (not closed), num))
     for row in range(len(basis)):

@@ -1,4 +1,4 @@
-"""A whole picture: layers from the back to the front, then the camera."""
+"""Draws a whole picture: layers from back to front, then the camera's effects."""
 
 import cv2
 import numpy as np
@@ -28,7 +28,7 @@ def draw_face(identity: Identity, picture: Picture) -> NDArray[np.uint8]:
 def paint(face: Face) -> NDArray[np.uint8]:
     """Return the portrait of a face, 218 x 178 x 3, uint8, RGB."""
     picture, light = face.picture, Light(face)
-    # Two sources: a thing put on changes nothing else.
+    # Two random sources, so that a worn thing changes nothing else.
     rng, things_rng = (np.random.default_rng([picture.seed, stream]) for stream in range(2))
     canvas = Canvas(draw_background(picture.background, rng))
     hair = plan_hair(canvas, face)
@@ -52,7 +52,7 @@ def paint(face: Face) -> NDArray[np.uint8]:
 
 
 def _expose(pixels: Pixels, picture: Picture, rng: np.random.Generator) -> NDArray[np.uint8]:
-    """Return what the camera makes of it: blur, contrast, colour cast, noise."""
+    """Return the picture with the camera's blur, contrast, colour cast and noise."""
     if picture.camera.blur > 0.25:
         pixels = smooth(pixels, picture.camera.blur)
     noisy = np.maximum(pixels + np.float32(picture.camera.noise) * sensor_noise(rng), 0)

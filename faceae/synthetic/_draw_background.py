@@ -1,4 +1,4 @@
-"""What is behind the person, out of focus."""
+"""Draws the background, out of focus."""
 
 from collections.abc import Callable
 
@@ -12,7 +12,7 @@ from ._textures import clouds, speckle
 from ._traits import Background
 
 _SCALE = 0.5
-"""Size a background is drawn at: it is out of focus, and this is four times as fast."""
+"""Size at which a background is drawn: half of the picture's, since it is out of focus."""
 _SMALL = (int(HEIGHT * _SCALE), int(WIDTH * _SCALE))
 
 
@@ -49,7 +49,7 @@ def _blotches(rng: np.random.Generator, colour: Pixels, rows: int, spread: float
 
 
 def _coloured(colour: Pixels, light: Pixels) -> Pixels:
-    """Return `colour` under H x W `light`, 1 being plain."""
+    """Return `colour` under H x W `light`; 1 leaves it unchanged."""
     return np.asarray(cv2.merge([light * channel for channel in colour]), np.float32)
 
 
@@ -78,7 +78,7 @@ def _bokeh(rng: np.random.Generator) -> Pixels:
 
 
 def _backdrop(rng: np.random.Generator) -> Pixels:
-    """A press wall with rows of marks."""
+    """Return a press wall with rows of marks."""
     base = _colour(rng, (0, 0.7), (0.2, 0.97))
     bright = base.mean() > 128
     mark = _colour(rng, (0.2, 0.9), (0.2, 0.9)) if bright else np.full(3, 236, np.float32)
@@ -106,7 +106,7 @@ def _foliage(rng: np.random.Generator) -> Pixels:
 
 
 def _window(rng: np.random.Generator) -> Pixels:
-    """A room's upright edges: doors, shelves, curtains."""
+    """Return upright edges of a room: doors, shelves, curtains."""
     num, base = int(rng.integers(4, 9)), _colour(rng, (0.05, 0.45), (0.25, 0.8))
     bands = base * np.exp(rng.normal(0, 0.32, (num, 1))) + rng.normal(0, 8, (num, 3))
     edges = np.sort(rng.uniform(0, _SMALL[1], num - 1))

@@ -1,4 +1,4 @@
-"""Hair of the face."""
+"""Draws beard, moustache and sideburns."""
 
 import cv2
 import numpy as np
@@ -10,7 +10,7 @@ from ._palette import hair_colour, skin_colour
 
 
 def draw_beard(canvas: Canvas, face: Face, flecks: Pixels, face_mask: Pixels) -> None:
-    """Paint beard, mustache and sideburns; `flecks` (H x W noise) makes single hairs of them."""
+    """Paint beard, moustache and sideburns; `flecks` (H x W noise) adds single hairs."""
     kind = face.picture.beard
     shapes = {
         "none": [],
@@ -58,7 +58,7 @@ def _beard_colour(face: Face) -> Pixels:
 
 
 def _full(face: Face) -> Points:
-    """From the sideburns down the cheeks, around the chin; the face's edge cuts it."""
+    """Return the outline down the cheeks and around the chin; the face's edge clips it."""
     width, mouth, chin, corner = face.half_width, face.mouth_y, face.chin, face.mouth_half_width
     cheek = [
         (0.0, mouth - 8.0),

@@ -1,4 +1,4 @@
-"""Clothes, necktie and necklace."""
+"""Draws clothes, necktie and necklace."""
 
 import cv2
 import numpy as np
@@ -12,12 +12,12 @@ from ._textures import clouds
 
 _WHITE = np.array([236.0, 236.0, 238.0])
 _NECKLINES = {"crew": (84.0, 9.0), "vneck": (84.0, 30.0), "turtleneck": (72.0, 5.0)}
-"""Height and depth of the opening, head units."""
+"""Height and depth of the neck opening, head units."""
 _SCOOP = (92.0, 22.0)
 
 
 def draw_clothes(canvas: Canvas, face: Face, light: Light, rng: np.random.Generator) -> None:
-    """Paint what covers the shoulders."""
+    """Paint the clothes on the shoulders."""
     kind = face.picture.outfit.clothes
     colour = np.asarray(face.picture.outfit.colour)
     if kind == "suit" or kind == "shirt":

@@ -1,4 +1,4 @@
-"""Eyes with their lids and lashes, and eyebrows."""
+"""Draws eyes with lids and lashes, and eyebrows."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ from ._face import SIDES, Face
 from ._palette import hair_colour, skin_colour
 
 _ZOOM = 2
-"""Canvas pixels a picture pixel while the eyes are drawn."""
+"""Canvas pixels per picture pixel while the eyes are drawn."""
 _LID_STEPS = 5
 
 
@@ -132,7 +132,7 @@ def _lash_colour(face: Face) -> Points:
 
 
 def _lashes(canvas: Canvas, face: Face, eyes: _Eyes) -> None:
-    """A wing at the outer corner and a few single lashes."""
+    """Paint a wing at the outer corner and a few single lashes."""
     length = (1.2 + 1.8 * face.picture.makeup.strength) * face.scale
     strokes = []
     for upper in eyes.upper:
@@ -158,7 +158,7 @@ def _eyeshadow(canvas: Canvas, face: Face, eyes: _Eyes) -> None:
 
 
 def draw_brows(canvas: Canvas, face: Face, flecks: Pixels, face_mask: Pixels) -> None:
-    """Paint both eyebrows; `flecks` (H x W noise) makes single hairs of them."""
+    """Paint both eyebrows; `flecks` (H x W noise) adds single hairs."""
     traits = face.identity
     colour = hair_colour(traits)
     if traits.hair.tone in ("blond", "grey"):
@@ -178,7 +178,7 @@ def draw_brows(canvas: Canvas, face: Face, flecks: Pixels, face_mask: Pixels) ->
 
 
 def brow_paths(face: Face) -> Points:
-    """Return the middle lines of both eyebrows, 2 x N x 2 pixels, as `_Eyes` has its curves."""
+    """Return the middle lines of both eyebrows, 2 x N x 2 pixels, in the order of `_Eyes`."""
     traits, picture = face.identity, face.picture
     eye = face.eye_x
     y = (

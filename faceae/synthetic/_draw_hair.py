@@ -1,4 +1,4 @@
-"""Hair of the head: strands and light on the shapes of a haircut."""
+"""Draws the hair of the head: strands and light on the shapes of a haircut."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -19,7 +19,7 @@ _SHINE: dict[Flow, float] = {"curly": 0.15, "cropped": 0.35, "wavy": 0.5, "strai
 
 @dataclass(frozen=True)
 class _Layer:
-    """Hair that runs one way: the part of the picture it reaches, its mask and strands there."""
+    """Hair of one direction: its part of the picture, and its mask and strands there."""
 
     window: Window
     mask: Pixels
@@ -32,13 +32,13 @@ class Hair:
     """The layers of a person's hair."""
 
     back: list[_Layer]
-    """Behind neck and shoulders."""
+    """Hair behind neck and shoulders."""
     front: list[_Layer]
-    """Over the head, then over the forehead."""
+    """Hair over the head, then over the forehead."""
 
     @cached_property
     def over_face(self) -> Pixels:
-        """The mask of all that can throw a shadow on the face, H x W."""
+        """Return the mask of all hair that can cast a shadow on the face, H x W."""
         mask = np.zeros((HEIGHT, WIDTH), np.float32)
         for layer in self.front:
             np.maximum(mask[layer.window], layer.mask, out=mask[layer.window])

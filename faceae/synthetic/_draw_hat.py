@@ -1,4 +1,4 @@
-"""Hats."""
+"""Draws hats."""
 
 import cv2
 import numpy as np
@@ -11,7 +11,7 @@ from ._palette import PLAIN_LIGHT, shade_ramp, through_ramp
 from ._textures import speckle
 
 _SHADOW_REACH = {"beanie": 3.0, "cap": 9.0, "fedora": 7.0}
-"""How far a hat's shadow falls on the forehead, head units."""
+"""Length of a hat's shadow on the forehead, head units."""
 
 
 def draw_hat(canvas: Canvas, face: Face, light: Light, rng: np.random.Generator) -> None:
@@ -26,7 +26,7 @@ def draw_hat(canvas: Canvas, face: Face, light: Light, rng: np.random.Generator)
 
 
 class _Felt:
-    """Paints shapes of one hat."""
+    """Paints the shapes of one hat."""
 
     def __init__(self, canvas: Canvas, face: Face, light: Light, rng: np.random.Generator) -> None:
         self.canvas = canvas
@@ -36,7 +36,7 @@ class _Felt:
         self._grain = speckle(rng)
 
     def round(self, shape: Points, brightness: float = 1.0, grain: float = 0.03) -> None:
-        """Fill a shape, bent back at its sides."""
+        """Fill a shape, shaded as if its sides bent back."""
         found = self.canvas.cover(shape, blur=0.5)
         if found is None:
             return

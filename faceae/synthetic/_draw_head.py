@@ -1,4 +1,4 @@
-"""Skin: head, ears, neck and shoulders, shaded as one layer of light."""
+"""Draws the skin of head, ears, neck and shoulders, shaded as one layer of light."""
 
 import cv2
 import numpy as np
@@ -21,7 +21,7 @@ def draw_skin(
     hair_mask: Pixels,
     rng: np.random.Generator,
 ) -> None:
-    """Paint all bare skin, lit; hair and clothes come over it."""
+    """Paint all skin with its light; hair and clothes are painted over it."""
     lit, gloss = light.on_relief(face_relief(face, face_mask))
     oily = 0.1 + 0.1 * face.picture.light.hardness
     below = _body_light(face, light, face_mask)
@@ -54,7 +54,7 @@ def covers_ears(identity: Identity) -> bool:
 
 def _neck(face: Face) -> Points:
     width = face.neck_half_width
-    # Under clothes the skin's shoulders lie lower, so as not to show at their edge.
+    # Under clothes the skin's shoulders are lower, so that they do not show at the edge.
     low = 0.0 if face.picture.outfit.clothes == "scoop" else 16.0
     right = [
         (0.97 * width, 20.0),
@@ -101,7 +101,7 @@ def _shade_ears(shade: Canvas, face: Face, face_mask: Pixels) -> None:
 
 
 def _shade_nose(shade: Canvas, face: Face, face_mask: Pixels) -> None:
-    """Nostrils, wings and the shadow below the tip."""
+    """Shade nostrils, wings of the nose and the shadow below its tip."""
     tip, width = face.nose_y, 1 + 0.27 * face.identity.shape.nose_width
     below = face.place(ellipse((0, tip + 5.2), 5.5 * width, 1.6), 4)
     shade.add(below, -0.08, blur=1.2, clip=face_mask)
@@ -133,7 +133,7 @@ def _creases(points: Points, width: float) -> Points:
 
 
 def _shade_folds(shade: Canvas, face: Face, face_mask: Pixels) -> None:
-    """Folds of smiling, bags under the eyes, the line of a double chin."""
+    """Shade smile folds, bags under the eyes and the line of a double chin."""
     picture, old = face.picture, face.old
     smile = max(picture.expression.smile, 0.0)
     mouth, corner = face.mouth_y, face.mouth_half_width
@@ -155,7 +155,7 @@ def _shade_folds(shade: Canvas, face: Face, face_mask: Pixels) -> None:
 
 
 def _shade_age(shade: Canvas, face: Face, face_mask: Pixels) -> None:
-    """Crow's feet, lines of the forehead and beside the mouth."""
+    """Shade crow's feet and the lines of the forehead and beside the mouth."""
     if face.old == 0:
         return
     eye, corner, mouth = face.eye_x, face.mouth_half_width, face.mouth_y
@@ -177,14 +177,14 @@ def _hair_shadow(shade: Canvas, hair_mask: Pixels, light: Light) -> None:
 
 
 def _flush(face: Face) -> Pixels:
-    """Return how red cheeks, nose and chin are, half size."""
+    """Return the redness of cheeks, nose and chin, half size."""
     cheeks = both_sides([(27.0, 17.0, 0.45 + 1.9 * face.picture.makeup.blush, 9.0, 7.5)])
     middle = [(0.0, face.nose_y, 0.55, 6.0, 5.0), (0.0, face.chin - 8, 0.25, 9.0, 5.0)]
     return soft_spots(face, cheeks + middle)
 
 
 def _blood(face: Face, red: Pixels) -> Pixels:
-    """Return what redness changes, H x W x 3; it shows less on dark skin."""
+    """Return the change of colour by redness, H x W x 3; it is smaller on dark skin."""
     strength = 1 - 0.55 * face.identity.skin
     channels = [red * np.float32(amount * strength) for amount in (5, -15, -11)]
     return np.asarray(cv2.merge(channels), np.float32)

@@ -1,4 +1,4 @@
-"""Lips, teeth and the line between the lips."""
+"""Draws lips, teeth and the line between the lips."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ from ._face import Face
 from ._palette import skin_colour
 
 _ZOOM = 2
-"""Canvas pixels a picture pixel while the mouth is drawn."""
+"""Canvas pixels per picture pixel while the mouth is drawn."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ def _plan(face: Face) -> _Mouth:
     side = (middle + corner) / 2
 
     def line(*right: tuple[float, float]) -> Points:
-        """Close the right half, given from the middle outwards, at the corner, and mirror it."""
+        """Close the right half, drawn outwards from the middle, at the corner and mirror it."""
         half = [*right, (x, corner)]
         left = [(-px, py) for px, py in half[:0:-1]]
         return curve(face.place(left + half, 2.0), steps=5)
@@ -108,7 +108,7 @@ def _lips(canvas: Canvas, face: Face, mouth: _Mouth) -> None:
 
 
 def _lines(canvas: Canvas, face: Face, mouth: _Mouth) -> None:
-    """The line between the lips, its corners, and the shadow of the lower lip."""
+    """Paint the line between the lips, its corners, and the shadow of the lower lip."""
     dark, num = lip_colour(face) * 0.33, len(mouth.upper_line)
     under = moved(mouth.bottom, 0, 1.8 * face.scale)[num // 4 : -num // 4]
     canvas.stroke(under, skin_colour(face.identity) * 0.5, 1.6, alpha=0.28, blur=1.1)
@@ -121,7 +121,7 @@ def _lines(canvas: Canvas, face: Face, mouth: _Mouth) -> None:
 
 
 def _inside(canvas: Canvas, face: Face, mouth: _Mouth) -> None:
-    """Teeth and tongue."""
+    """Paint teeth and tongue."""
     inside = canvas.mask(mouth.opening, blur=0.2)
     canvas.fill(mouth.opening, (66, 22, 24), blur=0.3)
     gap, smile = face.picture.expression.mouth_open, max(face.picture.expression.smile, 0)
@@ -140,7 +140,7 @@ def _inside(canvas: Canvas, face: Face, mouth: _Mouth) -> None:
 
 
 def _gaps(canvas: Canvas, face: Face, mouth: _Mouth, drop: Points, in_teeth: Pixels) -> None:
-    """Faint lines between the teeth, and shade towards the corners."""
+    """Paint faint lines between the teeth and shade towards the corners."""
     num = len(mouth.upper_line)
     at = (num - 1) / 2 + np.arange(-3, 4) * num * 0.105
     index = np.arange(num)

@@ -1,4 +1,4 @@
-"""Glasses and earrings."""
+"""Draws glasses and earrings."""
 
 import numpy as np
 
@@ -21,7 +21,7 @@ _WIDTHS: dict[Glasses, float] = {"rimless": 0.8, "round": 1.5, "square": 1.9, "s
 
 
 def draw_glasses(canvas: Canvas, face: Face, rng: np.random.Generator) -> None:
-    """Paint glasses with what they reflect."""
+    """Paint glasses with their reflections."""
     kind = face.picture.outfit.glasses
     if kind == "none":
         return
@@ -45,7 +45,7 @@ def _before_eyes(face: Face, points: Points) -> Points:
 
 
 def _closed(outlines: Points) -> Points:
-    """Return `outlines`, ... x N x 2, with their beginning at their end again."""
+    """Return `outlines`, ... x N x 2, closed: their first point is repeated at the end."""
     return np.concatenate([outlines, outlines[..., :2, :]], axis=-2)
 
 

@@ -1,4 +1,4 @@
-"""Where everything of a face lies: a head in three dimensions, turned and aligned on the eyes.
+"""Geometry of a face: a head in three dimensions, turned and aligned on the eyes.
 
 Head units are pixels of an unturned head at the usual size; the origin lies between the eyes, x
 runs to the picture's right, y down, z towards the camera.
@@ -17,24 +17,24 @@ from ._traits import Identity, Picture
 EYES_AT = (88.5, 111.5)
 """The point between the eyes in CelebA's aligned pictures, pixels."""
 _DEPTH = 40.0
-"""How far the face bulges towards the camera, head units."""
+"""Depth of the face towards the camera, head units."""
 _NOSE_LIFT = 13.0
-"""How far the tip of the nose stands out, head units."""
+"""Depth of the tip of the nose, head units."""
 
 SIDES = (-1, 1)
-"""The picture's left, then its right."""
+"""Signs of the picture's left and right side."""
 
 
 @dataclass(frozen=True)
 class Face:
-    """A person in a picture, and the way from head units to pixels."""
+    """A person in a picture, and the mapping from head units to pixels."""
 
     identity: Identity
     picture: Picture
 
     @cached_property
     def half_width(self) -> float:
-        """From the middle to the cheekbone, head units."""
+        """Distance from the middle to the cheekbone, head units."""
         return 41.5 + 2.6 * self.identity.shape.width + 2.6 * self.identity.shape.weight
 
     @cached_property
@@ -44,7 +44,7 @@ class Face:
 
     @cached_property
     def eye_x(self) -> float:
-        """From the middle to the centre of an eye, head units."""
+        """Distance from the middle to the centre of an eye, head units."""
         return 19.5 + 0.9 * self.identity.eyes.distance
 
     @cached_property
@@ -54,12 +54,12 @@ class Face:
 
     @property
     def nose_z(self) -> float:
-        """How far the tip of the nose stands towards the camera, head units."""
+        """Depth of the tip of the nose towards the camera, head units."""
         return _DEPTH + _NOSE_LIFT
 
     @property
     def cheek_height(self) -> float:
-        """How far the cheeks stand out, head units."""
+        """Depth of the cheeks, head units."""
         smile = max(self.picture.expression.smile, 0.0)
         return 3.4 + 1.6 * self.identity.shape.cheekbones + 2.2 * smile
 
@@ -70,13 +70,13 @@ class Face:
 
     @cached_property
     def mouth_half_width(self) -> float:
-        """From the middle to a corner of the mouth, head units."""
+        """Distance from the middle to a corner of the mouth, head units."""
         smile = max(self.picture.expression.smile, 0.0)
         return 13.6 + 1.3 * self.identity.shape.mouth_width + 3.2 * smile
 
     @property
     def old(self) -> float:
-        """How marked the lines of age are, 0 to 1."""
+        """Strength of age lines, 0 to 1."""
         return max(self.picture.wrinkles - 0.3, 0.0) / 0.7
 
     @property
@@ -89,13 +89,13 @@ class Face:
 
     @cached_property
     def scale(self) -> float:
-        """Pixels a head unit."""
+        """Pixels per head unit."""
         pose = self.picture.pose
         return float(pose.zoom / cos(radians(pose.yaw)) ** 0.8)
 
     @cached_property
     def _matrix(self) -> Points:
-        """3 x 2: head units to pixels, but for the offset."""
+        """Matrix from head units to pixels without the offset, 3 x 2."""
         pose = self.picture.pose
         yaw, pitch, roll = radians(pose.yaw), radians(pose.pitch), radians(pose.roll)
         x_row = np.array([cos(yaw), 0.0, sin(yaw)])
@@ -107,12 +107,12 @@ class Face:
     def _offset(self) -> Points:
         eyes = np.array([0.0, 0.0, self.depth(self.eye_x, 0.0)]) @ self._matrix
         nose = np.array([0.0, 24.0, self.nose_z]) @ self._matrix
-        # CelebA aligns on five points, which moves the eyes against a turned nose.
+        # CelebA aligns on five points, which moves the eyes away from a turned nose.
         turned = 0.2 * (nose - eyes - (0.0, 24.0 * self.scale))
         return np.asarray(EYES_AT) + self.picture.pose.shift - eyes - turned
 
     def depth(self, x: ArrayLike, y: ArrayLike) -> Points:
-        """Return the z of the face's surface, nose left out, head units."""
+        """Return the z of the face's surface without the nose, head units."""
         across, down = np.asarray(x) / (self.half_width + 2), (np.asarray(y) - 2) / 92
         rest = 1 - across * across - down * down
         return np.asarray(_DEPTH * np.sqrt(np.maximum(rest, 0.03)))
@@ -137,7 +137,7 @@ class Face:
     def flat(self, points: ArrayLike, z: float = 0.0) -> Points:
         """Return the pixel positions, N x 2, of points (x, y) around the head's silhouette.
 
-        A skull is about as deep as wide: turned, its silhouette keeps its width.
+        A skull is about as deep as wide, so its silhouette keeps its width when it turns.
         """
         xy = np.array(points, np.float64)
         xy[:, 0] /= cos(radians(self.picture.pose.yaw))
@@ -149,7 +149,7 @@ class Face:
         right = self._half_outline()
         left = right[-2:0:-1] * (-1, 1, 1)
         closed = np.concatenate([right, left])
-        # A turned skull keeps its width: what comes into view replaces what goes out of it.
+        # A turned skull keeps its width: new parts come into view as others leave it.
         upper = np.clip((70 - np.abs(closed[:, 1] + 4)) / 40, 0, 1)
         closed[:, 0] *= 1 + (1 / cos(radians(self.picture.pose.yaw)) - 1) * upper
         return self.project(curve(closed, closed=True, steps=5))

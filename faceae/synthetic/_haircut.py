@@ -1,4 +1,4 @@
-"""The shapes of haircuts."""
+"""Shapes of haircuts."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -20,12 +20,12 @@ _VOLUMES: dict[HairCut, float] = {
     "long": 8.0,
     "updo": 6.0,
 }
-"""How far the hair stands off the head, head units."""
+"""Distance of the hair from the head, head units."""
 _VOLUME_UNDER_HAT = 3.0
 
 
 def hair_flow(identity: Identity) -> Flow:
-    """Return how a person's strands run."""
+    """Return the flow of a person's strands."""
     if identity.hair.texture == "curly":
         return "curly"
     if identity.hair.cut in ("buzz", "short", "quiff", "updo", "bald"):
@@ -51,7 +51,7 @@ class Haircut:
         return self.face.identity.hair.cut in ("bob", "long")
 
     def front(self) -> list[Points]:
-        """Return what lies over the head."""
+        """Return the shapes over the head."""
         traits, hatless = self.face.identity, self.face.picture.outfit.hat == "none"
         if traits.hair.cut == "bald":
             return self._wreath() if traits.age > 0.5 else []
@@ -67,7 +67,7 @@ class Haircut:
         return shapes
 
     def back(self) -> list[Points]:
-        """Return what hangs behind the neck."""
+        """Return the shapes behind the neck."""
         cut, width, v = self.face.identity.hair.cut, self.face.half_width, self._volume
         if cut == "long":
             bottom = [(width + v + 2, 75), (width + v + 2, 125)]
@@ -95,7 +95,7 @@ class Haircut:
         return [self.face.place(np.concatenate([ends, curve(top)]), 3)]
 
     def _cap(self) -> Points:
-        """Hair over the skull, down to the hairline."""
+        """Return the hair over the skull, down to the hairline."""
         v, width, end = self._volume, self.face.half_width, self._side_end()
         right = [
             (0.0, -67 - v),
@@ -109,7 +109,7 @@ class Haircut:
         return np.concatenate([edge, self._hairline(end)])
 
     def _side_end(self) -> float:
-        """Height at which the hair before the ears ends, head units."""
+        """Return the height at which the hair before the ears ends, head units."""
         if self._hangs:
             return 10.0
         if self.face.picture.outfit.hat != "none":
@@ -117,7 +117,7 @@ class Haircut:
         return {"buzz": 0.0, "updo": 0.0, "curly": 8.0}.get(self.face.identity.hair.cut, 6.0)
 
     def _hairline(self, end: float) -> Points:
-        """The hair's edge over the forehead, from the right to the left."""
+        """Return the hair's edge over the forehead, from right to left."""
         traits, width = self.face.identity, self.face.half_width
         rise = 10 * traits.hair.receding
         top = -43 - 3.5 * traits.shape.forehead - 0.6 * rise
@@ -140,7 +140,7 @@ class Haircut:
         return curve(self.face.place(points), steps=5)
 
     def _curtains(self) -> list[Points]:
-        """Long hair beside the face."""
+        """Return long hair beside the face."""
         v, width = self._volume, self.face.half_width
         is_bob = self.face.identity.hair.cut == "bob"
         bottom, flare = (62.0, -3.0) if is_bob else (122.0, 5.0)
@@ -161,14 +161,14 @@ class Haircut:
         return [self.face.flat(path * (side, 1), z=2) for side in SIDES]
 
     def _quiff(self) -> Points:
-        """A swept-up front."""
+        """Return a swept-up front."""
         v, lean = self._volume, 8 * self.face.identity.hair.parting
         crest = [(-22, -66 - v), (-6 - lean, -70 - 1.35 * v), (16, -67 - 1.15 * v)]
         points = [(-26, -50), *crest, (27, -52), (0, -47)]
         return self.face.flat(curve(points, closed=True), z=8)
 
     def _tufts(self) -> list[Points]:
-        """Round bunches along the outline."""
+        """Return round bunches along the outline."""
         rng = np.random.default_rng(self.face.identity.hair.seed)
         v, width = self._volume, self.face.half_width
         end = 0.25 if self.face.identity.male else -0.25
@@ -179,7 +179,7 @@ class Haircut:
         return [self.face.flat(ellipse((a, b), r, r), z=-4) for a, b, r in bunches]
 
     def _wreath(self) -> list[Points]:
-        """What a bald head keeps above the ears."""
+        """Return the hair that a bald head keeps above the ears."""
         width = self.face.half_width
         side = [(-5, -20), (0.5, -16), (1.2, -4), (-1.5, 2), (-6, -7)]
         path = moved(curve(side, closed=True), width, 0.0)

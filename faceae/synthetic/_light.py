@@ -1,6 +1,6 @@
-"""Light on a face: a relief of soft bumps, and what the light makes of it.
+"""Light on a face: a relief of soft bumps and its shading.
 
-Computed at half size and enlarged: the light changes slowly over skin.
+It is computed at half size and enlarged, because light changes slowly over skin.
 """
 
 from collections.abc import Sequence
@@ -36,7 +36,7 @@ def shrink(full: Pixels) -> Pixels:
 
 
 def shift(half: Pixels, across: float, down: float) -> Pixels:
-    """Return a half-size picture moved by pixels of the full one: a shadow thrown."""
+    """Return a half-size picture moved by full-size pixels, as a shadow is cast."""
     move = np.array([[1, 0, across / 2], [0, 1, down / 2]], np.float32)
     return np.asarray(cv2.warpAffine(half, move, _HALF), np.float32)
 
@@ -48,7 +48,7 @@ def soft_spots(face: Face, spots: Sequence[Bump], lift: float = 0.0) -> Pixels:
     spread = (bumps[:, 3:5] * face.scale).astype(np.float32)
     x, y = (COLUMNS - centres[:, 0]) / spread[:, 0], (ROWS - centres[:, 1]) / spread[:, 1]
     across, down = np.exp(-0.5 * x * x), np.exp(-0.5 * y * y)
-    # Not NumPy's product: its library may start threads, two processes' worth on the same cores.
+    # Not NumPy's product: its BLAS may start threads in every worker process.
     heights, none = down * bumps[:, 2].astype(np.float32), np.empty(0, np.float32)
     return np.asarray(cv2.gemm(heights, across, 1, none, 0, flags=cv2.GEMM_2_T), np.float32)
 
@@ -73,11 +73,11 @@ class Light:
 
     @cached_property
     def ambient(self) -> float:
-        """Share of light that comes from everywhere."""
+        """Share of ambient light."""
         return 0.62 - 0.3 * self.face.picture.light.hardness
 
     def on_relief(self, height: Pixels) -> tuple[Pixels, Pixels]:
-        """Return the light that falls on a relief and its gloss, both half size.
+        """Return the light on a relief and its gloss, both half size.
 
         `height` is half size too, in pixels of the full picture. Light is 1 where the relief faces
         the camera and the light comes from there.
@@ -87,12 +87,12 @@ class Light:
         x, y, z = self.direction
         norm = 1 / np.sqrt(slope_x**2 + slope_y**2 + 1)
         facing = (z - x * slope_x - y * slope_y) * norm
-        # Wrapped a little past the terminator: skin and a room scatter light.
+        # The light wraps a little around the shadow's edge: skin and a room scatter it.
         diffuse = np.maximum(facing + 0.25, 0) / 1.25
         light = self.ambient * (0.55 + 0.45 * norm) + (1.06 - self.ambient) * diffuse
         halfway = np.array([x, y, z + 1]) / np.sqrt(x * x + y * y + (z + 1) ** 2)
         shine = (halfway[2] - halfway[0] * slope_x - halfway[1] * slope_y) * norm
-        # The 24th power by squares: pow() takes ten times as long.
+        # Compute the 24th power by squares: pow() is much slower.
         gloss = np.maximum(shine, 0) ** 2
         gloss *= gloss
         gloss *= gloss

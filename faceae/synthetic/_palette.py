@@ -20,18 +20,18 @@ _SKIN = np.array(
     ],
     np.float64,
 )
-"""From the palest to the darkest, in even steps."""
+"""Skin colours from the palest to the darkest, in even steps."""
 _ROSY, _GOLDEN = np.array([3.0, -4.0, 4.0]), np.array([2.0, 2.0, -7.0])
 
 PLAIN_LIGHT = 160
-"""Level of light at which skin and cloth show their own colour."""
+"""Level of light at which skin and cloth have their own colour."""
 _LIGHT = np.arange(256, dtype=np.float32)[:, None] / PLAIN_LIGHT
 _SKIN_SHADE = np.minimum(_LIGHT, 1) ** np.array([0.82, 1.08, 1.2], np.float32)
-"""Light scatters inside skin, red deepest: so shadows turn redder, not only darker."""
+"""Scattering inside skin. Red light goes deepest, so shadows are redder and not only darker."""
 _SKIN_GLOW = np.clip((_LIGHT - 1) / 0.6, 0, 1) * 0.75
 
 PLAIN_HAIR_LIGHT = 128
-"""Level of light at which hair shows its own colour."""
+"""Level of light at which hair has its own colour."""
 _HAIR_LIGHT = np.arange(256, dtype=np.float32)[:, None] / PLAIN_HAIR_LIGHT
 _HAIR_SHADE = 0.16 + 0.84 * np.minimum(_HAIR_LIGHT, 1) ** 1.2
 _HAIR_SHINE = np.clip(_HAIR_LIGHT - 1, 0, 1) ** 1.2

@@ -1,4 +1,4 @@
-"""The surface of a face as heights, which the light then shades."""
+"""The surface of a face as heights, for the light to shade."""
 
 import numpy as np
 
@@ -27,7 +27,7 @@ def dome(face: Face, z: float, half_width: float, half_height: float) -> Pixels:
 
 
 def _hills(face: Face) -> list[Bump]:
-    """The face's hills and hollows but the nose, as `soft_spots` takes them."""
+    """Return the face's hills and hollows without the nose, as `soft_spots` takes them."""
     traits = face.identity
     smile = max(face.picture.expression.smile, 0.0)
     eye, mouth = face.eye_x, face.mouth_y

@@ -1,8 +1,8 @@
 """Random people.
 
-A person is a function of (seed, number of the person) and a picture of (seed, number of the
-picture), so a longer set begins with a shorter one's faces. Chances are near CelebA's where that
-leaves the set varied.
+A person depends on (seed, number of the person) and a picture on (seed, number of the picture), so
+a longer set begins with a shorter one's faces. Probabilities are near CelebA's if this leaves the
+set varied.
 """
 
 from typing import TypeVar
@@ -18,12 +18,12 @@ IDENTITY_STREAM, PICTURE_STREAM, LAYOUT_STREAM = range(3)
 
 
 def generator(seed: int, stream: int, number: int) -> np.random.Generator:
-    """Return the random numbers of one person, picture or piece of the layout."""
+    """Return the random generator of one person, picture or part of the layout."""
     return np.random.default_rng([seed, stream, number])
 
 
 def pick(rng: np.random.Generator, chances: dict[_T, float]) -> _T:
-    """Return one key, with a chance proportional to its value."""
+    """Return one key, with a probability proportional to its value."""
     mark = rng.random() * sum(chances.values())
     for key, chance in chances.items():
         mark -= chance
@@ -33,7 +33,7 @@ def pick(rng: np.random.Generator, chances: dict[_T, float]) -> _T:
 
 
 def clipped(rng: np.random.Generator, mean: float, spread: float, low: float, high: float) -> float:
-    """Return a normal random number, held between `low` and `high`."""
+    """Return a normal random number, clipped to `low` and `high`."""
     return float(min(max(rng.normal(mean, spread), low), high))
 
 
@@ -46,7 +46,7 @@ def sample_identity(seed: int, number: int) -> Identity:
     """Return person `number` of `seed`."""
     rng = generator(seed, IDENTITY_STREAM, number)
     male = bool(rng.random() < 0.45)
-    # Nobody stands near the border of young and old, so that the drawing shows which it is.
+    # Nobody is near the border of young and old, so that the drawing shows which it is.
     age = rng.uniform(0, 0.3) if rng.random() < 0.77 else rng.uniform(0.62, 1)
     skin = float(rng.beta(1.1, 1.7))
     return Identity(

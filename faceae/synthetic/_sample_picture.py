@@ -22,7 +22,7 @@ from ._traits import (
 
 
 def sample_picture(seed: int, number: int, identity: Identity) -> Picture:
-    """Return picture `number` of `seed`, one of `identity`."""
+    """Return picture `number` of `seed`, which shows `identity`."""
     rng = generator(seed, PICTURE_STREAM, number)
     return Picture(
         pose=_pose(rng),
@@ -55,7 +55,7 @@ def _pose(rng: np.random.Generator) -> Pose:
 
 
 def _expression(rng: np.random.Generator) -> Expression:
-    # Like age, a smile is plain or not there.
+    # Like age, a smile is either plain or absent.
     smile = float(rng.uniform(0.55, 1) if rng.random() < 0.48 else rng.uniform(-0.3, 0.2))
     is_open = rng.random() < (0.7 if smile > 0.5 else 0.22)
     return Expression(

@@ -1,4 +1,4 @@
-"""Noise pictures made once a process; a face uses a window of them."""
+"""Noise pictures, made once per process; a face uses a window of them."""
 
 from functools import lru_cache
 from typing import Literal
@@ -10,16 +10,16 @@ from numpy.typing import NDArray
 from ._canvas import HEIGHT, WIDTH, Pixels
 
 Grid = NDArray[np.floating]
-"""One number a pixel, H x W."""
+"""One number per pixel, H x W."""
 Flow = Literal["straight", "wavy", "curly", "cropped", "fringe"]
 
 NUM_STRAND_VARIANTS = 6
-"""Different courses of the strands of each flow."""
+"""Number of variants of the strands of each flow."""
 
 _SHEET = 512
 """Side of a noise picture, pixels."""
 _MARGIN = 48
-"""How far a head's centre may lie from its usual place, pixels."""
+"""Largest distance of a head's centre from its usual place, pixels."""
 _CENTRE = (WIDTH // 2 + _MARGIN, 101 + _MARGIN)
 
 
@@ -93,7 +93,7 @@ def _cloud_sheet() -> Pixels:
 
 @lru_cache(maxsize=64)
 def _strand_sheet(flow: Flow, variant: int) -> Pixels:
-    """Strands over a frame wide enough for any head position."""
+    """Return strands over a frame that is wide enough for any head position."""
     height, width = HEIGHT + 2 * _MARGIN, WIDTH + 2 * _MARGIN
     y, x = np.mgrid[:height, :width].astype(np.float32)
     dx, dy = x - _CENTRE[0], y - _CENTRE[1]
@@ -112,7 +112,7 @@ def _strand_sheet(flow: Flow, variant: int) -> Pixels:
 
 @lru_cache
 def _combed_sheet(variant: int) -> Pixels:
-    """Strands that run straight down."""
+    """Return strands that run straight down."""
     lines = _blur(_noise(10 + variant, (_SHEET, _SHEET)), 0.7, 14)
     locks = _blur(_noise(40 + variant, (_SHEET, _SHEET)), 2.6, 26)
     return np.asarray(0.6 * lines + 0.8 * locks, np.float32)

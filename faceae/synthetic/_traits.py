@@ -1,4 +1,4 @@
-"""What a drawn person, and a picture of them, are made of."""
+"""Traits of a drawn person and of a picture."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -40,7 +40,7 @@ class Shape:
 
 @dataclass(frozen=True, kw_only=True)
 class Eyes:
-    """Eyes and eyebrows; -1 to 1 around an average of 0 where nothing else is said."""
+    """Eyes and eyebrows; from -1 to 1 around an average of 0 unless noted."""
 
     colour: Colour
     size: float
@@ -67,17 +67,17 @@ class Hair:
     volume: float
     """-1 (flat) to 1 (full)."""
     parting: float
-    """-1 (picture's left) to 1: where the hair divides."""
+    """Where the hair divides, -1 (picture's left) to 1."""
     bangs: bool
     receding: float
     """0 (full hairline) to 1 (bare temples)."""
     seed: int
-    """Picks the strands."""
+    """Random seed of the strands."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Identity:
-    """A person: what stays the same over their pictures."""
+    """A person: the traits that are the same in all of their pictures."""
 
     male: bool
     age: float
@@ -90,33 +90,33 @@ class Identity:
     eyes: Eyes
     hair: Hair
     beard: Beard
-    """What they mostly wear."""
+    """Usual beard."""
     sideburns: bool
     glasses: Glasses
-    """What they wear when they wear any."""
+    """Kind of glasses, in pictures with glasses."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Pose:
-    """How the head is turned and framed; angles in degrees."""
+    """Turn and framing of the head; angles in degrees."""
 
     yaw: float
     """Positive turns the face to the picture's right."""
     pitch: float
     """Positive looks down."""
     roll: float
-    """What is left of it after alignment on the eyes."""
+    """Tilt that is left after alignment on the eyes."""
     lean: float
-    """Of the body against the head."""
+    """Lean of the body against the head."""
     zoom: float
-    """Size of the head against the usual one."""
+    """Size of the head relative to the usual one."""
     shift: tuple[float, float]
     """Offset of the eyes from their aligned place, pixels."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Expression:
-    """What the face does."""
+    """Expression of the face."""
 
     smile: float
     """-0.3 (corners of the mouth down) to 1 (broad smile)."""
@@ -125,7 +125,7 @@ class Expression:
     eye_open: float
     """0.7 (squinting) to 1.15 (wide)."""
     gaze: tuple[float, float]
-    """Where the eyes look, -1 to 1 across and down."""
+    """Direction of the gaze, -1 to 1 across and down."""
     brow_raise: float
     """-1 to 1."""
 
@@ -137,21 +137,21 @@ class Lighting:
     azimuth: float
     """Negative lights the face from the picture's left."""
     elevation: float
-    """Above the camera."""
+    """Elevation above the camera."""
     hardness: float
     """0 (even) to 1 (deep shadows)."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Camera:
-    """What the camera makes of the scene."""
+    """Effects of the camera."""
 
     exposure: float
     """Brightness factor."""
     cast: Colour
-    """Factor of each channel."""
+    """Factor for each channel."""
     contrast: float
-    """Factor around mid-grey."""
+    """Contrast factor around mid-grey."""
     blur: float
     """Standard deviation of the lens blur, pixels."""
     noise: float
@@ -160,7 +160,7 @@ class Camera:
 
 @dataclass(frozen=True, kw_only=True)
 class Outfit:
-    """What the person wears."""
+    """Things that the person wears."""
 
     clothes: Clothes
     colour: Colour
@@ -174,10 +174,10 @@ class Outfit:
 
 @dataclass(frozen=True, kw_only=True)
 class Makeup:
-    """What is painted on the face; strengths from 0 (none) to 1."""
+    """Make-up; strengths from 0 (none) to 1."""
 
     strength: float
-    """Of lashes, eye shadow and drawn lids."""
+    """Strength of lashes, eye shadow and drawn lids."""
     eyeshadow: Colour
     lipstick: float
     lipstick_colour: Colour
@@ -186,7 +186,7 @@ class Makeup:
 
 @dataclass(frozen=True, kw_only=True)
 class Picture:
-    """One picture of a person: everything that changes from one to the next."""
+    """One picture of a person: everything that changes between pictures."""
 
     pose: Pose
     expression: Expression
@@ -201,4 +201,4 @@ class Picture:
     """0 (smooth) to 1 (deeply lined)."""
     background: Background
     seed: int
-    """Picks the textures of background, clothes, stubble and sensor."""
+    """Random seed of the textures of background, clothes, stubble and sensor."""

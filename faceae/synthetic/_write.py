@@ -1,4 +1,4 @@
-"""A whole set of drawn faces, by several processes."""
+"""Draws a whole set of faces with several processes."""
 
 import multiprocessing
 import os
@@ -36,12 +36,12 @@ from ._sample import sample_identity
 from ._sample_picture import sample_picture
 
 MARKER = ".unfinished-synth.json"
-"""In the set while it is being drawn: what an interrupted run leaves is ours to remove."""
+"""File in the set while it is drawn: it marks an interrupted run, which may be removed."""
 
 _JPEG_QUALITY = 88
-"""Makes files of 8 kB on average, like CelebA's."""
+"""JPEG quality; gives files of 8 kB on average, like CelebA's."""
 _CHUNK = 32
-"""Pictures a process draws before it reports."""
+"""Number of pictures that a process draws before it reports."""
 
 Progress = Callable[[int, int], None]
 
@@ -52,12 +52,12 @@ def write_dataset(
     """Draw `config.count` faces into `config.out`, laid out like CelebA.
 
     Picture i of a seed is the same for any count and any number of workers, to the byte on one
-    machine; so a longer set begins with a shorter one's pictures (where its parts begin depends on
-    the count). The text files are written last. `on_progress` receives (done, total).
+    machine. A longer set thus begins with a shorter one's pictures; only the borders of its splits
+    depend on the count. The text files are written last. `on_progress` receives (done, total).
 
     Raises:
-        FaceaeError: `config.out` holds something already, or a process died.
-        OSError: the disk is full or must not be written.
+        FaceaeError: `config.out` is not empty, or a process died.
+        OSError: the disk is full or not writable.
     """
     restarted = _prepare(config)
     people = identities(config.seed, config.count)
@@ -81,7 +81,7 @@ def write_dataset(
 
 
 def _prepare(config: SynthConfig) -> bool:
-    """Make the empty folders; return whether an interrupted run's pictures were removed first."""
+    """Make empty folders; return whether an interrupted run's pictures were removed first."""
     out = config.out
     if out.exists() and not out.is_dir():
         raise FaceaeError(f"{out} is a file; name a new or empty folder for the faces")
@@ -98,7 +98,7 @@ def _prepare(config: SynthConfig) -> bool:
 
 @dataclass(frozen=True)
 class _Chunk:
-    """Pictures that one process draws in one go."""
+    """Pictures that one process draws before it reports."""
 
     folder: Path
     seed: int
@@ -107,7 +107,7 @@ class _Chunk:
 
 
 _Drawn = tuple[list[int], list[Annotation]]
-"""File sizes, and what the text files say."""
+"""File sizes and the entries for the text files."""
 
 
 def _chunks(config: SynthConfig, people: NDArray[np.int64]) -> Iterator[_Chunk]:
@@ -152,7 +152,7 @@ def _drawn(config: SynthConfig, people: NDArray[np.int64]) -> Iterator[_Drawn]:
 
 @contextmanager
 def _sigint_held() -> Iterator[None]:
-    """Start processes with Ctrl-C held back, so that none prints a traceback while it imports."""
+    """Start processes with Ctrl-C blocked, so that none prints a traceback while it imports."""
     if not hasattr(signal, "pthread_sigmask"):  # Windows
         yield
         return
@@ -172,7 +172,7 @@ def _start_worker() -> None:
 
 
 def _end_with_parent() -> None:
-    """End this process when its parent was killed; the executor's queues would wait for ever."""
+    """End this process if its parent was killed; the executor's queues would wait forever."""
     parent = multiprocessing.parent_process()
     assert parent is not None
     parent.join()
