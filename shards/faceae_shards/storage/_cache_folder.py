@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import platformdirs
+from filelock import FileLock
 
 from .._errors import ShardsError
 from ._atomic import remove, write_json
@@ -82,16 +83,13 @@ class CacheEntry:
         """Protect it from removal until this process ends."""
         self.cache.mkdir(parents=True, exist_ok=True)
         if self.folder not in _held:
-            _held[self.folder] = _lock(self.cache / f"{self.hash}.lock", exclusive=False)
+            _held[self.folder] = _lock_shared(self.cache / f"{self.hash}.lock")
 
     @contextmanager
     def downloading(self) -> Iterator[None]:
         """Be the only process that downloads it during the block; wait for any other."""
-        descriptor = _lock(self.cache / f"{self.hash}.download", exclusive=True)
-        try:
+        with FileLock(self.cache / f"{self.hash}.download"):
             yield
-        finally:
-            os.close(descriptor)
 
     def touch(self) -> None:
         """Record that it was used now."""
@@ -108,23 +106,23 @@ class CacheEntry:
         limit = read_limit()
         if num_bytes > limit:
             raise _too_large(location, num_bytes, f"the cache may hold {_format(limit)}")
-        lock = _lock(self.cache / _LOCK_NAME, exclusive=True)
-        try:
-            others = sorted(self._list_others(), key=lambda other: other.record.stat().st_mtime)
-            excess = sum(other.num_bytes for other in others) + num_bytes - limit
-            for other in others:
-                if excess > 0:
-                    excess -= other._remove_unused()
-            if excess > 0:
-                raise _too_large(
-                    location,
-                    num_bytes,
-                    f"{_format(limit + excess - num_bytes)} of the cache are "
-                    f"in use by other processes, and it may hold {_format(limit)}",
-                )
+        with FileLock(self.cache / _LOCK_NAME):
+            self._remove_others(num_bytes, limit, location)
             write_json(self.record, {"location": location, "num_bytes": num_bytes})
-        finally:
-            os.close(lock)
+
+    def _remove_others(self, num_bytes: int, limit: int, location: str) -> None:
+        others = sorted(self._list_others(), key=lambda other: other.record.stat().st_mtime)
+        excess = sum(other.num_bytes for other in others) + num_bytes - limit
+        for other in others:
+            if excess > 0:
+                excess -= other._remove_unused()
+        if excess > 0:
+            raise _too_large(
+                location,
+                num_bytes,
+                f"{_format(limit + excess - num_bytes)} of the cache are "
+                f"in use by other processes, and it may hold {_format(limit)}",
+            )
 
     def _list_others(self) -> list["CacheEntry"]:
         hashes = {record.stem for record in self.cache.glob("*.json")}
@@ -132,7 +130,7 @@ class CacheEntry:
 
     def _remove_unused(self) -> int:
         """Delete it unless a process uses it; return the number of bytes that this freed."""
-        descriptor = _try_lock(self.cache / f"{self.hash}.lock")
+        descriptor = _try_lock_exclusive(self.cache / f"{self.hash}.lock")
         if descriptor is None:
             return 0
         try:
@@ -148,18 +146,18 @@ _held: dict[Path, int] = {}
 """Descriptors of the locks on the datasets that this process uses."""
 
 
-def _lock(path: Path, *, exclusive: bool) -> int:
-    """Wait for a lock and return the descriptor that holds it."""
+def _lock_shared(path: Path) -> int:
+    """Wait for a lock that processes share, which filelock lacks; return its descriptor."""
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
     if sys.platform != "win32":
         import fcntl
 
-        fcntl.flock(descriptor, fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH)
+        fcntl.flock(descriptor, fcntl.LOCK_SH)
     return descriptor
 
 
-def _try_lock(path: Path) -> int | None:
-    """Return the descriptor that holds a lock exclusively, None where another process has it."""
+def _try_lock_exclusive(path: Path) -> int | None:
+    """Return the descriptor of the same lock held exclusively; None where any process shares it."""
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
     if sys.platform != "win32":
         import fcntl
