@@ -1,4 +1,4 @@
-"""A packed dataset: its manifest and tars, opened, downloaded, verified, reindexed."""
+"""Packed datasets: dataset.json, tars and indices; opening, downloading and verifying."""
 
 from ._check import check_shards, find_cheap_problem
 from ._dataset import Dataset, read_dataset, write_manifest

@@ -1,7 +1,7 @@
-"""A shard on disk: the tar, byte for byte reproducible, and its DALI index.
+"""A shard on disk: a tar with reproducible bytes, and its DALI index.
 
-The index is what NVIDIA's `wds2idx` (v1.2) makes of the tar: a line of version and sample count,
-then for each sample extension, offset, size and name of its members.
+The index equals the output of NVIDIA's `wds2idx` (v1.2): a line with version and sample count, then
+one line for each sample with extension, offset, size and name of its members.
 """
 
 import hashlib
@@ -28,19 +28,19 @@ _WRITE_BUFFER_BYTES = 1 << 20
 
 @dataclass(frozen=True, kw_only=True)
 class Sample:
-    """The members of one sample."""
+    """A sample to write."""
 
     key: int
-    """Its number in the plan of its split."""
+    """Its number in its split."""
     members: tuple[tuple[str, bytes], ...]
     """(extension, content), in the order they are stored."""
 
 
 def write_shard(folder: Path, name: str, samples: Iterable[Sample]) -> ShardInfo | None:
-    """Write `folder`/`name` and the index beside it as parts, which `Storage.publish` names.
+    """Write `folder`/`name` and the index beside it as parts; `Storage.publish` renames them.
 
-    The samples are written as they come, so memory does not grow with the shard. Without a sample
-    no file is written and None is returned: readers stumble over empty tars.
+    The samples are written one by one, so memory does not grow with the shard. Without a sample no
+    file is written and None is returned, because readers fail on empty tars.
     """
     stream = iter(samples)
     first = next(stream, None)
@@ -67,7 +67,7 @@ def write_shard(folder: Path, name: str, samples: Iterable[Sample]) -> ShardInfo
 
 
 def publish_shard(storage: Storage, scratch: Path, shard: ShardInfo) -> None:
-    """Give a shard that was written as parts in `scratch`, and its index, their final names.
+    """Give a shard and its index, written as parts in `scratch`, their final names.
 
     Raises:
         ShardsError, OSError: as `Storage` does.
@@ -76,12 +76,12 @@ def publish_shard(storage: Storage, scratch: Path, shard: ShardInfo) -> None:
 
 
 def format_index(lines: list[str]) -> bytes:
-    """Return the content of an index from the line of each sample."""
+    """Return the content of an index, given the line of each sample."""
     return "\n".join([f"{INDEX_VERSION} {len(lines)}", *lines, ""]).encode("ascii")
 
 
 def format_index_entry(name: str, offset: int, num_bytes: int) -> str:
-    """Return a member's share of the line of its sample."""
+    """Return the four words that describe a member in the line of its sample."""
     return f"{name.partition('.')[2]} {offset} {num_bytes} {name}"
 
 
@@ -95,24 +95,24 @@ def read_members(path: Path) -> Iterator[tuple[tarfile.TarInfo, bytes]]:
         while (info := tar.next()) is not None:
             member = tar.extractfile(info)
             yield info, b"" if member is None else member.read()
-            tar.members.clear()  # type: ignore[attr-defined]  # else it remembers all it saw
+            tar.members.clear()  # type: ignore[attr-defined]  # otherwise it keeps every member
 
 
 @dataclass(frozen=True, kw_only=True)
 class Member:
-    """One file of a tar."""
+    """A file of a tar, as it was read."""
 
     info: tarfile.TarInfo
     data: bytes
 
     @property
     def extension(self) -> str:
-        """What follows the first dot of its name."""
+        """The part of its name after the first dot."""
         return self.info.name.partition(".")[2]
 
 
 def group_members(path: Path) -> Iterator[tuple[str, list[Member]]]:
-    """Yield the samples of a tar: neighbours whose names agree up to the first dot.
+    """Yield key and members of each sample: neighbours with equal names up to the first dot.
 
     Raises:
         tarfile.TarError: the tar is damaged or cut.
@@ -131,7 +131,7 @@ def group_members(path: Path) -> Iterator[tuple[str, list[Member]]]:
 
 
 def format_line(members: list[Member]) -> str:
-    """Return the line of an index that stands for a sample."""
+    """Return the line of an index that describes a sample."""
     return " ".join(
         format_index_entry(member.info.name, member.info.offset_data, member.info.size)
         for member in members
@@ -139,7 +139,7 @@ def format_line(members: list[Member]) -> str:
 
 
 class _TarWriter:
-    """Tar, hash and index lines in one pass."""
+    """Writes a tar, its hash and its index lines in one pass."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
@@ -169,7 +169,7 @@ class _TarWriter:
 
 
 def _build_header(name: str, num_bytes: int) -> bytes:
-    """Return what `tarfile` writes before a file of this name and size, several times faster."""
+    """Return the header that `tarfile` writes for this name and size, several times faster."""
     header = bytearray(_get_template())
     header[_NAME] = name.encode("ascii").ljust(100, b"\0")
     header[_SIZE] = b"%011o\0" % num_bytes

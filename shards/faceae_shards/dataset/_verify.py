@@ -1,4 +1,4 @@
-"""Every byte of a dataset against its manifest, and every image decoded."""
+"""Full check of a dataset: every hash, every index and every image."""
 
 import json
 import tarfile
@@ -22,17 +22,17 @@ _JUNK_NAMES = frozenset({".DS_Store", "Thumbs.db", "desktop.ini"})
 
 @dataclass(frozen=True, kw_only=True)
 class VerifyReport:
-    """What `verify` looked at and found."""
+    """The result of `verify`."""
 
     num_shards: int
     num_samples: int
-    """As the manifest counts them."""
+    """As recorded in dataset.json."""
     num_bytes: int
-    """Of all tars, as the manifest counts them."""
+    """Size of all tars, as recorded in dataset.json."""
     remedy: str
-    """What to do where there are problems with more than an index."""
+    """What the user can do about problems that are not limited to an index."""
     problems: tuple[str, ...]
-    """One line each, beginning with the file's name inside the dataset; empty for a sound one."""
+    """One line each, starting with the file's name inside the dataset; empty if none."""
 
 
 def verify(
@@ -42,17 +42,19 @@ def verify(
 ) -> VerifyReport:
     """Check a whole dataset and report everything that is wrong with it.
 
-    Checked are: the manifest's own hash, the sha256 of every tar, index and of rejected.jsonl, the
-    index rebuilt from the tar, every sample's members, json and key, every image by decoding it,
-    and that the folder holds nothing else. Of a remote dataset every file is downloaded for this,
-    a shard at a time, and not kept: it is the stored objects that are checked, not the cache.
+    The checks: the hash of dataset.json; the sha256 of every tar, every index and rejected.jsonl;
+    every index against one rebuilt from its tar; the members, json and key of every sample; every
+    image, by decoding it; and that the folder holds no other files.
+
+    For a remote dataset the stored objects are checked, not the cache: each shard is downloaded
+    and not kept.
 
     Args:
-        workers: processes; by default one a core.
-        on_progress: receives the number of samples checked so far, and the number to check.
+        workers: number of processes; by default one per core.
+        on_progress: receives the number of samples checked so far and the total.
 
     Raises:
-        ShardsError: there is no dataset at `location`, or its manifest cannot be relied on.
+        ShardsError: there is no dataset at `location`, or its dataset.json is damaged.
     """
     dataset = read_dataset(location)
     storage = open_storage(location)
@@ -76,7 +78,7 @@ def verify(
 
 
 def _check_folder(dataset: Dataset, storage: Storage, shards: list[ShardInfo]) -> Iterator[str]:
-    """Look at all that is not a shard."""
+    """Yield the problems of all files that belong to no shard."""
     if storage.size(REJECTED_NAME) is None:
         yield f"{REJECTED_NAME} is missing"
     else:
@@ -84,7 +86,7 @@ def _check_folder(dataset: Dataset, storage: Storage, shards: list[ShardInfo]) -
             if hash_file(rejected) != dataset.manifest.rejected_sha256:
                 yield f"{REJECTED_NAME} differs from what was packed (sha256)"
     if dataset.is_adopted:
-        return  # other tools leave files of their own
+        return  # other tools leave their own files
     known = {MANIFEST_NAME, REJECTED_NAME}
     known.update(name for shard in shards for name in (shard.name, shard.index_name))
     for name in storage.list_names():
@@ -102,7 +104,7 @@ class _VerifyWorker:
     is_adopted: bool
 
     def run(self, shard: ShardInfo, tick: Tick) -> list[str]:
-        """Return what is wrong with one shard."""
+        """Return the problems of one shard."""
         with ExitStack() as stack:
             tar = self._open(stack, shard.name)
             index = self._open(stack, shard.index_name)
@@ -116,7 +118,7 @@ class _VerifyWorker:
         """Nothing stays open."""
 
     def _open(self, stack: ExitStack, name: str) -> Path | None:
-        """Return where a file can be read, None where there is none."""
+        """Return a local path of a file; None where the file is missing."""
         if self.storage.size(name) is None:
             return None
         return stack.enter_context(self.storage.local_copy(name))
@@ -124,7 +126,7 @@ class _VerifyWorker:
     def _check_content(
         self, shard: ShardInfo, tar: Path | None, index: Path | None, tick: Tick
     ) -> Iterator[str]:
-        """Read the tar through: its samples, then the index they make."""
+        """Yield the problems of the samples, then those of the index."""
         if tar is None:
             return
         lines: list[str] = []

@@ -8,6 +8,7 @@ from ._source import Entries, Entry, Reader, Source, escape
 from ._splits import find_file_splits, find_folder_split, find_folder_splits
 from ._spool import spool
 from ._tar import list_tar_members
+from ._zip_directory import ZipMember, read_zip_directory
 
 __all__ = [
     "Annotations",
@@ -16,6 +17,7 @@ __all__ = [
     "LocalFiles",
     "Reader",
     "Source",
+    "ZipMember",
     "describe_shortfall",
     "escape",
     "find_annotations",
@@ -25,5 +27,6 @@ __all__ = [
     "list_source",
     "list_tar_members",
     "read_ahead",
+    "read_zip_directory",
     "spool",
 ]

@@ -91,4 +91,4 @@ def check_unchanged(files: SourceFiles, name: str, listed: Container) -> None:
         ShardsError: it changed.
     """
     if describe_container(files, name) != listed:
-        raise ShardsError(f"{files.locate(name)} changed while it was packed; pack anew")
+        raise ShardsError(f"{files.locate(name)} changed while it was packed; pack it again")

@@ -1,4 +1,4 @@
-"""Photographs as files of their own."""
+"""Images as single files."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ class FolderReader:
     def prefetch(self, entries: Iterable[Entry]) -> None:
         """Fetch files; see `Reader`."""
         self.files.fetch(
-            # One byte more than there was shows what has grown.
+            # One byte more than was listed shows whether the file grew.
             Span(entry.name, 0, entry.num_bytes + 1)
             for entry in entries
             if entry.num_bytes
@@ -35,11 +35,11 @@ class FolderReader:
             raise ImageRefused("unreadable", error.strerror or str(error)) from error
         if len(data) != entry.num_bytes:
             where = self.files.locate(entry.name)
-            raise ShardsError(f"{where} changed while it was packed; pack anew")
+            raise ShardsError(f"{where} changed while it was packed; pack it again")
         return data
 
     def describe(self, entry: Entry) -> dict[str, Any]:
-        """Return nothing: a file of its own says no more than its name."""
+        """Return nothing: a single file has no description."""
         return {}
 
     def close(self) -> None:

@@ -51,7 +51,7 @@ class LocalFiles:
             return ImageRefused("missing", "there is no such file")
         if kind in _SPECIAL:
             return ImageRefused("unreadable", f"it is {_SPECIAL[kind]}, not a file")
-        raise ShardsError(f"{self.locate(name)} changed while it was packed; pack anew")
+        raise ShardsError(f"{self.locate(name)} changed while it was packed; pack it again")
 
     def open(self, name: str) -> BinaryIO:
         """Open a file."""

@@ -1,4 +1,4 @@
-"""Very many strings in little memory."""
+"""Many strings in little memory."""
 
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 
 class Names(Sequence[str]):
-    """Strings in one run of bytes: eight bytes each besides their own, not some sixty."""
+    """Strings in one block of bytes, with an overhead of 8 bytes each instead of about 60."""
 
     def __init__(self, names: Iterable[str] = ()) -> None:
         self._text = bytearray()
@@ -34,11 +34,11 @@ class Names(Sequence[str]):
         return map(self._get, range(len(self)))
 
     def take(self, numbers: Iterable[int]) -> "Names":
-        """Return the strings of these numbers, none of them negative."""
+        """Return the strings at these indices, none of which may be negative."""
         return Names(map(self._get, numbers))
 
     def find_repeat(self) -> tuple[int, int] | None:
-        """Return the numbers of two equal strings, the smaller first, or None where all differ."""
+        """Return the indices of two equal strings, the smaller first; None where all differ."""
         hashes = np.fromiter(map(hash, self), np.int64, len(self))
         order: NDArray[np.int64] = np.argsort(hashes, kind="stable")
         for place in np.flatnonzero(np.diff(hashes[order]) == 0).tolist():

@@ -1,4 +1,4 @@
-"""Reading ahead of who takes the images."""
+"""Reading images ahead of their use."""
 
 from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
@@ -7,13 +7,13 @@ from ._source import Entry, Reader
 
 _MAX_IMAGES = 128
 _MAX_BYTES = 32 << 20
-"""Of the images fetched together; twice as much is held, and one image more."""
+"""Limit of the images fetched together; up to twice as much, and one image, is in memory."""
 
 T = TypeVar("T")
 
 
 def read_ahead(reader: Reader, items: Iterable[T], get_entry: Callable[[T], Entry]) -> Iterator[T]:
-    """Yield the items, while the reader fetches the images of those to come."""
+    """Yield the items while the reader fetches the images of the next ones."""
     ready: list[T] = []
     for window in _cut(items, get_entry):
         reader.prefetch([get_entry(item) for item in window])

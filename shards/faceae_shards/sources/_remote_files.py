@@ -120,7 +120,7 @@ class RemoteFiles:
             return ImageRefused("missing", "there is no such file")
         if _is_page(info):
             return ImageRefused("not an image", "the server sends an HTML page in its place")
-        raise ShardsError(f"{self.locate(name)} changed while it was packed; pack anew")
+        raise ShardsError(f"{self.locate(name)} changed while it was packed; pack it again")
 
     def open(self, name: str) -> BinaryIO:
         """Open a file for random access; only what is read, and 4 MiB ahead, is requested.

@@ -1,8 +1,9 @@
-"""A copy of the images that can be read in any order, of a source that cannot.
+"""A copy of a source's images that can be read in any order.
 
-A pack stores images in a random order. Of a source that is slow to read so they are copied once, in
-the source's order, to a file beside the pack's state, from which the workers read them. It takes as
-much room as the images, survives an interruption, and goes with the state when the pack is done.
+A pack stores images in a random order. Some sources are fast only in their own order. Their images
+are copied once, in that order, to a file beside the state of the pack, and workers read the copy.
+It is as large as the images, survives an interruption, and is deleted with the state when the pack
+is complete.
 """
 
 import json
@@ -26,13 +27,13 @@ _REFUSED = "refused"
 
 
 def spool(source: Source, path: Path) -> "SpoolReader":
-    """Copy a source's images, with what it says of each, into the folder `path`, if not there.
+    """Copy a source's images and their descriptions into the folder `path`, if it does not exist.
 
     Args:
-        source: whose entries' places begin with their numbers.
+        source: the place of each entry starts with its number.
 
     Raises:
-        ShardsError: the source is damaged, or changed since it was listed.
+        ShardsError: the source is damaged, or changed after it was listed.
         OSError: as the file system reports it, e.g. for a full disk.
     """
     if not path.is_dir():
@@ -67,7 +68,7 @@ class SpoolReader:
     _offsets: NDArray[np.int64] | None = None
 
     def prefetch(self, entries: Sequence[Entry]) -> None:
-        """Do nothing: the system reads ahead by itself."""
+        """Do nothing: the operating system reads ahead."""
 
     def read(self, entry: Entry) -> bytes:
         """Return an image's bytes; see `Reader`."""
@@ -77,7 +78,7 @@ class SpoolReader:
         return self._read(2 * entry.place[0] + 1)
 
     def describe(self, entry: Entry) -> dict[str, Any]:
-        """Return what the source said; see `Reader`."""
+        """Return the description from the source; see `Reader`."""
         return self._describe(entry)
 
     def close(self) -> None:

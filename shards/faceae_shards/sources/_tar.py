@@ -142,7 +142,9 @@ class TarReader:
             self._checked.add(number)
         data = self.files.read(Span(name, offset, offset + num_bytes))
         if len(data) != num_bytes:
-            raise ShardsError(f"{self.files.locate(name)} changed while it was packed; pack anew")
+            raise ShardsError(
+                f"{self.files.locate(name)} changed while it was packed; pack it again"
+            )
         return data
 
 

@@ -22,7 +22,7 @@ _MEMBER_SIGNATURE = b"PK\x01\x02"
 _FIELD = struct.Struct("<2H")
 _ZIP64_FIELD = 1
 _IN_FIELD_32 = 0xFFFFFFFF
-"""Of a size or offset: what it is stands in the field for zip64."""
+"""Marks a size or offset that the zip64 field holds."""
 _IN_FIELD_16 = 0xFFFF
 _SIZE_64_BYTES = 8
 _ENCRYPTED = 0x1
@@ -33,32 +33,32 @@ class ZipMember(NamedTuple):
     """A member of a zip."""
 
     name: str
-    """POSIX; of a folder it ends in a slash."""
+    """POSIX path; that of a folder ends with a slash."""
     num_bytes: int
     num_stored: int
     crc: int
     method: int
-    """Of compression."""
+    """Compression method."""
     is_encrypted: bool
     offset: int
-    """Of its local header in the file."""
+    """Position of its local header in the file."""
 
 
 class _Directory(NamedTuple):
     offset: int
-    """Where it is said to begin."""
+    """Its start as recorded in the zip."""
     num_bytes: int
     stop: int
-    """Where it ends indeed."""
+    """Its actual end."""
 
 
 def read_zip_directory(file: BinaryIO) -> Iterator[ZipMember]:
     """Yield the members of a zip in the order of its directory.
 
-    Bytes before the archive, as of a program that unpacks itself, are skipped.
+    Bytes before the archive, such as those of a self-extracting program, are skipped.
 
     Raises:
-        BadZipFile: it is damaged, or one of several parts.
+        BadZipFile: the zip is damaged, or is one of several parts.
     """
     directory = _find(file)
     start = directory.stop - directory.num_bytes
@@ -91,7 +91,7 @@ def _find(file: BinaryIO) -> _Directory:
 
 
 def _find_end(tail: bytes) -> int:
-    """Return where the last end record lies that its comment, which may hold another, fits."""
+    """Return the position of the last end record whose comment fits into the file."""
     place = tail.rfind(_END_SIGNATURE)
     while place >= 0:
         stop = place + _END.size
@@ -102,7 +102,7 @@ def _find_end(tail: bytes) -> int:
 
 
 def _find_64(file: BinaryIO, stop: int) -> _Directory | None:
-    """Return what the end record for zip64 says, where there is one before `stop`."""
+    """Return the directory that the zip64 end record before `stop` describes, if there is one."""
     file.seek(max(0, stop - _LOCATOR.size))
     locator = file.read(_LOCATOR.size)
     if len(locator) < _LOCATOR.size:
@@ -112,7 +112,7 @@ def _find_64(file: BinaryIO, stop: int) -> _Directory | None:
         return None
     if num_disks > 1:
         raise BadZipFile("it is one of several parts")
-    stop -= _LOCATOR.size + _END64.size  # extensible data, which nobody writes, would be between
+    stop -= _LOCATOR.size + _END64.size  # without extensible data, which no tool writes
     if stop < 0:
         raise BadZipFile("its end is damaged")
     file.seek(stop)
@@ -123,7 +123,7 @@ def _find_64(file: BinaryIO, stop: int) -> _Directory | None:
 
 
 def _parse_member(data: bytes, start: int) -> tuple[ZipMember, int]:
-    """Return the member that is told at `start`, and where the next one is."""
+    """Return the member described at `start`, and the position of the next one."""
     if len(data) - start < _MEMBER.size or not data.startswith(_MEMBER_SIGNATURE, start):
         raise BadZipFile("its directory is damaged")
     fields = _MEMBER.unpack_from(data, start)
@@ -156,7 +156,7 @@ def _parse_member(data: bytes, start: int) -> tuple[ZipMember, int]:
 
 
 def _find_field(extra: bytes) -> bytes:
-    """Return the content of the field for zip64, empty where there is none."""
+    """Return the content of the zip64 field; empty where there is none."""
     while len(extra) >= _FIELD.size:
         kind, length = _FIELD.unpack_from(extra)
         if kind == _ZIP64_FIELD:

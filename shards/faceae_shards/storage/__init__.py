@@ -1,4 +1,4 @@
-"""Where files lie: folders that appear whole or not at all, object stores, locks, the cache."""
+"""Files and where they are stored: atomic writes, object stores, locks and the cache."""
 
 from ._atomic import PART_SUFFIX, atomic_path, discard_on_error, format_json, remove, write_json
 from ._cache_folder import CacheEntry, find_cache

@@ -1,4 +1,4 @@
-"""Files and folders that appear whole or not at all."""
+"""Files and folders that appear under their names only when they are complete."""
 
 import errno
 import json
@@ -10,21 +10,21 @@ from pathlib import Path
 from typing import Any
 
 PART_SUFFIX = ".faceae-part"
-"""What a file or folder still being written is called, after its final name. Whatever bears it is
-ours to delete."""
+"""Suffix of files and folders that are still being written. Anything with this suffix may be
+deleted."""
 
 _OF_A_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-"""Errors of writing, of which the system does not say in which file."""
+"""Errors of writing for which the system does not name the file."""
 
 
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
-    """Yield `path` + ".faceae-part" for writing; rename it to `path` when the block ends well.
+    """Yield `path` + ".faceae-part" for writing; rename it to `path` after the block.
 
-    What the block writes there (a file, or a folder it makes) is synced to the disk before the
-    rename and the folder around it afterwards, so that a file under its final name is whole even
-    after a power cut. An exception in the block, Ctrl-C included, removes the part and leaves an
-    older `path` as it was. A part that an earlier, killed process left behind is removed first.
+    The block creates a file or a folder at that path. It is synced to the disk before the rename,
+    and the folder that contains it afterwards, so `path` is complete even after a power cut. An
+    exception in the block, Ctrl-C included, removes the part and leaves an older `path` unchanged.
+    The part of an earlier process that was killed is removed first.
 
     Raises:
         OSError: as the file system reports it, e.g. for a full disk.
@@ -36,10 +36,10 @@ def atomic_path(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def discard_on_error(path: Path) -> Iterator[Path]:
-    """Yield `path` + ".faceae-part" for writing, which `publish` later gives its final name.
+    """Yield `path` + ".faceae-part" for writing; `publish` renames it later.
 
-    An exception in the block, Ctrl-C included, removes the part. One that an earlier, killed
-    process left behind is removed first.
+    An exception in the block, Ctrl-C included, removes the part. The part of an earlier process
+    that was killed is removed first.
     """
     part = part_of(path)
     remove(part)
@@ -53,10 +53,10 @@ def discard_on_error(path: Path) -> Iterator[Path]:
 
 
 def publish(parts: Mapping[Path, Path]) -> None:
-    """Sync parts, give them their final names, sync the folder.
+    """Sync parts, rename them to their final names, and sync the folders.
 
     Args:
-        parts: final names, all in one folder, by the part, on the same file system.
+        parts: final path by part; both on one file system.
 
     Raises:
         OSError: as the file system reports it.
@@ -70,18 +70,18 @@ def publish(parts: Mapping[Path, Path]) -> None:
 
 
 def write_json(path: Path, obj: Any) -> None:
-    """Write `obj` as indented UTF-8 JSON with a final newline, whole or not at all."""
+    """Write `obj` as `format_json` does; the file appears only when it is complete."""
     with atomic_path(path) as part:
         part.write_bytes(format_json(obj))
 
 
 def format_json(obj: Any) -> bytes:
-    """Return the content of a JSON file."""
+    """Return `obj` as indented UTF-8 JSON with a final newline."""
     return (json.dumps(obj, indent=1, ensure_ascii=False) + "\n").encode("utf-8")
 
 
 def remove(path: Path) -> None:
-    """Delete a file, a link or a folder with all it holds; nothing there is fine."""
+    """Delete a file, a link or a whole folder; do nothing where none is there."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
     else:
@@ -89,7 +89,7 @@ def remove(path: Path) -> None:
 
 
 def part_of(path: Path) -> Path:
-    """Return what a file is called while it is being written."""
+    """Return the path of a file while it is being written."""
     return path.with_name(path.name + PART_SUFFIX)
 
 

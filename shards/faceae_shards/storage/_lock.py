@@ -1,7 +1,7 @@
-"""One pack at a time in a folder.
+"""A lock that keeps two packs out of one folder.
 
-The kernel drops these locks with the process that holds them, `kill -9` included. Windows has no
-such locks: there nothing stops two packs into one folder.
+The kernel releases the lock when its process ends, `kill -9` included. Windows has no shared locks:
+there nothing stops two packs into one folder. filelock does not offer shared locks either.
 """
 
 import os
@@ -14,7 +14,7 @@ from pathlib import Path
 from .._errors import ShardsError
 
 _PATIENCE_S = 5.0
-"""How long workers of a killed pack may take to notice that it is gone."""
+"""How long workers of a killed pack may take to notice that it ended."""
 _RETRY_S = 0.05
 
 
@@ -22,31 +22,35 @@ _RETRY_S = 0.05
 def lock_folder(path: Path, folder: Path) -> Iterator[None]:
     """Hold the lock file `path` for the pack into `folder`.
 
-    It is taken exclusively, so that neither another pack nor a worker left over from one is alive,
-    then shared with the workers to come.
+    The lock is first taken exclusively, so that no other pack and no worker of one is alive. Then
+    it becomes a shared lock, which the workers of this pack hold too.
 
     Raises:
-        ShardsError: another process holds it.
+        ShardsError: another process holds the lock.
     """
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
     try:
         deadline = time.monotonic() + _PATIENCE_S
         while not _try_lock(descriptor, shared=False):
             if time.monotonic() > deadline:
-                raise ShardsError(f"{folder}: another process is packing into it; wait for its end")
+                raise ShardsError(
+                    f"{folder}: another process is packing into it; wait until it ends"
+                )
             time.sleep(_RETRY_S)
         if not _try_lock(descriptor, shared=True):
-            raise ShardsError(f"{folder}: another process began to pack into it; wait for its end")
+            raise ShardsError(
+                f"{folder}: another process began to pack into it; wait until it ends"
+            )
         yield
     finally:
         os.close(descriptor)
 
 
 def hold_shared(path: Path) -> None:
-    """Share the lock until this process ends.
+    """Hold the lock, shared, until this process ends.
 
     Raises:
-        ShardsError: the pack that this worker belongs to is gone and another has begun.
+        ShardsError: the pack of this worker ended and another began.
     """
     descriptor = os.open(path, os.O_RDWR)
     if not _try_lock(descriptor, shared=True):

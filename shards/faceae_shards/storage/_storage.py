@@ -1,8 +1,7 @@
-"""Where a dataset lies: a folder of this machine, or a prefix of an object store.
+"""Storage of datasets: a folder on this machine, or a prefix of an object store.
 
-Both write a file whole or not at all: a folder by a part that is synced and renamed, an object
-store by what a PUT, or the end of an upload in pieces, is. (A source is read through
-`_source_files`.)
+In both, a file appears only when it is complete. In a folder a part is written, synced and renamed;
+object-store uploads are atomic. Sources are read through `faceae_shards.sources` instead.
 """
 
 import tempfile
@@ -23,10 +22,11 @@ _LOCAL = ("file://", "local://")
 
 
 class Storage(Protocol):
-    """Reads and writes the files of one dataset, named by their paths inside it; picklable.
+    """Reads and writes the files of one dataset by their paths inside it; picklable.
 
-    Its methods raise ShardsError for what a server, or the way to it, does, and OSError as the
-    file system reports it.
+    Raises:
+        ShardsError: from every method, where a server or the network fails.
+        OSError: from every method, as the file system reports it.
     """
 
     @property
@@ -34,61 +34,62 @@ class Storage(Protocol):
         """The folder or URL."""
 
     def locate(self, name: str) -> str:
-        """Return what messages call a file."""
+        """Return the path or URL of a file, for messages."""
 
     def exists(self) -> bool:
-        """Tell whether there is anything."""
+        """Return whether the folder exists, or the prefix holds any object."""
 
     def list_names(self) -> Iterator[str]:
         """Yield the names of all files."""
 
     def size(self, name: str) -> int | None:
-        """Return a file's size in bytes, None where there is none."""
+        """Return a file's size in bytes; None where the file does not exist."""
 
     def read(self, name: str) -> bytes | None:
-        """Return a file's content, None where there is none."""
+        """Return a file's content; None where the file does not exist."""
 
     def local_copy(self, name: str) -> AbstractContextManager[Path]:
-        """Yield a path of this machine at which a file can be read, for the length of the block."""
+        """Yield a local path at which a file can be read during the block."""
 
     def writing(self, name: str) -> AbstractContextManager[Path]:
-        """Yield a path to write a file at, which gets its name when the block ends well."""
+        """Yield a local path to write a file at; the file gets its name after the block."""
 
     def remove(self, name: str) -> None:
-        """Delete a file, or all that lies in a folder; nothing there is fine."""
+        """Delete a file or a whole folder; do nothing where none is there."""
 
     def claim(self, state: str) -> AbstractContextManager[Path | None]:
-        """Keep other packs out for the length of the block, where that is possible.
+        """Keep other packs out during the block, where locks exist.
 
         Args:
-            state: folder for what belongs to an unfinished pack.
+            state: folder inside the dataset for the state of an unfinished pack.
 
-        Yields the file that workers share a lock on.
+        Yields:
+            The file on which workers hold a shared lock; None where there are no locks.
 
         Raises:
             ShardsError: another process packs into it.
         """
 
     def scratch(self) -> AbstractContextManager[Path]:
-        """Yield a folder of this machine that shards are written in, as parts."""
+        """Yield a local folder in which shards are written as parts."""
 
     def publish(self, scratch: Path, names: Sequence[str]) -> None:
-        """Give files that were written as parts in `scratch` their names; the parts are gone then.
+        """Move files that were written as parts in `scratch` to their final names.
 
         Any process may call this.
         """
 
 
 def open_storage(location: Location) -> Storage:
-    """Return the storage at a path or URL, without looking at it.
+    """Return the storage at a path or URL without accessing it.
 
     Raises:
-        ShardsError: the URL is a path of this machine, or names nothing.
+        ShardsError: the URL is a path on this machine, or names no bucket.
     """
     if isinstance(location, Path):
         return LocalFolder(location)
     if location.startswith(_LOCAL):
-        raise ShardsError(f"{location} is on this machine; give the path without its scheme")
+        raise ShardsError(f"{location} is on this machine; give its path without the scheme")
     scheme, _, place = location.partition("://")
     if not place.strip("/"):
         raise ShardsError(f"{location} names no place; give one such as {scheme}://bucket/faces")
@@ -97,7 +98,7 @@ def open_storage(location: Location) -> Storage:
 
 @dataclass(frozen=True)
 class LocalFolder:
-    """A folder."""
+    """A folder on this machine."""
 
     location: Path
 
@@ -106,22 +107,22 @@ class LocalFolder:
         return str(self.location / name)
 
     def exists(self) -> bool:
-        """Tell whether there is a folder, or anything else."""
+        """Return whether the path exists."""
         return self.location.exists()
 
     def list_names(self) -> Iterator[str]:
-        """Walk the folder."""
+        """Yield the paths of all files in the folder."""
         for file in self.location.rglob("*"):
             if not file.is_dir():
                 yield file.relative_to(self.location).as_posix()
 
     def size(self, name: str) -> int | None:
-        """Ask the file system."""
+        """Return a file's size in bytes; None where it is no file."""
         file = self.location / name
         return file.stat().st_size if file.is_file() else None
 
     def read(self, name: str) -> bytes | None:
-        """Read the file."""
+        """Return the content of a file; None where it is no file."""
         file = self.location / name
         return file.read_bytes() if file.is_file() else None
 
@@ -140,7 +141,7 @@ class LocalFolder:
 
     @contextmanager
     def claim(self, state: str) -> Iterator[Path | None]:
-        """Hold a lock; remove what a killed pack left half written, and what this one leaves."""
+        """Hold a lock; remove the parts of a killed pack before, and those of this one after."""
         lock = self.location / state / _LOCK_NAME
         lock.parent.mkdir(parents=True, exist_ok=True)
         with lock_folder(lock, self.location):
@@ -152,9 +153,9 @@ class LocalFolder:
 
     @contextmanager
     def scratch(self) -> Iterator[Path]:
-        """Yield a new folder within, since renaming copies nothing, and delete it.
+        """Yield a new folder inside the dataset, so that renames need no copy; delete it later.
 
-        Nobody else writes there, not even a process that was taken for dead.
+        No other process writes there, not even one that was thought to be dead.
         """
         with tempfile.TemporaryDirectory(
             prefix=_SCRATCH_PREFIX, suffix=PART_SUFFIX, dir=self.location
@@ -174,7 +175,7 @@ class LocalFolder:
 
 @dataclass(frozen=True)
 class RemotePrefix:
-    """Objects below a URL. Connections are opened where they are used, in each process its own."""
+    """Objects below a URL. Every process opens its own connections."""
 
     location: str
 
@@ -183,15 +184,15 @@ class RemotePrefix:
         return f"{self.location}/{name}"
 
     def exists(self) -> bool:
-        """Tell whether there is any object."""
+        """Return whether there is any object."""
         return next(self.list_names(), None) is not None
 
     def list_names(self) -> Iterator[str]:
-        """List all objects at once."""
+        """Yield the names of all objects, listed at once."""
         yield from self._find("")
 
     def size(self, name: str) -> int | None:
-        """Ask the server."""
+        """Return an object's size in bytes; None where there is no object."""
         with explain_errors(self.locate(name)):
             file_system, path = self._reach(name)
             try:
@@ -201,7 +202,7 @@ class RemotePrefix:
         return None if info["type"] == "directory" else int(info["size"])
 
     def read(self, name: str) -> bytes | None:
-        """Get the object."""
+        """Return the content of an object; None where there is no object."""
         with explain_errors(self.locate(name)):
             file_system, path = self._reach(name)
             try:
@@ -212,13 +213,13 @@ class RemotePrefix:
 
     @contextmanager
     def local_copy(self, name: str) -> Iterator[Path]:
-        """Download it to a temporary folder."""
+        """Download the object to a temporary folder."""
         with self.scratch() as folder:
             self.download(name, folder / _SCRATCH_PREFIX)
             yield folder / _SCRATCH_PREFIX
 
     def download(self, name: str, path: Path) -> None:
-        """Write an object to `path`, which may be left cut where this fails."""
+        """Write an object to `path`; a failure may leave an incomplete file there."""
         with explain_errors(self.locate(name)):
             file_system, source = self._reach(name)
             file_system.get_file(source, str(path))
@@ -231,7 +232,7 @@ class RemotePrefix:
             self._upload(folder / _SCRATCH_PREFIX, name)
 
     def remove(self, name: str) -> None:
-        """Delete one by one; the library's own recursion takes * and ? in names for patterns."""
+        """Delete objects one by one: fsspec's recursive deletion treats * and ? as patterns."""
         names = [name] if self.size(name) is not None else list(self._find(name))
         for found in names:
             with explain_errors(self.locate(found)):
@@ -240,17 +241,17 @@ class RemotePrefix:
 
     @contextmanager
     def claim(self, state: str) -> Iterator[Path | None]:
-        """Object stores have no locks: of two packs at once, those of one plan write the same."""
+        """Yield None: object stores have no locks. Two packs of one plan write the same objects."""
         yield None
 
     @contextmanager
     def scratch(self) -> Iterator[Path]:
-        """Yield a new folder where TMPDIR says, deleted when the block ends."""
+        """Yield a new temporary folder (see TMPDIR); delete it after the block."""
         with tempfile.TemporaryDirectory(prefix=_SCRATCH_PREFIX) as folder:
             yield Path(folder)
 
     def publish(self, scratch: Path, names: Sequence[str]) -> None:
-        """Upload the parts one after another, then delete them here."""
+        """Upload the parts one after another, then delete them on this machine."""
         for name in names:
             self._upload(part_of(scratch / name), name)
         for name in names:
@@ -265,17 +266,17 @@ class RemotePrefix:
         if found != num_bytes:
             raise ShardsError(
                 f"{self.locate(name)} has {found} bytes after {num_bytes} were uploaded; does "
-                "another program write there? run the same command again to go on"
+                "another program write there? run the same command again to continue"
             )
 
     def _find(self, name: str) -> Iterator[str]:
-        """List the objects below `name`."""
+        """Yield the names of the objects below `name`."""
         with explain_errors(self.location):
             file_system, root = connect(self.location)
             below = f"{root}/{name}".rstrip("/")
             found = file_system.find(below)
         for path in found:
-            if not path.endswith("/"):  # else what consoles make to show an empty folder
+            if not path.endswith("/"):  # consoles create such objects for empty folders
                 yield str(path)[len(root) + 1 :]
 
     def _reach(self, name: str) -> tuple[Any, str]:
