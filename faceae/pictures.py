@@ -13,7 +13,15 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from faceae.errors import FaceaeError
-from faceae_shards import ShardsError, atomic_path, decode_image, encode_jpeg, fit_image
+from faceae_shards import (
+    ShardsError,
+    atomic_path,
+    decode_image,
+    encode_jpeg,
+    fit_image,
+    holds_files,
+    remove,
+)
 
 PICTURE_FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG"}
 """Suffixes a picture can be written under, and the names of their formats."""
@@ -144,11 +152,13 @@ def save_folder(path: Path, pictures: Iterable[bytes], suffix: str, first_number
         part.mkdir()
         for number, content in enumerate(pictures, first_number):
             (part / f"{number:06}{suffix}").write_bytes(content)
+        if path.is_dir():
+            remove(path)  # which holds nothing, or what a file manager has left
 
 
 def check_new_folder(path: Path) -> None:
     """Raise FaceaeError unless a folder can appear as `path`."""
-    if path.is_dir() and not any(path.iterdir()):
+    if path.is_dir() and not holds_files(path):
         return
     if path.exists():
         raise FaceaeError(f"{path}: already there; name a new folder, or remove it first")

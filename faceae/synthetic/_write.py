@@ -86,7 +86,7 @@ def _prepare(config: SynthConfig) -> bool:
     if out.exists() and not out.is_dir():
         raise FaceaeError(f"{out} is a file; name a new or empty folder for the faces")
     interrupted = (out / MARKER).is_file()
-    if out.is_dir() and not interrupted and any(out.iterdir()):
+    if out.is_dir() and not interrupted and faceae_shards.holds_files(out):
         raise FaceaeError(f"{out} is not empty; name a new folder, or delete that one first")
     out.mkdir(parents=True, exist_ok=True)
     faceae_shards.write_json(out / MARKER, {"seed": config.seed, "count": config.count})

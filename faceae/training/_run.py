@@ -15,7 +15,7 @@ from faceae.data import count_cached_bytes
 from faceae.device import CachePlace, choose_amp, choose_cache, resolve_device, why_no_cuda
 from faceae.errors import FaceaeError
 from faceae.model import IMAGE_SIZES, ModelConfig
-from faceae_shards import Dataset, parse_location, write_json
+from faceae_shards import Dataset, holds_files, parse_location, write_json
 
 from ._config import TrainConfig, parse_start
 
@@ -208,7 +208,7 @@ def _check_folder(path: Path) -> None:
         )
     if path.exists() and not path.is_dir():
         raise FaceaeError(f"--run {path}: is a file; give a new folder")
-    if path.is_dir() and any(path.iterdir()):
+    if path.is_dir() and holds_files(path):
         raise FaceaeError(f"--run {path}: is not empty; give a new folder")
 
 

@@ -24,7 +24,15 @@ from .packing import (
     pack,
     pack_generated,
 )
-from .storage import PART_SUFFIX, Location, atomic_path, parse_location, remove, write_json
+from .storage import (
+    PART_SUFFIX,
+    Location,
+    atomic_path,
+    holds_files,
+    parse_location,
+    remove,
+    write_json,
+)
 
 __all__ = [
     "MIN_SIDE",
@@ -48,6 +56,7 @@ __all__ = [
     "decode_image",
     "encode_jpeg",
     "fit_image",
+    "holds_files",
     "inspect_dataset",
     "open_dataset",
     "pack",

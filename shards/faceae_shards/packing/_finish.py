@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -129,7 +130,8 @@ def _give_up(plan: Plan, progress: Progress, reasons: Counter[str]) -> None:
         progress.storage.remove(name)
     progress.remove()
     if isinstance(plan.config.out, Path):
-        plan.config.out.rmdir()
+        with suppress(OSError):  # a file manager may have left something there
+            plan.config.out.rmdir()
     raise ShardsError(
         f"{plan.config.source}: no image is left to train on; refused: {_format_counts(reasons)} "
         f"(first: {first['name']}: {first['detail']})"

@@ -10,7 +10,7 @@ from typing import Any
 from .._errors import ShardsError
 from .._format import PLAN_NAME, PROGRESS_NAME, ShardInfo
 from ..dataset import find_cheap_problem
-from ..storage import Storage, format_json
+from ..storage import Storage, format_json, is_clutter
 
 DUPLICATE = "duplicate"
 """Why an image is refused that only repeats another one."""
@@ -110,7 +110,10 @@ def describe_differences(found: dict[str, Any], asked: dict[str, Any]) -> str:
 
 
 def _holds_something(storage: Storage) -> bool:
-    return any(not name.startswith(f"{PROGRESS_NAME}/") for name in storage.list_names())
+    return any(
+        not name.startswith(f"{PROGRESS_NAME}/") and not is_clutter(name.rpartition("/")[2])
+        for name in storage.list_names()
+    )
 
 
 def _check_identity(storage: Storage, identity: dict[str, Any]) -> None:

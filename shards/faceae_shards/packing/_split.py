@@ -68,7 +68,7 @@ def split_entries(
     people, reason = _find_people(source, annotations, sum(share > 0 for share in fractions))
     if people is not None:
         return Split(by="person", reason=reason, names=_split_by_group(people, fractions, rng))
-    groups = _find_groups(names)
+    groups = _find_groups(source)
     if groups is not None:
         pictures = _split_by_group(groups, fractions, rng)
         reason = f"{reason}; pictures of one name stay together"
@@ -127,11 +127,27 @@ def _are_numbered(names: Sequence[str]) -> bool:
     return all(map(str.isdecimal, stems)) and len(set(stems)) == len(stems)
 
 
-def _find_groups(names: Sequence[str]) -> list[str] | None:
-    """Return what images have in common that may be one picture; None where all differ."""
-    groups = list(map(_strip_size, names))
-    ((_, largest),) = Counter(groups).most_common(1)
-    return groups if 1 < largest <= _MAX_SIZES else None
+def _find_groups(source: Source) -> list[int] | None:
+    """Return a number that images share which may be one picture; None where all differ.
+
+    They may be one where their names are, but for folder and size, or their place in an archive
+    (links), or their size and checksum (the same file twice in a zip).
+    """
+    names = list(map(_strip_size, source.entries.names))
+    if max(Counter(names).values()) > _MAX_SIZES:
+        names = list(source.entries.names)
+    first_of: dict[Hashable, int] = {}
+    groups: list[int] = []
+    for number, (name, entry) in enumerate(zip(names, source.entries, strict=True)):
+        content = (entry.num_bytes, entry.crc, entry.place) if source.kind == "tar" else None
+        if entry.crc is not None:
+            content = (entry.num_bytes, entry.crc, ())
+        group = first_of.get(name, first_of.get(content, number) if content else number)
+        groups.append(group)
+        first_of.setdefault(name, group)
+        if content is not None:
+            first_of.setdefault(content, group)
+    return groups if len(set(groups)) < len(groups) else None
 
 
 def _strip_size(name: str) -> str:

@@ -6,6 +6,7 @@ import zipfile
 from array import array
 from collections.abc import Iterable, Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 from .._errors import ShardsError
@@ -18,13 +19,19 @@ from ._open_files import detect_kind, open_beside, open_files
 from ._parquet import SUFFIX as PARQUET_SUFFIX
 from ._parquet import list_parquet
 from ._photographs import keep_photographs
-from ._source import IMAGE_SUFFIXES, Entries, Source, is_image_name, is_other_name
+from ._source import Entries, Source, is_image_name, is_other_name
 from ._tar import COMPRESSED_STARTS, list_tars
+from ._unreadable import explain_no_images, refuse_container
 from ._zip import list_zip
 
 _ZIP_STARTS = (b"PK\x03\x04", b"PK\x05\x06")
 _UTF8_BOM = b"\xef\xbb\xbf"
+_UTF16_BOMS = (b"\xff\xfe", b"\xfe\xff")
 _TAR_SUFFIX = ".tar"
+_MAX_PREVIEWS = 10
+"""Images that may lie beside archives without being what is meant."""
+_FAR_MORE = 10
+"""Ratio of bytes from which on the larger of two kinds of content is what is meant."""
 _PARQUET_START = b"PAR1"
 _KINDS = "a folder, a zip, a tar, a Parquet file or a text file of paths"
 
@@ -32,10 +39,11 @@ _KINDS = "a folder, a zip, a tar, a Parquet file or a text file of paths"
 def list_source(location: Location, image_column: str | None = None) -> Source:
     """List the images of a source, telling its kind by what it is, not by its name.
 
-    Folders are read recursively; hidden files and folders and `__MACOSX` are skipped. A folder
-    without images but with tars is a set of WebDataset shards, one with Parquet files a dataset as
-    on the Hugging Face Hub. In a text file every line names an
-    image, or every line a tar, relative to the file's folder or by URL; blank lines are skipped.
+    Folders are read recursively; hidden files and folders and `__MACOSX` are skipped. A folder with
+    tars is a set of WebDataset shards, one with Parquet files a dataset as on the Hugging Face Hub;
+    a few pictures beside them, such as previews, are left out with a note. In a text file every
+    line names an image, or every line a tar, relative to the file's folder or by URL; blank lines
+    are skipped.
 
     Args:
         image_column: which pictures to take where there are several kinds: a column of Parquet
@@ -52,8 +60,7 @@ def list_source(location: Location, image_column: str | None = None) -> Source:
     if source.kind != "parquet" and source.entries:
         source = keep_photographs(source, image_column)
     if not source.entries:
-        suffixes = " ".join(sorted(IMAGE_SUFFIXES))
-        raise ShardsError(f"{location} holds no images (files ending in {suffixes})")
+        raise ShardsError(explain_no_images(source))
     return source
 
 
@@ -68,6 +75,7 @@ def _list_file(location: Location, image_column: str | None) -> Source:
             return list_tars(location, files, [name], single=True)
         if _is_zip(files, name, start):
             return list_zip(location)
+        refuse_container(location, start)
         return _list_text(location, start)
 
 
@@ -76,12 +84,16 @@ def _list_folder(location: Location, image_column: str | None) -> Source:
     with closing(files):
         found = Entries(files.walk()).sorted()
     images, others = found.select(is_image_name), found.select(is_other_name)
-    tars = [name for name in others.names if name.endswith(_TAR_SUFFIX)]
-    if tars and not images:
-        return list_tars(location, files, tars, single=False)
-    parquets = [name for name in others.names if name.endswith(PARQUET_SUFFIX)]
-    if parquets and not images:
-        return list_parquet(location, files, parquets, single=False, image_column=image_column)
+    tars = others.select(lambda name: name.endswith(_TAR_SUFFIX))
+    parquets = others.select(lambda name: name.endswith(PARQUET_SUFFIX))
+    if tars and _choose_archives(location, tars, images):
+        source = list_tars(location, files, tars.names, single=False)
+        return _note_left_out(source, images)
+    if parquets and _choose_archives(location, parquets, images):
+        source = list_parquet(
+            location, files, parquets.names, single=False, image_column=image_column
+        )
+        return _note_left_out(source, images)
     return Source(
         kind="folder",
         path=location,
@@ -89,6 +101,37 @@ def _list_folder(location: Location, image_column: str | None) -> Source:
         others=others,
         open_reader=lambda: FolderReader(open_files(location)),
     )
+
+
+def _choose_archives(location: Location, archives: Entries, images: Entries) -> bool:
+    """Return whether to pack a folder's archives; else its images.
+
+    Raises:
+        ShardsError: either may be meant.
+    """
+    num_archived, num_loose = _sum_bytes(archives), _sum_bytes(images)
+    if len(images) <= _MAX_PREVIEWS or num_loose * _FAR_MORE <= num_archived:
+        return True
+    if num_archived * _FAR_MORE <= num_loose:
+        return False
+    raise ShardsError(
+        f"{location} holds {len(images):,} images and {len(archives):,} archives "
+        f"({archives.names[0]} ...); move one kind into a folder of its own, and give that"
+    )
+
+
+def _sum_bytes(entries: Entries) -> int:
+    sizes = entries.sizes[:, 0]
+    return int(sizes[sizes > 0].sum())
+
+
+def _note_left_out(source: Source, images: Entries) -> Source:
+    if not images:
+        return source
+    note = f"pictures beside the archives are left out: {images.names[0]}"
+    if len(images) > 1:
+        note += f" and {len(images) - 1:,} more"
+    return replace(source, notes=(*source.notes, note))
 
 
 def _list_text(location: Location, start: bytes) -> Source:
@@ -150,12 +193,15 @@ def _open_text(location: Location, start: bytes) -> Iterable[str]:
     """Return the lines of a text file with their ends."""
     if start.startswith(_ZIP_STARTS):
         raise ShardsError(f"{location} is a zip cut short; get it again")
-    if b"\0" in start or name_of(location).lower().endswith(".zip"):
+    is_utf16 = start.startswith(_UTF16_BOMS)  # as PowerShell writes text
+    if (b"\0" in start and not is_utf16) or name_of(location).lower().endswith(".zip"):
         raise ShardsError(f"{location} is none of these: {_KINDS}")
     files, name = open_beside(location)
     with closing(files):
         content = files.read_file(name).removeprefix(_UTF8_BOM)
-    return io.TextIOWrapper(io.BytesIO(content), "utf-8", "surrogateescape", newline="\n")
+    encoding = "utf-16" if is_utf16 else "utf-8"
+    errors = "replace" if is_utf16 else "surrogateescape"
+    return io.TextIOWrapper(io.BytesIO(content), encoding, errors, newline="\n")
 
 
 def _is_tar(files: SourceFiles, name: str, start: bytes) -> bool:

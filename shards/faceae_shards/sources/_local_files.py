@@ -95,10 +95,17 @@ def _walk(folder: Path, prefix: str, above: frozenset[tuple[int, int]]) -> Itera
         for child in children:
             if is_hidden(child.name):
                 continue
-            if child.is_dir():
+            if _is_folder(child):
                 yield from _walk(Path(child), f"{prefix}{child.name}/", above | {identity})
             else:
                 yield _stat_entry(prefix + child.name, Path(child))
+
+
+def _is_folder(child: "os.DirEntry[str]") -> bool:
+    try:
+        return child.is_dir()
+    except OSError:  # a link to itself
+        return False
 
 
 def _stat_entry(name: str, path: Path) -> Entry:

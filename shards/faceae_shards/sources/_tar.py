@@ -1,11 +1,12 @@
 """Photographs in tars: plain archives, and WebDataset shards with a json beside each image."""
 
 import json
+import posixpath
 import tarfile
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 from .._errors import ShardsError
 from ..images import ImageRefused
@@ -33,7 +34,8 @@ _OWN = ("name", "width", "height")
 class _TarMember(NamedTuple):
     name: str
     offset: int
-    num_bytes: int
+    num_bytes: int | None
+    """None: a sparse file, or a link that leads nowhere."""
 
 
 def list_tars(
@@ -99,11 +101,17 @@ class TarReader:
 
     def prefetch(self, entries: Sequence[Entry]) -> None:
         """Fetch members; see `Reader`."""
-        self.files.fetch(span for entry in entries for span in self._locate(entry))
+        present = (entry for entry in entries if entry.num_bytes is not None)
+        self.files.fetch(span for entry in present for span in self._locate(entry))
 
     def read(self, entry: Entry) -> bytes:
         """Return a member's bytes; see `Reader`."""
-        assert entry.num_bytes is not None
+        if entry.num_bytes is None:
+            raise ImageRefused(
+                "unreadable",
+                "in the tar it is a sparse file, or a link that leads to no file of the tar; "
+                "unpack the tar and give the folder",
+            )
         return self._read(entry.place[0], entry.place[1], entry.num_bytes)
 
     def describe(self, entry: Entry) -> dict[str, Any]:
@@ -185,28 +193,95 @@ def _list_tar(
 
 
 def list_tar_members(files: SourceFiles, name: str) -> Iterator[_TarMember]:
-    """Yield the visible files of an uncompressed tar, in order.
+    """Yield the visible files of an uncompressed tar, in order; links after all others.
+
+    A link is yielded with the place of the member it leads to. Tars that were concatenated are
+    read one after another.
 
     Raises:
         ShardsError: it is compressed, damaged or cut short.
     """
+    links: dict[str, str] = {}
+    for info in _read_headers(files, name):
+        if any(map(is_hidden, info.name.split("/"))):
+            continue
+        if info.islnk() or info.issym():
+            links[info.name] = _find_target(info)
+        elif info.isreg():
+            # The pieces of a sparse file do not lie where its bytes would.
+            yield _TarMember(info.name, info.offset_data, None if info.issparse() else info.size)
+    if links:
+        yield from _follow(links, files, name)
+
+
+def _find_target(info: tarfile.TarInfo) -> str:
+    """Return the name of the member that a link leads to."""
+    if info.islnk():
+        return info.linkname
+    return posixpath.normpath(posixpath.join(posixpath.dirname(info.name), info.linkname))
+
+
+def _follow(links: dict[str, str], files: SourceFiles, name: str) -> Iterator[_TarMember]:
+    """Yield each link as the member it leads to, without a size where it leads to none."""
+    ends = {}
+    for link, target in links.items():
+        passed = {link}
+        while target in links and target not in passed:
+            passed.add(target)
+            target = links[target]
+        ends[link] = target
+    wanted = set(ends.values())
+    found = {
+        posixpath.normpath(info.name): info
+        for info in _read_headers(files, name)
+        if info.isreg() and not info.issparse() and posixpath.normpath(info.name) in wanted
+    }
+    for link, target in ends.items():
+        info = found.get(posixpath.normpath(target))
+        yield (
+            _TarMember(link, 0, None)
+            if info is None
+            else _TarMember(link, info.offset_data, info.size)
+        )
+
+
+def _read_headers(files: SourceFiles, name: str) -> Iterator[tarfile.TarInfo]:
+    """Yield the header of each member of a tar, or of several that were concatenated."""
     where = files.locate(name)
     with files.open(name) as file:
         try:
-            with tarfile.open(fileobj=file, mode="r:") as tar:
-                while (info := tar.next()) is not None:
-                    if info.isreg() and not any(map(is_hidden, info.name.split("/"))):
-                        yield _TarMember(info.name, info.offset_data, info.size)
-                    tar.members.clear()  # type: ignore[attr-defined]  # else it remembers all
-                end = tar.offset
+            start: int | None = 0
+            while start is not None:
+                file.seek(start)
+                with tarfile.open(fileobj=file, mode="r:") as tar:
+                    while (info := tar.next()) is not None:
+                        yield info
+                        tar.members.clear()  # type: ignore[attr-defined]  # else it keeps all
+                    end = tar.offset
+                start = _find_next_tar(file, end, where)
         except tarfile.TarError as error:
             file.seek(0)
             is_compressed = file.read(8).startswith(COMPRESSED_STARTS)
             remedy = "uncompress it" if is_compressed else "get it again"
             raise ShardsError(f"{where} cannot be read as a tar ({error}); {remedy}") from error
-        file.seek(end)
-        if file.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):
-            raise ShardsError(f"{where} is a tar cut short; get it again")
+
+
+def _find_next_tar(file: BinaryIO, end: int, where: str) -> int | None:
+    """Return where another tar begins behind the one that ends at `end`; None without one."""
+    file.seek(end)
+    block = file.read(tarfile.BLOCKSIZE)
+    if block != bytes(tarfile.BLOCKSIZE):
+        raise ShardsError(f"{where} is a tar cut short; get it again")
+    while block and not any(block):
+        end += len(block)
+        block = file.read(tarfile.BLOCKSIZE)
+    if len(block) < tarfile.BLOCKSIZE:
+        return None
+    try:
+        tarfile.TarInfo.frombuf(block, "utf-8", "surrogateescape")
+    except tarfile.HeaderError:  # whatever else was appended
+        return None
+    return end
 
 
 def _peek(reader: TarReader, entries: Entries) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 Workers read members by the offsets that were listed, and never the directory.
 """
 
+import bz2
 import struct
 import zipfile
 import zlib
@@ -19,6 +20,9 @@ from ._open_files import open_beside
 from ._source import Container, Entries, Entry, Source, is_hidden, is_image_name, is_other_name
 from ._zip_directory import read_zip_directory
 
+_READABLE = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2)
+_METHODS = {9: "deflate64", 12: "bzip2", 14: "LZMA", 93: "Zstandard", 95: "xz", 98: "PPMd"}
+"""Compression methods by their numbers (PKWARE's APPNOTE, 4.4.5)."""
 _LOCAL_HEADER = struct.Struct("<4s22xHH")
 """Signature, then lengths of name and extra field (PKWARE's APPNOTE, 4.3.7)."""
 _SIGNATURE = b"PK\x03\x04"
@@ -40,20 +44,36 @@ def list_zip(location: Location) -> Source:
                 found = Entries(_list_members(file)).sorted()
         except zipfile.BadZipFile as error:
             raise ShardsError(f"{location} is a damaged zip ({error}); get it again") from error
+    entries = found.select(is_image_name)
+    _check_methods(location, entries)
     return Source(
         kind="zip",
         path=location,
-        entries=found.select(is_image_name),
+        entries=entries,
         others=found.select(is_other_name),
         open_reader=lambda: ZipReader(*open_beside(location), listed),
     )
 
 
+def _check_methods(location: Location, entries: Entries) -> None:
+    """Refuse a zip whose images are all compressed by what cannot be undone here."""
+    methods = {entry.place[2] for entry in entries}
+    if methods and methods.isdisjoint(_READABLE):
+        names = " and ".join(map(_name, sorted(methods)))
+        raise ShardsError(
+            f"{location} is compressed by {names}, which cannot be read here; unpack it with "
+            "7-Zip or `unzip`, and give the folder"
+        )
+
+
 def _list_members(file: BinaryIO) -> Iterator[Entry]:
     for member in read_zip_directory(file):
-        if not member.name.endswith("/") and not any(map(is_hidden, member.name.split("/"))):
+        name = member.name
+        if "/" not in name:  # some programs on Windows write their own separator
+            name = name.replace("\\", "/")
+        if not name.endswith("/") and not any(map(is_hidden, name.split("/"))):
             place = (member.offset, member.num_stored, member.method, int(member.is_encrypted))
-            yield Entry(member.name, member.num_bytes, member.crc, None, place)
+            yield Entry(name, member.num_bytes, member.crc, None, place)
 
 
 @dataclass
@@ -75,12 +95,14 @@ class ZipReader:
         _, num_stored, method, encrypted = entry.place
         if encrypted:
             raise ImageRefused("unreadable", "in the zip: it needs a password")
-        if method not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-            raise ImageRefused("unreadable", f"in the zip: compression method {method}")
+        if method not in _READABLE:
+            raise ImageRefused("unreadable", f"in the zip: it is compressed by {_name(method)}")
         data = self._read_stored(entry, num_stored)
         assert entry.num_bytes is not None
         if method == zipfile.ZIP_DEFLATED:
             data = _inflate(data, entry.num_bytes)
+        elif method == zipfile.ZIP_BZIP2:
+            data = _unpack_bzip2(data, entry.num_bytes)
         if len(data) != entry.num_bytes or zlib.crc32(data) != entry.crc:
             raise ImageRefused("unreadable", "in the zip: Bad CRC")
         return data
@@ -114,6 +136,18 @@ class ZipReader:
         if span.start + stop > span.stop:
             return self.files.read(Span(self.name, span.start + start, span.start + stop))
         return data[start:stop]
+
+
+def _name(method: int) -> str:
+    return _METHODS.get(method, f"method {method}")
+
+
+def _unpack_bzip2(data: bytes, num_bytes: int) -> bytes:
+    """Undo bzip2, never to more than the announced size and one byte."""
+    try:
+        return bz2.BZ2Decompressor().decompress(data, num_bytes + 1)
+    except (OSError, EOFError) as error:
+        raise ImageRefused("unreadable", f"in the zip: {error}") from error
 
 
 def _inflate(data: bytes, num_bytes: int) -> bytes:

@@ -1,6 +1,15 @@
 """Files and where they are stored: atomic writes, object stores, locks and the cache."""
 
-from ._atomic import PART_SUFFIX, atomic_path, discard_on_error, format_json, remove, write_json
+from ._atomic import (
+    PART_SUFFIX,
+    atomic_path,
+    discard_on_error,
+    format_json,
+    holds_files,
+    is_clutter,
+    remove,
+    write_json,
+)
 from ._cache_folder import CacheEntry, find_cache
 from ._lock import hold_shared
 from ._remote import (
@@ -38,6 +47,8 @@ __all__ = [
     "find_cache",
     "format_json",
     "hold_shared",
+    "holds_files",
+    "is_clutter",
     "is_url",
     "is_web",
     "merge_ranges",

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+_CLUTTER = frozenset({".DS_Store", "Thumbs.db", "desktop.ini", ".localized", ".directory"})
 PART_SUFFIX = ".faceae-part"
 """Suffix of files and folders that are still being written. Anything with this suffix may be
 deleted."""
@@ -78,6 +79,16 @@ def write_json(path: Path, obj: Any) -> None:
 def format_json(obj: Any) -> bytes:
     """Return `obj` as indented UTF-8 JSON with a final newline."""
     return (json.dumps(obj, indent=1, ensure_ascii=False) + "\n").encode("utf-8")
+
+
+def is_clutter(name: str) -> bool:
+    """Return whether a file was left by a file manager, such as .DS_Store; it is nobody's data."""
+    return name in _CLUTTER or name.startswith("._")
+
+
+def holds_files(folder: Path) -> bool:
+    """Return whether a folder holds anything besides what file managers leave in it."""
+    return any(not is_clutter(child.name) for child in folder.iterdir())
 
 
 def remove(path: Path) -> None:

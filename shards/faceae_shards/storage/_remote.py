@@ -27,6 +27,14 @@ FIRST_ANSWER_S = 10.0
 """Longest wait for a server's first answer to this process, the library's own retries included.
 Without this limit the S3 and Google libraries retry for minutes where nobody answers."""
 
+_PACKAGES = {
+    **dict.fromkeys(("s3", "s3a", "gs", "gcs", "http", "https"), "'faceae[remote]'"),
+    "hf": "huggingface_hub",
+    **dict.fromkeys(("az", "abfs", "abfss", "adl"), "adlfs"),
+}
+"""What to install for a scheme."""
+_TRIED_SCHEMES = frozenset({"s3", "gs", "http", "https", "memory", "file"})
+"""Schemes whose libraries' exceptions are known; with others every exception is an answer."""
 _RETRY_DELAYS_S = (0.5, 2.0, 5.0)
 """Waits before each retry of a failed request. The S3 and Google libraries retry several times by
 themselves before they report a failure."""
@@ -114,11 +122,17 @@ def connect(url: str) -> tuple[Any, str]:
         system: tuple[Any, str] = fsspec.core.url_to_fs(url, use_listings_cache=False, **options)
         return system
     except ImportError as error:
-        raise ShardsError(
-            f"{url} cannot be reached ({error}); pip install 'faceae[remote]'"
-        ) from error
+        raise ShardsError(f"{url} cannot be reached: {_name_missing(url, error)}") from error
     except ValueError as error:
         raise ShardsError(f"{url} cannot be used: {error}") from error
+
+
+def _name_missing(url: str, error: ImportError) -> str:
+    """Return what to install for a scheme whose library is missing."""
+    scheme = url.partition("://")[0]
+    if scheme in _PACKAGES:
+        return f"{error}; pip install {_PACKAGES[scheme]}"
+    return str(error)  # fsspec's own words name the package
 
 
 def ask(url: str, system: Any, question: Callable[..., T], path: str) -> T:
@@ -155,7 +169,9 @@ def explain_errors(url: str) -> Iterator[None]:
     """
     try:
         yield
-    except _expected_errors() as error:
+    except _get_errors(url) as error:
+        if isinstance(error, ShardsError):
+            raise
         if getattr(error, "errno", None) in _OF_THIS_DISK:
             raise
         text, status = _first_line(error), getattr(error, "status", None)
@@ -166,6 +182,10 @@ def explain_errors(url: str) -> Iterator[None]:
         lacks_keys = type(error).__name__ == "NoCredentialsError"
         remedy = _CREDENTIALS_REMEDY if lacks_keys else _REMEDY
         raise ShardsError(f"{url}: {text}; {remedy}") from error
+
+
+def _get_errors(url: str) -> tuple[type[Exception], ...]:
+    return _expected_errors() if url.partition("://")[0] in _TRIED_SCHEMES else (Exception,)
 
 
 def retry(request: Callable[[], T]) -> T:

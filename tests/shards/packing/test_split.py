@@ -147,3 +147,12 @@ def test_identities_keep_people_together_without_a_partition(tmp_path: Path) -> 
     by, splits = split(tmp_path, ["000001.jpg", "000002.jpg", "000003.jpg"], (0.5, 0.5, 0.0))
     assert by == "person"
     assert splits[0] == splits[2]
+
+
+def test_the_same_file_twice_in_a_zip_stays_together(bare: Path, tmp_path: Path) -> None:
+    names = [f"{form}{number}.jpg" for form in ("a", "b") for number in range(30)]
+    entries = Entries(Entry(name, 9, crc=1000 + n % 30) for n, name in enumerate(names))
+    source = dataclasses.replace(list_source(bare), kind="zip", entries=entries)
+    splits = split_entries(source, find_annotations(list_source(bare)), (0.5, 0.5, 0), 0).names
+    assert splits[:30] == splits[30:]
+    assert set(splits) == {"train", "valid"}

@@ -151,9 +151,8 @@ def test_zip_behind_other_bytes(tmp_path: Path) -> None:
 
 
 def test_zip_compressed_in_a_rare_way(tmp_path: Path) -> None:
-    source = list_source(make_zip(tmp_path / "z.zip", "a.jpg", compression=zipfile.ZIP_BZIP2))
-    with closing(source.open_reader()) as reader, pytest.raises(ImageRefused, match="method 12"):
-        reader.read(source.entries[0])
+    with pytest.raises(ShardsError, match="compressed by LZMA.*unpack it"):
+        list_source(make_zip(tmp_path / "z.zip", "a.jpg", compression=zipfile.ZIP_LZMA))
 
 
 def test_member_that_is_larger_than_announced(tmp_path: Path) -> None:

@@ -186,3 +186,88 @@ def test_a_sample_with_two_pictures(tmp_path: Path) -> None:
     with pytest.raises(ShardsError, match=r"sample 0\.tar/0 holds two pictures.*`image_column='"):
         list_source(tmp_path)
     assert list(list_source(tmp_path, "png").entries.names) == ["0.tar/0.png"]
+
+
+def make_linked_tar(path: Path, photo: bytes, links: dict[str, tuple[bytes, str]]) -> Path:
+    with tarfile.open(path, "w") as tar:
+        for name in ("photos/a.jpg", "photos/b.jpg"):
+            info = tarfile.TarInfo(name)
+            info.size = len(photo)
+            tar.addfile(info, io.BytesIO(photo))
+        for name, (kind, target) in links.items():
+            info = tarfile.TarInfo(name)
+            info.type, info.linkname = kind, target
+            tar.addfile(info)
+    return path
+
+
+def test_links_are_read_as_what_they_lead_to(tmp_path: Path, photos: Path) -> None:
+    photo = min(photos.iterdir()).read_bytes()
+    links = {
+        "photos/hard.jpg": (tarfile.LNKTYPE, "photos/a.jpg"),
+        "photos/soft.jpg": (tarfile.SYMTYPE, "b.jpg"),
+        "up/soft.jpg": (tarfile.SYMTYPE, "../photos/b.jpg"),
+        "up/chain.jpg": (tarfile.SYMTYPE, "soft.jpg"),
+    }
+    source = list_source(make_linked_tar(tmp_path / "t.tar", photo, links))
+    assert len(source.entries) == 6
+    with closing(source.open_reader()) as reader:
+        assert {reader.read(entry) for entry in source.entries} == {photo}
+
+
+@pytest.mark.parametrize("target", ["nowhere.jpg", "dead.jpg", "/etc/passwd", "../../a.jpg"])
+def test_a_link_that_leads_out_is_refused_by_name(
+    tmp_path: Path, photos: Path, target: str
+) -> None:
+    photo = min(photos.iterdir()).read_bytes()
+    links = {"photos/dead.jpg": (tarfile.SYMTYPE, target)}
+    source = list_source(make_linked_tar(tmp_path / "t.tar", photo, links))
+    (dead,) = [entry for entry in source.entries if entry.name == "photos/dead.jpg"]
+    with closing(source.open_reader()) as reader, pytest.raises(ImageRefused, match="link"):
+        reader.read(dead)
+
+
+def test_concatenated_tars_are_read_whole(tmp_path: Path, photos: Path) -> None:
+    data = min(photos.iterdir()).read_bytes()
+    tars = [make_tar(tmp_path / f"{n}.tar", {f"{n}.jpg": data, f"{n}.json": b"{}"}) for n in "abc"]
+    joined = tmp_path / "joined.tar"
+    joined.write_bytes(b"".join(tar.read_bytes() for tar in tars))
+    source = list_source(joined)
+    assert list(source.entries.names) == ["a.jpg", "b.jpg", "c.jpg"]
+    with closing(source.open_reader()) as reader:
+        assert [reader.read(entry) for entry in source.entries] == [data] * 3
+    joined.write_bytes(joined.read_bytes() + b"and more")
+    assert len(list_source(joined).entries) == 3
+
+
+@pytest.mark.parametrize("version", ["0.0", "1.0"])
+def test_a_sparse_member_is_refused_alone(tmp_path: Path, photos: Path, version: str) -> None:
+    data = min(photos.iterdir()).read_bytes()
+    with tarfile.open(tmp_path / "t.tar", "w", format=tarfile.PAX_FORMAT) as tar:
+        for name, headers in {
+            "a.jpg": {},
+            "s.jpg": {
+                "0.0": {"GNU.sparse.size": "99999", "GNU.sparse.numblocks": "1"},
+                "1.0": {
+                    "GNU.sparse.major": "1",
+                    "GNU.sparse.minor": "0",
+                    "GNU.sparse.name": "s.jpg",
+                    "GNU.sparse.realsize": "99999",
+                },
+            }[version],
+        }.items():
+            content = data
+            if headers:
+                content = b"1\n0\n5\n".ljust(512, b"\0") + b"12345"
+                if version == "0.0":
+                    headers |= {"GNU.sparse.offset": "0", "GNU.sparse.numbytes": "5"}
+            info = tarfile.TarInfo(name)
+            info.pax_headers = headers
+            info.size = len(content)
+            tar.addfile(info, io.BytesIO(content))
+    source = list_source(tmp_path / "t.tar")
+    entries = {entry.name: entry for entry in source.entries}
+    with closing(source.open_reader()) as reader:
+        assert reader.read(entries["a.jpg"]) == data
+        with pytest.raises(ImageRefused, match="sparse"):
+            reader.read(entries["s.jpg"])
