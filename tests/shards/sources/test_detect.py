@@ -151,7 +151,7 @@ def test_zip_behind_other_bytes(tmp_path: Path) -> None:
 
 
 def test_zip_compressed_in_a_rare_way(tmp_path: Path) -> None:
-    with pytest.raises(ShardsError, match="compressed by LZMA.*unpack it"):
+    with pytest.raises(ShardsError, match=r"compressed by LZMA.*unpack it"):
         list_source(make_zip(tmp_path / "z.zip", "a.jpg", compression=zipfile.ZIP_LZMA))
 
 

@@ -135,7 +135,7 @@ def test_clutter_is_no_dataset(tmp_path: Path, photos: Path, name: str) -> None:
 
 def test_the_missing_package_of_a_scheme_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "adlfs", None)
-    with pytest.raises(ShardsError, match="adlfs.*pip install adlfs"):
+    with pytest.raises(ShardsError, match=r"adlfs.*pip install adlfs"):
         connect("az://container/faces")
 
 
