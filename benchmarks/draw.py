@@ -59,17 +59,17 @@ def write_shards(session: Session, folder: Path) -> int:
             numbers=NUMBERS,
             image_size=session.info.model.image_size,
             crop=None,
-            maker="benchmark",
+            generator="benchmark",
             depends_on={},
             samples_per_shard=len(NUMBERS) // 4,
         )
-        maker = FaceGenerator(
+        generator = FaceGenerator(
             open=lambda: session,
             seed=0,
             truncation=1,
             batch_size=None,
         )
-        return pack_generated(config, maker).num_samples["train"]
+        return pack_generated(config, generator).num_samples["train"]
 
 
 def write_folder(session: Session, folder: Path, suffix: str) -> int:

@@ -43,7 +43,7 @@ MAY_IMPORT = {
     },
     "faceae.data": {"faceae_shards", "faceae.device", "faceae.errors"},
     "faceae.model": {"faceae_shards", "faceae.errors"},
-    "faceae.synthetic": {"faceae_shards", "faceae.errors"},
+    "faceae.synthetic": {"faceae_shards", "faceae_shards.executors", "faceae.errors"},
     "faceae.latent": {
         "faceae_shards",
         "faceae.data",

@@ -45,13 +45,13 @@ def write_shards(
         numbers=numbers,
         image_size=session.info.model.image_size,
         crop=session.info.crop,
-        maker=f"generator {session.info.weights_hash[:12]}",
+        generator=f"generator {session.info.weights_hash[:12]}",
         depends_on={"seed": faces["seed"], "truncation": faces["truncation"], **described},
         samples_per_shard=options["samples_per_shard"],
         executor=options["executor"],
         address=options["address"],
         needs=(model.absolute(),),
     )
-    maker = FaceGenerator(open=opener, described=described if on_ray else None, **faces)
+    generator = FaceGenerator(open=opener, described=described if on_ray else None, **faces)
     with show_image_progress("generate") as show:
-        pack_generated(config, maker, show)
+        pack_generated(config, generator, show)

@@ -59,13 +59,6 @@ def _parse_split(ctx: click.Context, param: click.Parameter, value: str) -> Spli
     help="Leave out images whose files hold the same bytes as an earlier one's.",
 )
 @click.option(
-    "--on-error",
-    type=click.Choice(["reject", "stop"]),
-    default=PackConfig.on_error,
-    show_default=True,
-    help="Leave a bad image out, or end at the first one.",
-)
-@click.option(
     "--max-rejected",
     type=click.FloatRange(0, 1),
     metavar="FRACTION",
@@ -115,7 +108,6 @@ def command(
     samples_per_shard: int | None,
     seed: int,
     drop_duplicates: bool,
-    on_error: Literal["reject", "stop"],
     max_rejected: float,
     executor: Literal["local", "ray"],
     address: str | None,
@@ -142,7 +134,6 @@ def command(
             split=split,
             seed=seed,
             drop_duplicates=drop_duplicates,
-            on_error=on_error,
             max_rejected=max_rejected,
             executor=executor,
             address=address,

@@ -1,13 +1,7 @@
-"""Draws a whole set of faces with several processes."""
+"""Draw a whole set of faces with several processes."""
 
-import multiprocessing
-import os
 import shutil
-import signal
-import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +13,7 @@ from numpy.typing import NDArray
 
 import faceae_shards
 from faceae.errors import FaceaeError
+from faceae_shards.executors import LocalExecutor, Tick
 
 from ._celeba import (
     IMAGE_FOLDER,
@@ -36,12 +31,12 @@ from ._sample import sample_identity
 from ._sample_picture import sample_picture
 
 MARKER = ".unfinished-synth.json"
-"""File in the set while it is drawn: it marks an interrupted run, which may be removed."""
+"""File that marks an unfinished set. Pictures beside it may be removed."""
 
 _JPEG_QUALITY = 88
-"""JPEG quality; gives files of 8 kB on average, like CelebA's."""
+"""The files have 8 kB on average, like those of CelebA."""
 _CHUNK = 32
-"""Number of pictures that a process draws before it reports."""
+"""Pictures per task."""
 
 Progress = Callable[[int, int], None]
 
@@ -49,25 +44,34 @@ Progress = Callable[[int, int], None]
 def write_dataset(
     config: SynthConfig, on_progress: Progress = lambda done, total: None
 ) -> SynthSummary:
-    """Draw `config.count` faces into `config.out`, laid out like CelebA.
+    """Draw `config.count` faces into `config.out`, in the layout of CelebA.
 
-    Picture i of a seed is the same for any count and any number of workers, to the byte on one
-    machine. A longer set thus begins with a shorter one's pictures; only the borders of its splits
-    depend on the count. The text files are written last. `on_progress` receives (done, total).
+    Picture i of a seed does not depend on the count nor on the number of workers, and has the same
+    bytes on one machine. So a longer set begins with the pictures of a shorter one. (The place
+    where its parts begin depends on the count.) The text files are written last. With more than one
+    worker this starts processes: a script that calls it must do so below
+    `if __name__ == "__main__":`.
+
+    Args:
+        on_progress: receives the number of pictures drawn so far, and the number to draw.
 
     Raises:
-        FaceaeError: `config.out` is not empty, or a process died.
-        OSError: the disk is full or not writable.
+        FaceaeError: `config.out` holds other files.
+        ShardsError: a process died.
+        OSError: the file system failed, for example on a full disk.
     """
     restarted = _prepare(config)
     people = identities(config.seed, config.count)
-    annotations: list[Annotation] = []
-    num_bytes = 0
-    for sizes, notes in _drawn(config, people):
-        num_bytes += sum(sizes)
-        annotations += notes
-        on_progress(len(annotations), config.count)
+    drawn: list[_DrawnChunk] = []
+    LocalExecutor(config.workers).run(
+        _DrawWorker(),
+        _chunks(config, people),
+        on_result=drawn.append,
+        on_ticks=lambda num_drawn: on_progress(num_drawn, config.count),
+    )
+    drawn.sort(key=lambda chunk: chunk.first)
     parts = partition(people)
+    annotations = [annotation for chunk in drawn for annotation in chunk.annotations]
     write_annotations(config.out, annotations, people, parts)
     (config.out / MARKER).unlink()
     num_train, num_valid, num_test = np.bincount(parts, minlength=3).tolist()
@@ -75,13 +79,13 @@ def write_dataset(
         out=config.out,
         num_identities=int(people[-1]) + 1,
         num_images={"train": num_train, "valid": num_valid, "test": num_test},
-        num_bytes=num_bytes,
+        num_bytes=sum(chunk.num_bytes for chunk in drawn),
         restarted=restarted,
     )
 
 
 def _prepare(config: SynthConfig) -> bool:
-    """Make empty folders; return whether an interrupted run's pictures were removed first."""
+    """Make the empty folders. Return whether pictures of an interrupted run were removed."""
     out = config.out
     if out.exists() and not out.is_dir():
         raise FaceaeError(f"{out} is a file; name a new or empty folder for the faces")
@@ -96,84 +100,62 @@ def _prepare(config: SynthConfig) -> bool:
     return interrupted
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class _Chunk:
-    """Pictures that one process draws before it reports."""
+    """Pictures that one process draws in one go."""
 
     folder: Path
     seed: int
     first: int
+    """Number of the first picture."""
     people: NDArray[np.int64]
+    """Number of the person on each picture."""
 
 
-_Drawn = tuple[list[int], list[Annotation]]
-"""File sizes and the entries for the text files."""
+@dataclass(frozen=True, kw_only=True)
+class _DrawnChunk:
+    first: int
+    num_bytes: int
+    annotations: list[Annotation]
 
 
 def _chunks(config: SynthConfig, people: NDArray[np.int64]) -> Iterator[_Chunk]:
     folder = config.out / IMAGE_FOLDER
     for first in range(0, len(people), _CHUNK):
-        yield _Chunk(folder, config.seed, first, people[first : first + _CHUNK])
+        yield _Chunk(
+            folder=folder, seed=config.seed, first=first, people=people[first : first + _CHUNK]
+        )
 
 
-def _draw_chunk(chunk: _Chunk) -> _Drawn:
-    sizes, annotations = [], []
-    for index, person in enumerate(chunk.people.tolist(), start=chunk.first):
-        identity = sample_identity(chunk.seed, person)
-        face = Face(identity, sample_picture(chunk.seed, index, identity))
-        jpeg = simplejpeg.encode_jpeg(paint(face), quality=_JPEG_QUALITY, colorsubsampling="420")
-        (chunk.folder / image_name(index)).write_bytes(jpeg)
-        sizes.append(len(jpeg))
-        annotations.append(annotate(face))
-    return sizes, annotations
+class _DrawWorker:
+    """Draws chunks, one after another."""
 
+    def run(self, chunk: _Chunk, tick: Tick) -> _DrawnChunk:
+        """Write the pictures of one chunk."""
+        num_bytes, annotations = 0, []
+        with _one_opencv_thread():
+            for index, person in enumerate(chunk.people.tolist(), start=chunk.first):
+                identity = sample_identity(chunk.seed, person)
+                face = Face(identity, sample_picture(chunk.seed, index, identity))
+                jpeg = simplejpeg.encode_jpeg(
+                    paint(face), quality=_JPEG_QUALITY, colorsubsampling="420"
+                )
+                (chunk.folder / image_name(index)).write_bytes(jpeg)
+                num_bytes += len(jpeg)
+                annotations.append(annotate(face))
+                tick()
+        return _DrawnChunk(first=chunk.first, num_bytes=num_bytes, annotations=annotations)
 
-def _drawn(config: SynthConfig, people: NDArray[np.int64]) -> Iterator[_Drawn]:
-    """Yield each chunk's results in order."""
-    context = multiprocessing.get_context("spawn")
-    executor = ProcessPoolExecutor(config.workers, context, _start_worker)
-    pending: list[Future[_Drawn]] = []
-    try:
-        for chunk in _chunks(config, people):
-            with _sigint_held():
-                pending.append(executor.submit(_draw_chunk, chunk))
-            if len(pending) > 2 * config.workers:
-                yield pending.pop(0).result()
-        while pending:
-            yield pending.pop(0).result()
-    except BrokenProcessPool as error:
-        raise FaceaeError(
-            "a drawing process was killed, perhaps for want of memory; "
-            "run the same command again, with fewer --workers if memory is short"
-        ) from error
-    finally:
-        executor.shutdown(cancel_futures=True)
+    def close(self) -> None:
+        """Do nothing: no file stays open."""
 
 
 @contextmanager
-def _sigint_held() -> Iterator[None]:
-    """Start processes with Ctrl-C blocked, so that none prints a traceback while it imports."""
-    if not hasattr(signal, "pthread_sigmask"):  # Windows
-        yield
-        return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+def _one_opencv_thread() -> Iterator[None]:
+    """Keep OpenCV from starting as many threads as there are cores in each process."""
+    before = cv2.getNumThreads()
+    cv2.setNumThreads(1)
     try:
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-def _start_worker() -> None:
-    cv2.setNumThreads(1)
-    signal.signal(signal.SIGINT, signal.SIG_DFL)  # on Ctrl-C end at once, without a traceback
-    if hasattr(signal, "pthread_sigmask"):
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    """End this process if its parent was killed; the executor's queues would wait forever."""
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-    parent.join()
-    os._exit(1)
+        cv2.setNumThreads(before)

@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from .._format import MANIFEST_NAME, REJECTED_NAME, Encoding, ShardInfo, hash_file
-from ..executors import Tick, count_cpus, run_tasks
+from ..executors import LocalExecutor, Tick, count_cpus
 from ..images import ImageRefused, check_stored
 from ..storage import Location, Storage, open_storage
 from ._dataset import Dataset, read_dataset
@@ -61,10 +61,9 @@ def verify(
     shards = [shard for split in dataset.splits.values() for shard in split]
     num_samples = sum(shard.num_samples for shard in shards)
     problems = list(_check_folder(dataset, storage, shards))
-    run_tasks(
+    LocalExecutor(workers or count_cpus()).run(
         _VerifyWorker(storage, dataset.encoding, dataset.image_size, dataset.is_adopted),
         shards,
-        processes=min(workers or count_cpus(), len(shards)),
         on_result=problems.extend,
         on_ticks=lambda done: on_progress(done, num_samples) if on_progress else None,
     )

@@ -1,14 +1,15 @@
-"""Tasks on all cores of this machine, or on a Ray cluster."""
+"""Run tasks on the cores of this machine or on a Ray cluster."""
 
-from ._local import Tick, count_cpus, run_tasks, warm_up
-from ._ray import AUTO, connected, run_on_ray
+from ._executor import Executor, ExecutorName, Tick, Worker, count_cpus
+from ._local import LocalExecutor
+from ._open import open_executor
 
 __all__ = [
-    "AUTO",
+    "Executor",
+    "ExecutorName",
+    "LocalExecutor",
     "Tick",
-    "connected",
+    "Worker",
     "count_cpus",
-    "run_on_ray",
-    "run_tasks",
-    "warm_up",
+    "open_executor",
 ]

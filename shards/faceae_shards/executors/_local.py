@@ -1,87 +1,62 @@
-"""Tasks on all cores: fresh processes, a shared count of what is done, clean ends.
+"""Run tasks on the cores of this machine."""
 
-Processes are never forked from the caller, whose threads and CUDA context would do harm. Where the
-system can, they are forked from a server that has imported what they need; elsewhere spawned.
-"""
-
-import multiprocessing
+import itertools
 import os
-import signal
-import threading
+import pickle
 from collections.abc import Callable, Iterable
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from multiprocessing import forkserver
+from dataclasses import dataclass
 from multiprocessing.sharedctypes import Synchronized
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any
 
-from .._errors import ShardsError
 from ..storage import hold_shared
-
-Tick = Callable[[], None]
-"""Called by a worker for every image it is done with."""
+from ._children import ChildContext, explained_imports, settle_in, start_server
+from ._executor import R, T, Worker
 
 _POLL_S = 0.2
-_TICKS_A_REPORT = 32
-_HAS_SERVER = "forkserver" in multiprocessing.get_all_start_methods()
-_PRELOADED = ("faceae_shards.dataset._verify", "faceae_shards.packing._worker")
-"""Modules of the workers."""
-
-T_contra = TypeVar("T_contra", contravariant=True)
-R_co = TypeVar("R_co", covariant=True)
-T = TypeVar("T")
-R = TypeVar("R")
+_TICKS_PER_REPORT = 32
 
 
-def count_cpus() -> int:
-    """Return the number of cores, as the default number of processes."""
-    return os.cpu_count() or 1
+@dataclass(frozen=True)
+class LocalExecutor:
+    """Runs tasks in processes of this machine, or in the calling one where one is enough."""
 
+    processes: int
 
-class Worker(Protocol[T_contra, R_co]):
-    """Does tasks, one after another; picklable before its first, copied into each process."""
+    @property
+    def is_remote(self) -> bool:
+        """All processes see what the caller sees."""
+        return False
 
-    def run(self, task: T_contra, tick: Tick) -> R_co:
-        """Do one task."""
+    def warm_up(self, preload: str) -> None:
+        """Start loading a module for the processes to come, in the background.
 
-    def close(self) -> None:
-        """Release what `run` opened."""
+        Args:
+            preload: full name of the module.
+        """
+        if self.processes > 1:
+            start_server(preload)
 
-
-def run_tasks(
-    worker: Worker[T, R],
-    tasks: Iterable[T],
-    *,
-    processes: int,
-    on_result: Callable[[R], None],
-    on_ticks: Callable[[int], None],
-    lock: Path | None = None,
-) -> None:
-    """Run all tasks, in no particular order.
-
-    Tasks are drawn from the iterable as processes become free, so they need not exist at once.
-    With one process everything runs in the calling one.
-
-    Args:
-        on_result: called here, with what each task returned, as soon as it did.
-        on_ticks: called now and then with the number of ticks so far.
-        lock: file that every other process holds a shared lock on while it lives.
-
-    Raises:
-        ShardsError: a process died.
-    """
-    if processes == 1:
-        _run_here(worker, tasks, on_result, on_ticks)
-    else:
-        _run_in_pool(worker, tasks, processes, on_result, on_ticks, lock)
-
-
-def warm_up() -> None:
-    """Let the server that processes are forked from start meanwhile, where there is one."""
-    if _HAS_SERVER:
-        multiprocessing.set_forkserver_preload(list(_PRELOADED))
-        forkserver.ensure_running()
+    def run(
+        self,
+        worker: Worker[T, R],
+        tasks: Iterable[T],
+        *,
+        on_result: Callable[[R], None],
+        on_ticks: Callable[[int], None],
+        lock: Path | None = None,
+        needs: Iterable[Path] = (),
+    ) -> None:
+        """See `Executor`. With one process or one task everything runs in the calling process."""
+        tasks = iter(tasks)
+        first = list(itertools.islice(tasks, self.processes))
+        tasks = itertools.chain(first, tasks)
+        if len(first) > 1:
+            _run_in_pool(worker, tasks, len(first), on_result, on_ticks, lock)
+        else:
+            _run_here(worker, tasks, on_result, on_ticks)
 
 
 def _run_here(
@@ -95,7 +70,7 @@ def _run_here(
     def tick() -> None:
         nonlocal num_ticks
         num_ticks += 1
-        if num_ticks % _TICKS_A_REPORT == 0:
+        if num_ticks % _TICKS_PER_REPORT == 0:
             on_ticks(num_ticks)
 
     try:
@@ -114,8 +89,8 @@ def _run_in_pool(
     on_ticks: Callable[[int], None],
     lock: Path | None,
 ) -> None:
-    warm_up()
-    context = multiprocessing.get_context("forkserver" if _HAS_SERVER else "spawn")
+    start_server(type(worker).__module__)
+    context = ChildContext()
     counter = context.Value("q", 0)
 
     def collect(pending: set[Future[R]]) -> set[Future[R]]:
@@ -125,55 +100,52 @@ def _run_in_pool(
         on_ticks(counter.value)
         return pending
 
-    given = (worker, counter, lock, dict(os.environ))
-    executor = ProcessPoolExecutor(processes, context, _start, given)
+    # Worker and tasks travel as bytes: a pool only reports the errors of functions, and an import
+    # may already fail where they are unpickled.
+    given = (pickle.dumps(worker), counter, lock, dict(os.environ))
+    pool = ProcessPoolExecutor(processes, context, _start, given)
     try:
         pending: set[Future[R]] = set()
         for task in tasks:
-            pending.add(executor.submit(_run, task))
+            pending.add(pool.submit(_run, pickle.dumps(task)))
             while len(pending) > processes:
                 pending = collect(pending)
         while pending:
             pending = collect(pending)
     except BrokenProcessPool as error:
-        raise ShardsError(
-            "a worker process was killed, perhaps for want of memory; "
-            "run the same command again to go on, with fewer --workers if memory is short"
-        ) from error
+        pool.shutdown(wait=True)
+        raise context.explain_death() from error
     finally:
-        executor.shutdown(wait=True, cancel_futures=True)
+        pool.shutdown(wait=True, cancel_futures=True)
 
 
 _worker: Worker[Any, Any]
-"""Of this process, where it is one of `run_tasks`."""
+"""The worker of this process, where the process belongs to a pool."""
 _counter: "Synchronized[int]"
+_problem: Exception | None = None
+"""Why this process cannot run tasks. A pool reports what `_run` raises, not what `_start` does."""
 
 
 def _start(
-    worker: Worker[Any, Any],
-    counter: "Synchronized[int]",
-    lock: Path | None,
-    environment: dict[str, str],
+    worker: bytes, counter: "Synchronized[int]", lock: Path | None, environment: dict[str, str]
 ) -> None:
-    global _worker, _counter
-    _worker, _counter = worker, counter
-    os.environ.update(environment)  # the server may have started before a key of S3 was set
-    signal.signal(signal.SIGINT, signal.SIG_DFL)  # on Ctrl-C end at once, without a traceback
-    if lock is not None:
-        hold_shared(lock)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    global _worker, _counter, _problem
+    settle_in(environment)
+    _counter = counter
+    try:
+        if lock is not None:
+            hold_shared(lock)
+        with explained_imports():
+            _worker = pickle.loads(worker)
+    except Exception as error:
+        _problem = error
 
 
-def _end_with_parent() -> None:
-    """End this process when its parent was killed; the executor's queues would wait for ever."""
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-    parent.join()
-    os._exit(1)
-
-
-def _run(task: Any) -> Any:
-    return _worker.run(task, _tick)
+def _run(task: bytes) -> Any:
+    if _problem is not None:
+        raise _problem
+    with explained_imports():
+        return _worker.run(pickle.loads(task), _tick)
 
 
 def _tick() -> None:

@@ -1,4 +1,4 @@
-"""Shards that other tools wrote, made a dataset by an index beside each and a manifest."""
+"""Turn shards of other tools into a dataset: write an index beside each shard, and a manifest."""
 
 import hashlib
 import json
@@ -31,7 +31,7 @@ from ..dataset import (
     open_dataset,
     write_manifest,
 )
-from ..executors import Tick, count_cpus, run_tasks
+from ..executors import LocalExecutor, Tick, count_cpus
 from ..sources import LocalFiles, escape, find_file_splits, find_folder_split, list_tar_members
 from ..storage import LocalFolder, atomic_path
 
@@ -43,23 +43,22 @@ def adopt(
     workers: int | None = None,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> Dataset:
-    """Make WebDataset shards, as webdataset.ShardWriter or img2dataset write them, a dataset.
+    """Turn WebDataset shards into a dataset, as webdataset.ShardWriter or img2dataset write them.
 
-    The tars keep every byte; an index is written beside each, then rejected.jsonl (empty) and
-    dataset.json. The splits are those that the tars' names (train-00000.tar, val-00000.tar) or
-    folders (train, val, test) tell, as `pack` reads them; other tars in `path` itself are for
-    training. Every sample is read and every image decoded, and what
-    loaders would stumble over or skip in silence is an error.
+    The tars stay as they are. An index is written beside each, then an empty rejected.jsonl, then
+    dataset.json. As in `pack`, the tars' names (train-00000.tar, val-00000.tar) or folders (train,
+    val, test) name the splits. Other tars in `path` itself are for training. Every sample is read
+    and every image decoded. A sample that loaders would fail on, or skip in silence, is an error.
 
     Args:
-        workers: processes; by default one a core.
+        workers: processes. The default is one per core.
         on_progress: receives the number of samples checked so far, and the number to check.
 
     Raises:
-        ShardsError: no tars, tars elsewhere, a dataset already; or a tar that is cut, a sample
-            without jpg, with dots in its key, with members apart, or with an image that `pack`
-            would refuse or convert.
-        OSError: as the file system reports it. Nothing is left but, perhaps, some indices.
+        ShardsError: the folder has no tars, tars in other sub-folders, or is a dataset already. Or
+            a tar is cut. Or a sample has no jpg, dots in its key, members that lie apart, or an
+            image that `pack` would refuse or convert.
+        OSError: the file system failed. Some indices may have been written.
     """
     names = _list_tars(path)
     num_images = sum(
@@ -70,10 +69,9 @@ def adopt(
     )
     checked: list[_CheckedTar] = []
     tasks = [name for tars in names.values() for name in tars]
-    run_tasks(
+    LocalExecutor(workers or count_cpus()).run(
         _AdoptWorker(path),
         tasks,
-        processes=min(workers or count_cpus(), len(tasks)),
         on_result=checked.append,
         on_ticks=lambda done: on_progress(done, num_images) if on_progress else None,
     )
@@ -94,7 +92,7 @@ class _CheckedTar:
     shard: ShardInfo
     index: bytes
     first_json: dict[str, Any]
-    """Of its first sample; empty without one."""
+    """The json of its first sample, empty where it has none."""
     problems: tuple[str, ...]
 
 
@@ -136,7 +134,7 @@ class _AdoptWorker:
         )
 
     def close(self) -> None:
-        """Nothing stays open."""
+        """Do nothing: no file stays open."""
 
     def _read(self, name: str) -> Iterator[tuple[str, list[Member]]]:
         try:
@@ -189,7 +187,7 @@ def _raise_problems(path: Path, problems: list[str]) -> None:
         more = f" and {len(problems) - _NUM_EXAMPLES} more" if len(problems) > _NUM_EXAMPLES else ""
         raise ShardsError(
             f"{path} cannot be used as it is: {'; '.join(problems[:_NUM_EXAMPLES])}{more}; pack "
-            f"what it holds anew: faceae shard {path} OUT"
+            f"its images into a new dataset with `faceae shard`"
         )
 
 

@@ -1,7 +1,6 @@
-"""Images whose files hold the same bytes."""
+"""Find images whose files hold the same bytes."""
 
 import hashlib
-import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from operator import itemgetter
@@ -9,46 +8,46 @@ from operator import itemgetter
 import numpy as np
 from numpy.typing import NDArray
 
-from ..executors import Tick, run_tasks
+from ..executors import LocalExecutor, Tick
 from ..images import ImageRefused
 from ..sources import Entries, Entry, Reader, Source, read_ahead
 
 DIGEST_BYTES = 16
-"""Kept of a sha256: two of a billion images share these by chance with odds of 1 to 10^20."""
+"""Bytes kept of a sha256. Two of a billion images share them by chance with odds of 1 to 10^20."""
 
 _DIGEST = np.dtype(f"V{DIGEST_BYTES}")
-_ENTRIES_A_TASK = 1024
+_ENTRIES_PER_TASK = 1024
 
 _Numbered = tuple[int, Entry]
 
 
 def digest(data: bytes) -> bytes:
-    """Return what is equal for equal files."""
+    """Return a digest that is equal for equal files."""
     return hashlib.sha256(data).digest()[:DIGEST_BYTES]
 
 
 def count_repeats(digests: Iterable[bytes]) -> int:
-    """Return how many digests had been there before.
+    """Return how many digests repeat an earlier one.
 
     Args:
-        digests: some at a time, one after another.
+        digests: chunks, each of any number of digests one after another.
     """
     found = np.frombuffer(bytearray().join(digests), dtype=_DIGEST)
     return len(found) - len(np.unique(found))
 
 
 def find_duplicates(source: Source, workers: int) -> dict[int, int]:
-    """Return for every image that repeats an earlier one the number of the first of its kind.
+    """Return, for every image that repeats earlier ones, the number of the first of them.
 
-    Only files that share their size, and in a zip their checksum, are read. Files that cannot be
-    read are nobody's duplicates.
+    Only files that share their size, and in a zip their checksum, are read. A file that cannot be
+    read counts as no duplicate.
 
     Args:
-        workers: processes; the result does not depend on it.
+        workers: processes. The result does not depend on it.
 
     Raises:
         ShardsError: a file changed since it was listed, or a process died.
-        OSError: the source as a whole fails.
+        OSError: the source as a whole failed.
     """
     numbers = _list_candidates(source.entries)
     digests = np.zeros(len(source.entries), dtype=_DIGEST)
@@ -58,10 +57,9 @@ def find_duplicates(source: Source, workers: int) -> dict[int, int]:
         for number, found_digest in found.items():
             digests[number], is_read[number] = np.void(found_digest), True
 
-    run_tasks(
+    LocalExecutor(workers).run(
         _HashWorker(source.open_reader()),
         _make_tasks(source.entries, numbers),
-        processes=min(workers, max(1, math.ceil(len(numbers) / _ENTRIES_A_TASK))),
         on_result=keep,
         on_ticks=_ignore,
     )
@@ -97,10 +95,10 @@ def _list_candidates(entries: Entries) -> NDArray[np.int64]:
 
 
 def _make_tasks(entries: Entries, numbers: NDArray[np.int64]) -> Iterator[list[_Numbered]]:
-    for start in range(0, len(numbers), _ENTRIES_A_TASK):
-        chosen = numbers[start : start + _ENTRIES_A_TASK].tolist()
+    for start in range(0, len(numbers), _ENTRIES_PER_TASK):
+        chosen = numbers[start : start + _ENTRIES_PER_TASK].tolist()
         yield [(number, entries[number]) for number in chosen]
 
 
 def _ignore(num_ticks: int) -> None:
-    """Report to nobody."""
+    """Do nothing."""

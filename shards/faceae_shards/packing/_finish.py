@@ -1,4 +1,4 @@
-"""The end of a pack: the manifest and the list of refusals, or what it failed for."""
+"""End a pack: write the manifest and the list of refusals, or say why the pack failed."""
 
 import hashlib
 import json
@@ -18,11 +18,6 @@ from ._progress import DUPLICATE, Progress, ShardRecord
 from ._worker import PackedShard
 
 _NUM_EXAMPLES = 3
-_LIMITS = {
-    "stop": ("--on-error stop", "--on-error reject"),
-    "reject": ("--max-rejected", "a larger --max-rejected"),
-}
-"""Which option stopped a pack, and which lets it go on."""
 
 
 def finish(plan: Plan, progress: Progress) -> None:
@@ -30,7 +25,7 @@ def finish(plan: Plan, progress: Progress) -> None:
 
     Raises:
         ShardsError: no image is left to train on.
-        OSError: as the file system reports it.
+        OSError: the file system failed.
     """
     storage = progress.storage
     shards: dict[str, list[ShardInfo]] = {}
@@ -65,10 +60,10 @@ def finish(plan: Plan, progress: Progress) -> None:
 
 
 def stop(plan: Plan, progress: Progress, packed: PackedShard | None) -> NoReturn:
-    """List what was refused and say why the pack does not go on.
+    """Write the list of refusals and raise the error that ends the pack.
 
     Args:
-        packed: the shard whose refusals alone were too many.
+        packed: the unfinished shard, where one alone had too many refusals.
 
     Raises:
         ShardsError: always.
@@ -79,23 +74,23 @@ def stop(plan: Plan, progress: Progress, packed: PackedShard | None) -> NoReturn
         lines.extend(packed.record.rejected)
     write_rejected(progress.storage, lines)
     lines = [line for line in lines if line["reason"] != DUPLICATE]
-    asked, other = _LIMITS[config.on_error]
     counts = Counter(line["reason"] for line in lines)
     examples = "; ".join(
         f"{line['name']}: {line['reason']}, {line['detail']}" for line in lines[:_NUM_EXAMPLES]
     )
+    listed = progress.storage.locate(REJECTED_NAME)
     raise ShardsError(
-        f"{config.source}: stopped at {len(lines)} refused of {plan.num_images} images, {asked} "
-        f"allows {config.count_refusable(plan.num_images)}: {_format_counts(counts)} (first: "
-        f"{examples}); all so far are listed in {progress.storage.locate(REJECTED_NAME)}; "
-        f"mend the source and delete {config.out}, or run again with {other} to do without them"
+        f"{config.source}: stopped at {len(lines)} refused of {plan.num_images} images, "
+        f"`max_rejected` allows {config.count_refusable(plan.num_images)}: "
+        f"{_format_counts(counts)} (first: {examples}); all so far are listed in {listed}; "
+        f"mend the source and delete {config.out}, or raise `max_rejected` to go on without them"
     )
 
 
 def read_records(
     slots: Iterable[ShardSlot], progress: Progress
 ) -> Iterator[tuple[ShardSlot, ShardRecord]]:
-    """Yield those shards that are done."""
+    """Yield the shards that are done, with their records."""
     for slot in slots:
         record = progress.read(slot.name)
         if record is not None:
@@ -124,7 +119,7 @@ def write_rejected(storage: Storage, lines: Iterable[dict[str, Any]]) -> str:
 
 
 def _give_up(plan: Plan, progress: Progress, reasons: Counter[str]) -> None:
-    """Leave nothing behind of a pack without an image to train on, and say why there is none."""
+    """Remove a pack that has no image to train on, and raise an error that says why."""
     first = next(_read_rejected(plan, progress))
     for name in (*SPLITS, REJECTED_NAME):
         progress.storage.remove(name)

@@ -1,7 +1,7 @@
-"""The plan of a pack: which image becomes which sample of which shard.
+"""Plan a pack: decide which image becomes which sample of which shard.
 
-It depends on the options and the source alone, so any process may pack any shard at any time, and
-an interrupted pack can go on from the shards that are done.
+The plan depends on the options and the source alone. So any process may pack any shard at any time,
+and an interrupted pack can go on from the shards that are done.
 """
 
 from collections.abc import Iterator
@@ -38,34 +38,34 @@ class PlannedImage:
     """One image of a shard."""
 
     key: int
-    """Its number in its split."""
+    """Number of the image in its split."""
     entry: Entry
     annotations: dict[str, Any]
     duplicate_of: str | None
-    """Name of the image it is left out for."""
+    """Name of the image that it repeats, where it is left out as a duplicate."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ShardSlot:
-    """A shard's place in the dataset."""
+    """The place of a shard in the dataset."""
 
     split: str
     name: str
     """Path of the tar inside the dataset."""
     start: int
     stop: int
-    """Keys of its images: from `start`, before `stop`."""
+    """The keys of its images are `range(start, stop)`."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ShardTask:
-    """One shard to pack; holds all that a worker needs besides the options, in columns."""
+    """One shard to pack. It holds all that a worker needs besides the options, in columns."""
 
     slot: ShardSlot
     entries: Entries
     annotations: Annotations
     originals: dict[int, str]
-    """Names of the images that others are left out for, by the places of those in the shard."""
+    """For the place of each duplicate in the shard, the name of the image that it repeats."""
 
     def images(self) -> Iterator[PlannedImage]:
         """Yield the images, in order."""
@@ -89,15 +89,15 @@ class Plan:
     split_reason: str
     """See `Split`."""
     notes: tuple[str, ...]
-    """What the user should know of the source, a line each."""
+    """Remarks on the source, one line each."""
     order: dict[str, NDArray[np.int64]]
-    """Numbers of the source's images in the order they are stored, by split."""
+    """By split, the numbers of its images in the source, in the order they are stored."""
     duplicates: dict[int, int]
-    """Number of the first image of the same bytes, by the numbers of those to leave out."""
+    """For the number of each image to leave out, the number of the image that it repeats."""
 
     @property
     def num_images(self) -> int:
-        """Images to look at."""
+        """Images of the source."""
         return len(self.source.entries)
 
     @property
@@ -107,7 +107,7 @@ class Plan:
 
     @property
     def samples_per_shard(self) -> int:
-        """Images of every shard but a split's last."""
+        """Images per shard. The last shard of a split may hold fewer."""
         return self.config.samples_per_shard or choose_samples_per_shard(self.num_images)
 
     def slots(self) -> Iterator[ShardSlot]:
@@ -116,7 +116,7 @@ class Plan:
             yield from cut_split(split, range(len(numbers)), self.samples_per_shard)
 
     def make_task(self, slot: ShardSlot) -> ShardTask:
-        """Return all that is needed to pack one shard."""
+        """Return the task that packs one shard."""
         numbers = self.order[slot.split][slot.start : slot.stop].tolist()
         names = self.source.entries.names
         return ShardTask(
@@ -158,7 +158,7 @@ class Plan:
         return self.source.hash_listing(with_times=False)
 
     def identify_run(self) -> dict[str, Any]:
-        """Return what must be equal, besides, for an interrupted pack to go on."""
+        """Return the values that must be equal for an interrupted pack to go on."""
         return {
             **self.options.to_json(),
             "times": self.source.hash_listing(with_times=True),
@@ -208,7 +208,7 @@ def make_plan(config: PackConfig) -> Plan:
 
 
 def _describe_empty(config: PackConfig, split_by: str, filled: set[str]) -> str | None:
-    """Say so where a split that was asked for gets no image; else None."""
+    """Return a note on the splits that were asked for and get no image, or None."""
     asked = [name for name, share in zip(SPLITS, config.split, strict=True) if share > 0]
     empty = [name for name in asked if name not in filled]
     if not empty or split_by in ("partition", "source"):  # where nothing was asked for

@@ -1,4 +1,4 @@
-"""The state of an unfinished pack, in OUT/.progress: the plan it follows and a record a shard."""
+"""The state of an unfinished pack: its plan and one record per shard, in the .progress folder."""
 
 import json
 from collections.abc import Iterable, Iterator
@@ -13,33 +13,35 @@ from ..dataset import find_cheap_problem
 from ..storage import Storage, format_json, is_clutter
 
 DUPLICATE = "duplicate"
-"""Why an image is refused that only repeats another one."""
+"""Reason of the refusal of an image that repeats another one."""
 
 _TITLES = {
+    "source": "source",
     "times": "source files (some changed since)",
-    "model": "MODEL",
-    "n": "-n",
+    "model": "model",
+    "n": "`count`",
     "face": "latents, or another processor",
-    "samples_per_shard": "--samples-per-shard (unless given it follows from the number of images)",
+    "samples_per_shard": "`samples_per_shard` (the default follows from the number of images)",
     "libraries": "versions of Pillow or simplejpeg",
 }
+"""What messages call the keys of an identity that are no fields of a config."""
 
 
 @dataclass(kw_only=True)
 class ShardRecord:
-    """What packing one shard came to."""
+    """The result of packing one shard."""
 
     shard: ShardInfo | None = None
     """None where every image was refused."""
     num_converted: int = 0
     rejected: list[dict[str, Any]] = field(default_factory=list)
-    """Lines of rejected.jsonl."""
+    """Its lines of rejected.jsonl."""
     digests: list[str] = field(default_factory=list)
-    """Of the packed images' source files, as hex."""
+    """Digests of the packed images' source files, in hex."""
 
     @property
     def num_bad(self) -> int:
-        """Refused images but those that only repeat others."""
+        """Refused images, without those that repeat another one."""
         return sum(line["reason"] != DUPLICATE for line in self.rejected)
 
 
@@ -49,14 +51,14 @@ class Progress:
 
     storage: Storage
     lock_path: Path | None
-    """The file that workers hold a shared lock on, where there are locks."""
+    """The file that workers hold a shared lock on; None in an object store, which has no locks."""
 
     def write(self, name: str, record: ShardRecord) -> None:
-        """Record that the shard `name` is done; its files are under their final names."""
+        """Record that a shard is done. Its files must have their final names by then."""
         _write_json(self.storage, _name_record(name), asdict(record))
 
     def read(self, name: str) -> ShardRecord | None:
-        """Return the record of a shard that is done, None for one that is not."""
+        """Return the record of a shard, or None where it is not done."""
         text = self.storage.read(_name_record(name))
         if text is None:
             return None
@@ -65,7 +67,7 @@ class Progress:
         return ShardRecord(shard=None if shard is None else ShardInfo(**shard), **content)
 
     def confirm(self, names: Iterable[str]) -> set[str]:
-        """Return which shards are done; drop the records of those that are no longer as written."""
+        """Return the shards that are done. Drop the records of shards whose files have changed."""
         present = set(self.storage.list_names())
         recorded = [name for name in names if _name_record(name) in present]
         done = {name for name in recorded if self._is_sound(name)}
@@ -75,7 +77,7 @@ class Progress:
         return done
 
     def remove(self) -> None:
-        """Forget everything: the pack is whole, or given up."""
+        """Remove all state, at the end of a pack."""
         self.storage.remove(PROGRESS_NAME)
 
     def _is_sound(self, name: str) -> bool:
@@ -87,11 +89,11 @@ class Progress:
 
 @contextmanager
 def claim_storage(storage: Storage, identity: dict[str, Any]) -> Iterator[Progress]:
-    """Take a place for the pack that `identity` describes, new or begun earlier by the same.
+    """Reserve a storage for the pack that `identity` describes, which may have begun earlier.
 
     Raises:
-        ShardsError: it holds something else, an unfinished pack of another identity, or another
-            process is packing into it.
+        ShardsError: the storage holds something else or an unfinished pack of another identity, or
+            another process is packing into it.
     """
     if storage.size(PLAN_NAME) is None and _holds_something(storage):
         raise ShardsError(f"{storage.location} is not empty; choose a new folder for the dataset")
@@ -101,12 +103,9 @@ def claim_storage(storage: Storage, identity: dict[str, Any]) -> Iterator[Progre
 
 
 def describe_differences(found: dict[str, Any], asked: dict[str, Any]) -> str:
-    """Name the options by which two identities differ."""
+    """Return the names of the options by which two identities differ."""
     differing = [key for key in asked if found.get(key) != asked[key]]
-    return ", ".join(
-        _TITLES.get(key, "source" if key == "source" else f"--{key.replace('_', '-')}")
-        for key in differing
-    )
+    return ", ".join(_TITLES.get(key, f"`{key}`") for key in differing)
 
 
 def _holds_something(storage: Storage) -> bool:
@@ -125,7 +124,7 @@ def _check_identity(storage: Storage, identity: dict[str, Any]) -> None:
     if differences:
         raise ShardsError(
             f"{storage.location} holds an unfinished pack with other {differences}; "
-            "give what it was begun with to go on, or another folder, or delete it"
+            "go on with the options it was begun with, or choose another folder, or delete it"
         )
 
 

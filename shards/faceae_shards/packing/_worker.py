@@ -1,17 +1,16 @@
-"""What packs one shard, in any process."""
+"""Pack one shard, in any process."""
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from .._format import Encoding
-from ..dataset import Sample, publish_shard, write_shard
+from ..dataset import Sample, write_shard
 from ..executors import Tick
 from ..images import EncodedImage, ImageRefused, encode_for_shard
 from ..sources import Entry, Reader, escape, read_ahead
-from ..storage import Storage
 from ._duplicates import digest
 from ._plan import PlannedImage, ShardTask
 from ._progress import DUPLICATE, ShardRecord
@@ -19,16 +18,16 @@ from ._progress import DUPLICATE, ShardRecord
 
 @dataclass(frozen=True, kw_only=True)
 class PackedShard:
-    """What a worker made of a task."""
+    """The result of one task."""
 
     name: str
     record: ShardRecord
     is_whole: bool
-    """False where so many images were refused that the worker gave the shard up."""
+    """False where the worker gave up the shard, for too many of its images were refused."""
 
 
 class TooManyRefused(Exception):
-    """Ends a shard, or a pack; `packed` is the shard it happened in."""
+    """Ends a shard or a pack. `packed` is the unfinished shard, where one alone had too many."""
 
     def __init__(self, packed: PackedShard | None = None) -> None:
         super().__init__()
@@ -36,22 +35,21 @@ class TooManyRefused(Exception):
 
 
 @dataclass
-class PackWorker:
-    """Packs shards, one after another."""
+class ImagePacker:
+    """Packs the images of a source, one shard after another."""
 
-    folder: Path
-    """Where shards are written as parts."""
     crop: int | None
     size: int | None
     encoding: Encoding
     max_refused: int
+    """Images of one shard that may be refused before the pack stops."""
     reader: Reader
 
-    def run(self, task: ShardTask, tick: Tick) -> PackedShard:
-        """Write one shard and its index as parts."""
+    def write(self, task: ShardTask, folder: Path, tick: Tick) -> PackedShard:
+        """Write one shard and its index as parts below `folder`."""
         name, record = task.slot.name, ShardRecord()
         try:
-            record.shard = write_shard(self.folder, name, self._encode(task, record, tick))
+            record.shard = write_shard(folder, name, self._encode(task, record, tick))
         except TooManyRefused:
             return PackedShard(name=name, record=record, is_whole=False)
         return PackedShard(name=name, record=record, is_whole=True)
@@ -79,27 +77,6 @@ class PackWorker:
                 record.digests.append(digest(data).hex())
                 yield _make_image_sample(image, carried, encoded, self.encoding)
             tick()
-
-
-@dataclass
-class PublishingWorker:
-    """Packs shards and gives them their names itself, as on another machine."""
-
-    worker: PackWorker
-    """Its folder is not used."""
-    storage: Storage
-
-    def run(self, task: ShardTask, tick: Tick) -> PackedShard:
-        """Write one shard and its index. Done twice, even at once, it comes to the same."""
-        with self.storage.scratch() as folder:
-            packed = replace(self.worker, folder=folder).run(task, tick)
-            if packed.is_whole and packed.record.shard is not None:
-                publish_shard(self.storage, folder, packed.record.shard)
-        return packed
-
-    def close(self) -> None:
-        """Close the source."""
-        self.worker.close()
 
 
 def _get_entry(image: PlannedImage) -> Entry:

@@ -111,7 +111,6 @@ def test_verify_reindex(source: Path, tmp_path: Path, capsys: Capture) -> None:
         ["--workers", "0"],
         ["--seed", "-1"],
         ["--encoding", "png"],
-        ["--on-error", "ignore"],
         ["--max-rejected", "2"],
         ["--encoding", "npy"],
         ["--split", "0.9,0.1"],

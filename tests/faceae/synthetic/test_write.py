@@ -1,7 +1,5 @@
 """Whole sets on disk."""
 
-import signal
-from concurrent.futures import Future
 from itertools import pairwise
 from pathlib import Path
 
@@ -15,7 +13,6 @@ from faceae.synthetic import (
     Face,
     SynthConfig,
     SynthSummary,
-    _write,
     annotate,
     sample_identity,
     sample_picture,
@@ -199,20 +196,3 @@ def test_error_of_a_drawing_process_ends_the_run(tmp_path: Path) -> None:
 def test_bad_number_is_refused(tmp_path: Path, change: dict[str, int], message: str) -> None:
     with pytest.raises(FaceaeError, match=message):
         SynthConfig(**{"out": tmp_path, "count": 1, **change})
-
-
-@pytest.mark.skipif(not hasattr(signal, "pthread_sigmask"), reason="Windows has no signal masks")
-def test_processes_start_with_ctrl_c_held_back(monkeypatch: pytest.MonkeyPatch) -> None:
-    masks = []
-
-    def submit(self: object, *args: object) -> Future[None]:
-        masks.append(signal.pthread_sigmask(signal.SIG_BLOCK, []))
-        done: Future[None] = Future()
-        done.set_result(None)
-        return done
-
-    monkeypatch.setattr(_write.ProcessPoolExecutor, "submit", submit)
-    config = SynthConfig(out=Path("unused"), count=3, seed=0, workers=1)
-    assert list(_write._drawn(config, np.zeros(3, np.int64))) == [None]
-    assert masks == [{signal.SIGINT}]
-    assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, [])

@@ -37,17 +37,17 @@ def test_default_is_the_same_pack_as_its_number(configure: Callable[..., PackCon
     pack(config)
     assert open_dataset(config.out).manifest.config.samples_per_shard == 64
     assert pack(replace(config, samples_per_shard=64)).already_complete
-    with pytest.raises(ShardsError, match=r"--samples-per-shard \(unless given it follows"):
+    with pytest.raises(ShardsError, match=r"`samples_per_shard` \(the default follows"):
         pack(replace(config, samples_per_shard=63))
 
 
-def test_default_of_made_pictures(tmp_path: Path) -> None:
+def test_default_of_generated_pictures(tmp_path: Path) -> None:
     config = GeneratedConfig(
         out=tmp_path,
         numbers=range(7, 107),
         image_size=16,
         crop=None,
-        maker="nobody",
+        generator="nobody",
         depends_on={},
     )
     assert [(slot.start, slot.stop) for slot in config.slots()] == [(7, 71), (71, 107)]

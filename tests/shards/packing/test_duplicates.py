@@ -71,5 +71,5 @@ def test_duplicates_are_dropped_the_same_by_any_number_of_workers(
 
 def test_dropping_is_part_of_what_a_dataset_is(configure: Configure, repeated: Path) -> None:
     pack(configure())
-    with pytest.raises(ShardsError, match="with other --drop-duplicates"):
+    with pytest.raises(ShardsError, match="with other `drop_duplicates`"):
         pack(configure(drop_duplicates=True))

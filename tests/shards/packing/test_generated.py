@@ -52,7 +52,7 @@ def config(tmp_path: Path) -> GeneratedConfig:
         numbers=range(7, 30),
         image_size=SIZE,
         crop=178,
-        maker="colours",
+        generator="colours",
         depends_on={"seed": 5, "engine": "paint"},
         samples_per_shard=10,
     )
@@ -96,7 +96,7 @@ def test_other_options_are_refused(config: GeneratedConfig, finished: bool) -> N
         with pytest.raises(KeyboardInterrupt):
             pack_generated(config, Colours(fail_after=15, error=KeyboardInterrupt()))
     other = replace(config, numbers=range(7, 31), depends_on={"seed": 6, "engine": "paint"})
-    with pytest.raises(ShardsError, match="other -n, --seed, source"):
+    with pytest.raises(ShardsError, match="other `count`, `seed`, source"):
         pack_generated(other, Colours())
 
 
@@ -110,7 +110,7 @@ def test_folder_that_holds_something_is_refused(config: GeneratedConfig, tmp_pat
 
 
 def test_number_of_more_digits_than_a_key(config: GeneratedConfig) -> None:
-    with pytest.raises(ShardsError, match="the last picture would be number 1000000000; begin"):
+    with pytest.raises(ShardsError, match=r"`numbers` must .* end with 1000000000; start"):
         replace(config, numbers=range(999_999_999, 1_000_000_001))
 
 

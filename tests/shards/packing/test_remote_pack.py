@@ -136,10 +136,10 @@ def test_shard_that_went_missing_meanwhile_is_packed_again(
 def test_ctrl_c_leaves_no_temporary_file(
     configure: Configure, prefix: str, scratch: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def stop(name: str, *_: Any) -> None:
+    def stop(*_: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("faceae_shards.packing._pack._accept", stop)
+    monkeypatch.setattr("faceae_shards.packing._pack._RefusalLimit.accept", stop)
     with pytest.raises(KeyboardInterrupt):
         pack(configure(out=prefix))
     assert not list(scratch.iterdir())
@@ -165,7 +165,7 @@ def test_other_options_into_the_same_prefix(
             with pytest.raises(ShardsError):
                 pack(configure(out=prefix))
     before = hash_objects(prefix)
-    with pytest.raises(ShardsError, match="with other --seed"):
+    with pytest.raises(ShardsError, match="with other `seed`"):
         pack(configure(out=prefix, seed=7))
     assert hash_objects(prefix) == before
 

@@ -15,7 +15,7 @@ import pytest
 
 from faceae_shards import PackConfig, ShardInfo, ShardsError, open_dataset, pack
 from faceae_shards.dataset._tar import publish_shard
-from faceae_shards.packing import _pack
+from faceae_shards.packing import _run
 from faceae_shards.storage import _lock
 from faceae_shards.storage._lock import lock_folder
 from faceae_shards.storage._storage import Storage
@@ -121,7 +121,7 @@ def test_record_is_written_after_its_shard_is_on_the_disk(
             raise OSError(5, "Input/output error")
         publish_shard(storage, scratch, shard)
 
-    monkeypatch.setattr(_pack, "publish_shard", fail)
+    monkeypatch.setattr(_run, "publish_shard", fail)
     config = configure(samples_per_shard=6)
     with pytest.raises(OSError, match="Input/output"):
         pack(config)
@@ -146,10 +146,10 @@ def test_shard_that_went_missing_meanwhile_is_packed_again(
 @pytest.mark.parametrize(
     ("options", "named"),
     [
-        ({"size": 16}, "--size"),
-        ({"seed": 3}, "--seed"),
-        ({"split": (1, 0, 0)}, "--split"),
-        ({"crop": 20, "samples_per_shard": 2}, "--crop, --samples-per-shard"),
+        ({"size": 16}, "`size`"),
+        ({"seed": 3}, "`seed`"),
+        ({"split": (1, 0, 0)}, "`split`"),
+        ({"crop": 20, "samples_per_shard": 2}, "`crop`, `samples_per_shard`"),
     ],
 )
 @pytest.mark.parametrize("finished", [False, True])

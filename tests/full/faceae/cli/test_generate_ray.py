@@ -1,5 +1,6 @@
 """Generating on a Ray cluster: the same bytes as without."""
 
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from faceae.cli import run
 from faceae.latent import LatentMoments, Sampler
 from faceae.model import FaceAutoEncoder, ModelConfig
 from faceae_export import TrainedModel, export_model
-from faceae_shards.executors._ray import connected
+from faceae_shards.executors._cluster import connected
 
 HashTree = Callable[[Path], dict[str, str]]
 OPTIONS = ["--format=shards", "-n100", "--start=7", "--samples-per-shard=30"]
@@ -22,7 +23,10 @@ OPTIONS = ["--format=shards", "-n100", "--start=7", "--samples-per-shard=30"]
 def cluster() -> Iterator[None]:
     """Ray on this machine, whose processes find our own code."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYTHONPATH", str(Path(__file__).parents[4]))
+        root = Path(__file__).parents[4]
+        patch.setenv(
+            "PYTHONPATH", f"{root}{os.pathsep}{root / 'shards'}{os.pathsep}{root / 'export'}"
+        )
         with connected("local"):
             yield
 

@@ -15,11 +15,12 @@ import pytest
 
 from faceae.cli import run
 from faceae_shards import PackConfig, ShardsError, pack
-from faceae_shards.executors._local import Tick
-from faceae_shards.executors._ray import AUTO, Surroundings, connected, get_versions, run_on_ray
+from faceae_shards.executors import Tick
+from faceae_shards.executors._cluster import AUTO, connected
+from faceae_shards.executors._ray import RayExecutor, Surroundings, get_versions
 from faceae_shards.packing import _pack
 from faceae_shards.packing._plan import ShardTask
-from faceae_shards.packing._worker import PackedShard, PublishingWorker
+from faceae_shards.packing._worker import ImagePacker, PackedShard
 from faceae_shards.storage._remote import connect
 
 HashTree = Callable[[Path], dict[str, str]]
@@ -35,7 +36,10 @@ def cluster(s3: str) -> Iterator[str]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
         # The tasks find this module's and our own code.
-        patch.setenv("PYTHONPATH", str(Path(__file__).parents[4]))
+        root = Path(__file__).parents[4]
+        patch.setenv(
+            "PYTHONPATH", os.pathsep.join(map(str, (root, root / "shards", root / "export")))
+        )
         started = Cluster(initialize_head=True, head_node_args=nodes)
         started.add_node(**nodes)
         ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])
@@ -64,12 +68,12 @@ def expected(config: PackConfig, tmp_path: Path, hash_tree: HashTree) -> dict[st
 
 
 @dataclass
-class DyingWorker(PublishingWorker):
+class DyingPacker(ImagePacker):
     """Has its process killed in the middle of some shards, each once."""
 
     marks: Path = Path()
 
-    def run(self, task: ShardTask, tick: Tick) -> PackedShard:
+    def write(self, task: ShardTask, folder: Path, tick: Tick) -> PackedShard:
         def tick_or_die() -> None:
             tick()
             mark = self.marks / Path(task.slot.name).stem
@@ -77,7 +81,7 @@ class DyingWorker(PublishingWorker):
                 mark.touch()
                 os.kill(os.getpid(), signal.SIGKILL)
 
-        return super().run(task, tick_or_die)
+        return super().write(task, folder, tick_or_die)
 
 
 def test_same_bytes_with_relative_paths(
@@ -103,7 +107,7 @@ def test_killed_workers(
 ) -> None:
     (tmp_path / "marks").mkdir()
     monkeypatch.setattr(
-        _pack, "PublishingWorker", lambda *parts: DyingWorker(*parts, tmp_path / "marks")
+        _pack, "ImagePacker", lambda **options: DyingPacker(marks=tmp_path / "marks", **options)
     )
     pack(config)
     assert len(list((tmp_path / "marks").iterdir())) >= 2
@@ -139,14 +143,7 @@ class _FailingWorker:
 )
 def test_what_tasks_cannot_mend(cluster: str, task: str, message: str) -> None:
     with pytest.raises(ShardsError, match=message), connected(cluster):
-        run_on_ray(
-            _FailingWorker(),
-            [task],
-            at_once=1,
-            paths=[],
-            on_result=print,
-            on_ticks=print,
-        )
+        RayExecutor(max_in_flight=1).run(_FailingWorker(), [task], on_result=print, on_ticks=print)
 
 
 class _UnknownWorker(_FailingWorker):
@@ -157,7 +154,7 @@ class _UnknownWorker(_FailingWorker):
 def test_machine_that_lacks_our_code(cluster: str) -> None:
     message = "could not begin a task: .*'module_of_another_version'; install the same version"
     with pytest.raises(ShardsError, match=message), connected(cluster):
-        run_on_ray(_UnknownWorker(), [""], at_once=1, paths=[], on_result=print, on_ticks=print)
+        RayExecutor(max_in_flight=1).run(_UnknownWorker(), [""], on_result=print, on_ticks=print)
 
 
 def test_object_store(
@@ -188,11 +185,9 @@ def test_tasks_are_drawn_as_they_are_done(cluster: str) -> None:
             yield number
 
     with connected(cluster):
-        run_on_ray(
+        RayExecutor(max_in_flight=3).run(
             _CountingWorker(),
             draw(),
-            at_once=3,
-            paths=[],
             on_result=done.append,
             on_ticks=lambda num_ticks: None,
         )
@@ -201,22 +196,45 @@ def test_tasks_are_drawn_as_they_are_done(cluster: str) -> None:
 
 
 def test_out_that_other_machines_do_not_see(cluster: str, tmp_path: Path) -> None:
-    message = r"does not see .*nowhere; with Ray, SOURCE and OUT lie"
+    message = r"does not see .*nowhere; with Ray, all files and folders must lie"
     with pytest.raises(ShardsError, match=message), connected(cluster):
-        run_on_ray(
+        RayExecutor(max_in_flight=1).run(
             _CountingWorker(),
             [1],
-            at_once=1,
-            paths=[tmp_path / "nowhere"],
             on_result=print,
             on_ticks=print,
+            needs=[tmp_path / "nowhere"],
         )
 
 
 def test_other_versions_elsewhere() -> None:
     versions = {**get_versions(), "simplejpeg": "0.1"}
-    with pytest.raises(ShardsError, match=r"has simplejpeg .*, and 0\.1 is needed"):
+    with pytest.raises(ShardsError, match=r"has simplejpeg .* has 0\.1; install the same"):
         Surroundings(versions=versions, paths=()).check()
+
+
+TRAPS = ("numpy.py", "json.py", "socket.py", "export.py", "faceae_shards.py")
+SCRIPT = """
+import sys
+from faceae.cli import main
+if __name__ == "__main__":
+    sys.exit(main())
+"""
+
+
+def test_folder_of_traps(config: PackConfig, tmp_path: Path) -> None:
+    """Ray puts the caller's current folder first on the path of its processes."""
+    folder = tmp_path / "traps"
+    (folder / "shards").mkdir(parents=True)
+    for name in TRAPS:
+        (folder / name).write_text(f"raise RuntimeError('imported {name} from the folder')\n")
+    (tmp_path / "bin").mkdir()
+    script = tmp_path / "bin" / "faceae"
+    script.write_text(SCRIPT)
+    command = [sys.executable, str(script), "shard", str(config.source), str(config.out)]
+    command += ["--executor", "ray", "--address", str(config.address)]
+    finished = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    assert finished.returncode == 0, finished.stderr
 
 
 def test_refused_images_stop_it(config: PackConfig, tmp_path: Path) -> None:

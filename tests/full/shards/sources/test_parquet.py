@@ -203,7 +203,7 @@ def test_copy_survives_an_interruption(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("faceae_shards.packing._pack.run_tasks", fail)
+        patch.setattr("faceae_shards.packing._pack.run_packer", fail)
         with pytest.raises(KeyboardInterrupt):
             pack_into(tmp_path / "out", source)
     assert (tmp_path / "out" / ".progress" / "spool" / "images").is_file()
