@@ -64,6 +64,14 @@ def packing_many() -> Iterator[str]:
         yield row(f"{int(count):,}", peak, f"{cost[count]:.2f}", f"{started[count]:.2f}")
 
 
+def zip_directory() -> Iterator[str]:
+    rates, result = rates_of("zip_directory"), read("zip_directory")
+    yield f"{result['settings']['members']:,} members"
+    yield f"the peak memory by {result['peak_mib']['faceae']:.0f} MiB"
+    yield f"grows it by {result['peak_mib']['zipfile']:.0f} MiB"
+    yield f"is {against(rates['', 'faceae'], rates['', 'zipfile'])} times"
+
+
 def celeba() -> Iterator[str]:
     result = read("pack_celeba")
     one, resumed = result["one_worker"], result["resumed"]
@@ -225,6 +233,7 @@ def browser() -> Iterator[str]:
 CLAIMS: dict[str, Callable[[], Iterator[str]]] = {
     "Packing": packing,
     "Packing many images": packing_many,
+    "Listing a zip": zip_directory,
     "All of CelebA": celeba,
     "Loading": loading,
     "Memory of an epoch": epoch_memory,
