@@ -18,10 +18,10 @@ from benchmarks import runner
 from benchmarks.models import make_model
 from faceae.latent import LatentMoments, Sampler, latent_noise
 from faceae.pictures import encode_picture, save_folder
+from faceae.runs import TrainedModel
 from faceae_export import (
     FaceGenerator,
     Session,
-    TrainedModel,
     encode_faces,
     export_model,
     generate_faces,

@@ -31,7 +31,8 @@ from benchmarks.exact import Decode, largest_errors
 from benchmarks.models import make_model, make_sampler
 from faceae.latent import latent_noise
 from faceae.model import FaceAutoEncoder, ModelConfig
-from faceae_export import TrainedModel, export_model, open_model, open_session
+from faceae.runs import TrainedModel
+from faceae_export import export_model, open_model, open_session
 from faceae_export.formats._onnx import OnnxSession
 from faceae_export.formats._torchscript import open_torchscript
 from faceae_export.sessions._session import MICRO_BATCH

@@ -25,7 +25,8 @@ from selenium import webdriver
 from benchmarks import runner
 from benchmarks.models import make_model
 from faceae.latent import LatentMoments, Sampler
-from faceae_export import ExportReport, TrainedModel, export_model, export_web
+from faceae.runs import TrainedModel
+from faceae_export import ExportReport, export_model, export_web
 
 CPU = torch.device("cpu")
 BATCH_SIZES = (1, 4)

@@ -68,11 +68,13 @@ MAY_IMPORT = {
         "faceae.training",
     },
     "faceae.report": {"faceae_shards", "faceae.evaluation", "faceae.model", "faceae.training"},
+    "faceae.runs": {"faceae.latent", "faceae.model"},
     "faceae_export.sessions": {"faceae_export", "faceae.errors"},
     "faceae_export.graph": {
         "faceae.errors",
         "faceae.latent",
         "faceae.model",
+        "faceae.runs",
         "faceae_export",
         "faceae_export.sessions",
     },
@@ -92,6 +94,7 @@ MAY_IMPORT = {
     },
     "faceae_export.engines": {
         "faceae.errors",
+        "faceae.runs",
         "faceae_export",
         "faceae_export.formats",
         "faceae_export.graph",
@@ -107,6 +110,7 @@ MAY_IMPORT = {
     },
     "faceae_export.web": {
         "faceae.errors",
+        "faceae.runs",
         "faceae_shards",
         "faceae_export",
         "faceae_export.graph",

@@ -9,8 +9,9 @@ import torch
 
 from faceae.latent import LatentMoments, Sampler
 from faceae.model import FaceAutoEncoder, ModelConfig
+from faceae.runs import TrainedModel
 from faceae.synthetic import SynthConfig, write_dataset
-from faceae_export import TrainedModel, export_model
+from faceae_export import export_model
 
 README = Path(__file__).parent.parent / "README.md"
 BLOCKS = re.findall(r"^```python\n(.*?)^```", README.read_text(encoding="utf-8"), re.M | re.S)

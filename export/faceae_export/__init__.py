@@ -6,7 +6,6 @@ from ._parity import Parity
 from .engines import EngineChoice, EngineName, open_fastest, open_model, open_session
 from .formats import FormatName
 from .generation import FaceGenerator, describe_faces, encode_faces, generate_faces
-from .graph import TrainedModel
 from .sessions import Session
 from .web import WebPage, WebPrecision, export_web
 
@@ -23,7 +22,6 @@ __all__ = [
     "Port",
     "Precision",
     "Session",
-    "TrainedModel",
     "WebPage",
     "WebPrecision",
     "describe_faces",

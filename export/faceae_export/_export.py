@@ -20,6 +20,7 @@ import torch
 
 import faceae
 from faceae.errors import FaceaeError
+from faceae.runs import TrainedModel
 from faceae_shards import PART_SUFFIX, atomic_path, write_json
 
 from ._metadata import ExportInfo, Kind, Precision
@@ -30,7 +31,8 @@ from .graph import (
     MIN_PSNR_DB,
     MIN_SPEEDUP,
     Network,
-    TrainedModel,
+    build_module,
+    describe_export,
     lower,
     measure_speedup,
     rewrite_network,
@@ -163,10 +165,10 @@ def export_model(
         latents = _draw_latents(source)
         stored = smooth_network(network, latents)
         apply_gptq(stored.decoder, latents)
-    info = source.describe(kind, precision)
+    info = describe_export(source, kind, precision)
     with _staging(path) as staged:
         began = time.perf_counter()
-        form.write(source.build(kind, stored), info, staged)
+        form.write(build_module(source, kind, stored), info, staged)
         if precision == "int8":
             assert form.quantize is not None
             form.quantize(staged, info, make_calibration(kind, source))
@@ -206,7 +208,7 @@ def _compare(
     inputs = make_inputs(kind, source, 0, MICRO_BATCH)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, f"full{form.suffixes[0]}")
-        form.write(source.build(kind, full), source.describe(kind), path)
+        form.write(build_module(source, kind, full), describe_export(source, kind), path)
         return measure_speedup(session, form.open(path, device), inputs)
 
 

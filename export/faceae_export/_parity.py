@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from faceae.errors import FaceaeError
 from faceae.latent import latent_noise
 from faceae.model import to_float
+from faceae.runs import TrainedModel
 
 from ._metadata import Kind
-from .graph import Network, TrainedModel
+from .graph import Network, build_module
 from .sessions import Session
 
 BATCH_SIZES = (1, 7, 64)
@@ -104,7 +105,7 @@ def check_parity(
         FaceaeError: they differ by more; says from which layer on.
     """
     model = Network.of(source.model)
-    reference = source.build(session.info.kind, model)
+    reference = build_module(source, session.info.kind, model)
     batches: list[BatchParity] = []
     for batch_size in BATCH_SIZES:
         start = sum(batch.batch_size for batch in batches)

@@ -9,7 +9,8 @@ from faceae.errors import FaceaeError
 
 if TYPE_CHECKING:
     from faceae.device import DeviceName
-    from faceae_export import EngineName, Session, TrainedModel
+    from faceae.runs import TrainedModel
+    from faceae_export import EngineName, Session
 
 
 def open_chosen(

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
     from faceae.device import DeviceName
     from faceae.model import FaceAutoEncoder
-    from faceae_export import Session, TrainedModel
+    from faceae.runs import TrainedModel
+    from faceae_export import Session
 
 _GIF_SUFFIX = ".gif"
 _BATCH_FRAMES = 64
@@ -93,6 +94,7 @@ def _check_out(out: Path) -> None:
 def _open_decoder(
     path: Path | None, source: "TrainedModel", run_path: Path, device: "torch.device"
 ) -> "Session":
+    from faceae.model import weights_hash
     from faceae_export import open_model, open_session
 
     if path is None:
@@ -103,7 +105,7 @@ def _open_decoder(
             f"--decoder {path}: is a {session.info.kind}; export the decoder: "
             "faceae export onnx RUN -o FILE --what decoder"
         )
-    if session.info.weights_hash != source.describe("decoder").weights_hash:
+    if session.info.weights_hash != weights_hash(source.model):
         raise FaceaeError(
             f"--decoder {path}: was exported from other weights than {run_path} has; "
             "export it again"

@@ -1,13 +1,9 @@
-"""A run, opened by the verbs that use it; imported by them when they run."""
+"""Opening a run for the verbs that use it."""
 
 from pathlib import Path
 
-import torch
-
-from faceae.latent import LatentDistribution, Sampler
-from faceae.model import FaceAutoEncoder, load_model, weights_hash
+from faceae.runs import TrainedModel, load_trained
 from faceae.training import Run
-from faceae_export import TrainedModel
 
 _LATENTS_NAME = "latents.safetensors"
 
@@ -23,12 +19,9 @@ def load_source(run: Run, *, with_sampler: bool) -> TrainedModel:
     Raises:
         FaceaeError: a file is missing or damaged, or the distribution is that of other weights.
     """
-    model = load_model(run.model_path, torch.device("cpu"))
-    sampler = _load_sampler(latents_path(run), model) if with_sampler else None
-    return TrainedModel(model=model, dataset_hash=run.dataset_hash, crop=run.crop, sampler=sampler)
-
-
-def _load_sampler(path: Path, model: FaceAutoEncoder) -> Sampler:
-    distribution = LatentDistribution.load(path)
-    distribution.check_weights(weights_hash(model), path)
-    return Sampler(distribution)
+    return load_trained(
+        run.model_path,
+        latents_path(run) if with_sampler else None,
+        dataset_hash=run.dataset_hash,
+        crop=run.crop,
+    )

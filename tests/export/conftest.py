@@ -12,8 +12,10 @@ from torch import nn
 
 from faceae.latent import LatentMoments, Sampler
 from faceae.model import FaceAutoEncoder, ModelConfig
-from faceae_export import ExportReport, FormatName, Kind, TrainedModel, export_model
+from faceae.runs import TrainedModel
+from faceae_export import ExportReport, FormatName, Kind, export_model
 from faceae_export._parity import make_inputs
+from faceae_export.graph import build_module, describe_export
 from faceae_export.graph._network import Network
 
 CPU = torch.device("cpu")
@@ -83,9 +85,9 @@ def example(source: TrainedModel) -> Example:
     @torch.inference_mode()
     def make(kind: Kind, count: int) -> tuple[dict[str, NDArray[Any]], NDArray[Any]]:
         inputs = make_inputs(kind, source, 1000, count)
-        module = source.build(kind, Network.of(source.model))
+        module = build_module(source, kind, Network.of(source.model))
         expected: NDArray[Any] = module(*map(torch.from_numpy, inputs)).numpy()
-        return source.describe(kind).feed(inputs), expected
+        return describe_export(source, kind).feed(inputs), expected
 
     return make
 

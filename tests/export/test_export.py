@@ -12,8 +12,10 @@ from torch import nn
 
 import faceae_export._export
 from faceae.errors import FaceaeError
-from faceae_export import ExportReport, FormatName, Kind, TrainedModel, export_model, open_session
+from faceae.runs import TrainedModel
+from faceae_export import ExportReport, FormatName, Kind, export_model, open_session
 from faceae_export.formats._torch import TorchSession
+from faceae_export.graph import describe_export
 from faceae_export.graph._network import Network
 
 CPU = torch.device("cpu")
@@ -52,7 +54,7 @@ def test_reports(source: TrainedModel, reports: dict[str, ExportReport]) -> None
     for name, report in reports.items():
         kind = report.info.kind
         assert name.startswith(kind)
-        assert report.info == source.describe(kind)
+        assert report.info == describe_export(source, kind)
         assert report.num_bytes == report.path.stat().st_size
         assert [batch.batch_size for batch in report.parity.batches] == [1, 7, 64]
         assert report.parity.num_faces == 1 + 7 + 64

@@ -8,7 +8,8 @@ import torch
 
 from faceae.latent import latent_noise
 from faceae.model import FaceAutoEncoder, ModelConfig
-from faceae_export import TrainedModel, export_model, open_model, open_session
+from faceae.runs import TrainedModel
+from faceae_export import export_model, open_model, open_session
 from faceae_export.sessions._session import GPU_BATCH
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")

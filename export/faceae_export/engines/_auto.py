@@ -9,9 +9,9 @@ from pathlib import Path
 import torch
 
 from faceae.errors import FaceaeError
+from faceae.runs import TrainedModel
 
 from .._metadata import Kind
-from ..graph import TrainedModel
 from ..sessions import MicroBatchedSession, Session
 from ._engines import ENGINES, EngineName, find_engines
 from ._open import make_example, open_model, open_session

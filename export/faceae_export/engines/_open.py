@@ -9,11 +9,12 @@ import torch
 from numpy.typing import NDArray
 
 from faceae.errors import FaceaeError
+from faceae.runs import TrainedModel
 
 from .._export import export_model
 from .._metadata import ExportInfo, Kind
 from ..formats import RUN_ERRORS, TorchSession
-from ..graph import Network, TrainedModel, rewrite_network
+from ..graph import Network, build_module, describe_export, rewrite_network
 from ..sessions import MicroBatchedSession, Session, split_into_micro_batches
 from ._engines import ENGINES, EngineName, check_device, find_engine
 
@@ -64,10 +65,10 @@ def open_model(
     """
     if engine != "torch":
         return _open_exported(source, kind, device, engine)
-    module = source.build(kind, rewrite_network(Network.of(source.model)))
+    module = build_module(source, kind, rewrite_network(Network.of(source.model)))
     module.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     return split_into_micro_batches(
-        TorchSession(module, source.describe(kind), device, "the model"), device
+        TorchSession(module, describe_export(source, kind), device, "the model"), device
     )
 
 

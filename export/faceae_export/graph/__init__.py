@@ -1,6 +1,7 @@
 """The network as it is exported: rewritten exactly, with its sampling and pixels around it."""
 
-from ._modules import Decoder, TrainedModel
+from ._build import build_module, describe_export
+from ._modules import Decoder
 from ._network import Network, split_layers
 from ._precision import LOWER_FLOATS, MIN_PSNR_DB, MIN_SPEEDUP, lower, measure_speedup
 from ._rewrite import rewrite_network
@@ -11,7 +12,8 @@ __all__ = [
     "MIN_SPEEDUP",
     "Decoder",
     "Network",
-    "TrainedModel",
+    "build_module",
+    "describe_export",
     "lower",
     "measure_speedup",
     "rewrite_network",

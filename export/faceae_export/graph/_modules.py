@@ -4,16 +4,12 @@ Shapes: N faces, S image size, Z latent size. Each computes in the number type o
 what goes in and comes out has the types of `ExportInfo.inputs` and `output` all the same.
 """
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor, nn
 
-from faceae.errors import FaceaeError
 from faceae.latent import Sampler
-from faceae.model import FaceAutoEncoder, to_float, to_uint8, weights_hash
+from faceae.model import to_float, to_uint8
 
-from .._metadata import ExportInfo, Kind, Precision
 from ._network import Network
 
 
@@ -110,46 +106,3 @@ def _to_pictures(faces_NCHW: Tensor) -> Tensor:
 
 def _number_type(part: nn.Sequential) -> torch.dtype:
     return next(part.parameters()).dtype
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class TrainedModel:
-    """What exported files are made from."""
-
-    model: FaceAutoEncoder
-    """In evaluation mode, on the CPU."""
-    dataset_hash: str
-    """Of the faces it was trained on."""
-    crop: int | None
-    """Pixels; side of the centre square those were cut to. None: they were not cut."""
-    sampler: Sampler | None
-    """Of its fitted latents; a generator needs it."""
-
-    def describe(self, kind: Kind, precision: Precision = "fp32") -> ExportInfo:
-        """Return what a file of this kind will say about itself."""
-        return ExportInfo(
-            kind=kind,
-            model=self.model.config,
-            weights_hash=weights_hash(self.model),
-            dataset_hash=self.dataset_hash,
-            crop=self.crop,
-            precision=precision,
-        )
-
-    def build(self, kind: Kind, network: Network) -> nn.Module:
-        """Return the module of this kind around `network`: the model's own, or what was made of it.
-
-        Raises:
-            FaceaeError: a generator of latents that were not fitted.
-        """
-        if kind == "generator":
-            if self.sampler is None:
-                raise FaceaeError("a generator needs fitted latents; run `faceae fit` first")
-            return Generator(network, self.sampler).eval()
-        makers = {
-            "decoder": Decoder,
-            "encoder": Encoder,
-            "autoencoder": AutoEncoder,
-            "morph": Morph,
-        }
-        return makers[kind](network).eval()

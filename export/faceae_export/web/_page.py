@@ -7,10 +7,10 @@ from typing import Literal
 import torch
 
 from faceae.errors import FaceaeError
+from faceae.runs import TrainedModel
 from faceae_shards import atomic_path
 
 from .._export import ExportReport, export_model
-from ..graph import TrainedModel
 from ._runtime import VERSION, read_runtime
 
 WebPrecision = Literal["int8", "fp16"]

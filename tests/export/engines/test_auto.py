@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from faceae.errors import FaceaeError
 from faceae.model import ModelConfig
-from faceae_export import ExportInfo, Session, TrainedModel, open_fastest, open_model, open_session
+from faceae.runs import TrainedModel
+from faceae_export import ExportInfo, Session, open_fastest, open_model, open_session
 from faceae_export.engines._auto import choose_fastest
 from faceae_export.engines._engines import ENGINES, find_engines
 

@@ -15,8 +15,10 @@ import pytest
 import torch
 
 import faceae
-from faceae_export import Kind, TrainedModel, export_model
+from faceae.runs import TrainedModel
+from faceae_export import Kind, export_model
 from faceae_export.formats._onnx import OPSET, _quiet_exporter
+from faceae_export.graph import describe_export
 
 CPU = torch.device("cpu")
 
@@ -52,7 +54,7 @@ def test_file_is_complete_and_says_what_it_is(
     assert metadata["kind"] == kind
     assert metadata["faceae_version"] == faceae.__version__
     assert json.loads(metadata["model"]) == dataclasses.asdict(source.model.config)
-    assert metadata["weights_hash"] == source.describe("decoder").weights_hash
+    assert metadata["weights_hash"] == describe_export(source, "decoder").weights_hash
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,8 @@ import pytest
 import torch
 
 from faceae.errors import FaceaeError
-from faceae_export import Kind, TrainedModel, export_model, open_session
+from faceae.runs import TrainedModel
+from faceae_export import Kind, export_model, open_session
 
 CPU = torch.device("cpu")
 

@@ -12,7 +12,8 @@ import torch
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, text_format
 
 from faceae.errors import FaceaeError
-from faceae_export import Kind, TrainedModel, export_model, open_session
+from faceae.runs import TrainedModel
+from faceae_export import Kind, export_model, open_session
 
 CPU = torch.device("cpu")
 KINDS: tuple[Kind, ...] = ("generator", "encoder", "morph")

@@ -10,7 +10,9 @@ import safetensors.torch
 import torch
 
 from faceae.errors import FaceaeError
-from faceae_export import TrainedModel, export_model, open_session
+from faceae.runs import TrainedModel
+from faceae_export import export_model, open_session
+from faceae_export.graph import describe_export
 
 CPU = torch.device("cpu")
 
@@ -40,7 +42,7 @@ def test_both_say_what_they_are(weights: Path, source: TrainedModel) -> None:
         metadata = json.loads(file.metadata()["faceae_export"])
     with zipfile.ZipFile(weights / "w.pt") as archive:
         assert json.loads(archive.read("archive/extra/faceae.json")) == metadata
-    assert metadata == source.describe("decoder").to_metadata()
+    assert metadata == describe_export(source, "decoder").to_metadata()
 
 
 def test_same_weights_give_the_same_bytes(

@@ -9,14 +9,8 @@ import torch
 from numpy.typing import NDArray
 
 from faceae.latent import latent_noise
-from faceae_export import (
-    Session,
-    TrainedModel,
-    encode_faces,
-    generate_faces,
-    open_model,
-    open_session,
-)
+from faceae.runs import TrainedModel
+from faceae_export import Session, encode_faces, generate_faces, open_model, open_session
 from faceae_export.generation._generate import generate_spans
 from faceae_export.sessions._session import MICRO_BATCH
 

@@ -6,13 +6,15 @@ from torch import nn
 from faceae.errors import FaceaeError
 from faceae.latent import interpolate, latent_noise
 from faceae.model import FaceAutoEncoder, ModelConfig, to_float, to_uint8
-from faceae_export import Kind, TrainedModel
+from faceae.runs import TrainedModel
+from faceae_export import Kind
+from faceae_export.graph import build_module
 from faceae_export.graph._network import Network
 from faceae_export.graph._rewrite import rewrite_network
 
 
 def build(source: TrainedModel, kind: Kind) -> nn.Module:
-    return source.build(kind, Network.of(source.model))
+    return build_module(source, kind, Network.of(source.model))
 
 
 def make_images(count: int) -> torch.Tensor:
@@ -73,7 +75,7 @@ def test_encoder_of_a_variational_model_gives_the_means() -> None:
     expected, _ = model.encode_distribution(to_float(images_NHWC.permute(0, 3, 1, 2)))
     rewritten = rewrite_network(Network.of(model))
     for network in (Network.of(model), rewritten):
-        found = variational.build("encoder", network)(images_NHWC)
+        found = build_module(variational, "encoder", network)(images_NHWC)
         torch.testing.assert_close(found, expected, atol=1e-6, rtol=1e-5)
     assert (expected < 0).any()
 

@@ -13,7 +13,9 @@ from torch import nn
 
 import faceae_export._export
 from faceae.errors import FaceaeError
-from faceae_export import FormatName, Kind, Precision, TrainedModel, export_model, open_session
+from faceae.runs import TrainedModel
+from faceae_export import FormatName, Kind, Precision, export_model, open_session
+from faceae_export.graph import describe_export
 from faceae_export.graph._network import Network
 from faceae_export.graph._precision import lower, measure_speedup
 
@@ -59,7 +61,7 @@ def test_close_to_float32_and_told_in_the_report(
     assert written["speedup_over_fp32"] == report.speedup > 0
     assert report.gains_speed is (report.speedup >= 1.1)
     session = open_session(path, CPU)
-    assert session.info == source.describe(kind, precision)
+    assert session.info == describe_export(source, kind, precision)
     inputs, expected = example(kind, 3)
     found = session.run(*inputs.values())
     assert (found.dtype, found.shape) == (expected.dtype, expected.shape)

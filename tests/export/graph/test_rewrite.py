@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from faceae.model import FaceAutoEncoder, ModelConfig
-from faceae_export import TrainedModel
+from faceae.runs import TrainedModel
 from faceae_export.graph._network import Network, split_layers
 from faceae_export.graph._rewrite import rewrite_decoder, rewrite_encoder, rewrite_network
 

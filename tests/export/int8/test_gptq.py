@@ -9,7 +9,7 @@ from torch import nn
 from torch.nn import functional
 
 import faceae_export.int8._gptq
-from faceae_export import TrainedModel
+from faceae.runs import TrainedModel
 from faceae_export.graph._network import Network
 from faceae_export.int8._gptq import apply_gptq
 from faceae_export.int8._smoothquant import smooth_network

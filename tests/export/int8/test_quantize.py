@@ -13,7 +13,9 @@ import torch
 
 import faceae_export.int8._quantize
 from faceae.errors import FaceaeError
-from faceae_export import Kind, TrainedModel, export_model, open_session
+from faceae.runs import TrainedModel
+from faceae_export import Kind, export_model, open_session
+from faceae_export.graph import describe_export
 
 CPU = torch.device("cpu")
 
@@ -38,7 +40,7 @@ def test_close_to_float32_and_told_in_the_report(
     assert 35 <= report["psnr_db"] < 60
     assert report["speedup_over_fp32"] > 0
     session = open_session(quantized, CPU)
-    assert session.info == source.describe(kind, "int8")
+    assert session.info == describe_export(source, kind, "int8")
     inputs, expected = example(kind, 5)
     found = session.run(*inputs.values())
     assert (found.dtype, found.shape) == (expected.dtype, expected.shape)

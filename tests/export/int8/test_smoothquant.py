@@ -11,7 +11,8 @@ import torch
 
 import faceae_export._export
 from faceae.latent import LatentMoments, Sampler
-from faceae_export import TrainedModel, export_model
+from faceae.runs import TrainedModel
+from faceae_export import export_model
 from faceae_export.graph._network import Network
 from faceae_export.graph._rewrite import rewrite_network
 from faceae_export.int8._smoothquant import smooth_network

@@ -11,9 +11,11 @@ import pytest
 import torch
 
 from faceae.errors import FaceaeError
-from faceae_export import Kind, Session, TrainedModel, open_model, open_session
+from faceae.runs import TrainedModel
+from faceae_export import Kind, Session, open_model, open_session
 from faceae_export.formats._onnx import OnnxSession
 from faceae_export.formats._torch import TorchSession
+from faceae_export.graph import describe_export
 from faceae_export.sessions._session import MICRO_BATCH
 
 CPU = torch.device("cpu")
@@ -35,7 +37,7 @@ def test_session_of_a_file_runs_like_the_model(
         open_session(exported / f"{kind}.{suffix}", CPU),
         open_model(source, kind, CPU),
     ):
-        assert session.info == source.describe(kind)
+        assert session.info == describe_export(source, kind)
         found = session.run(*inputs.values())
         assert found.flags.c_contiguous
         assert_same(found, expected)

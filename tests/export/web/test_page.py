@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from faceae.errors import FaceaeError
-from faceae_export import TrainedModel, WebPrecision, export_web, open_session
+from faceae.runs import TrainedModel
+from faceae_export import WebPrecision, export_web, open_session
 from faceae_export.web import _page as _web
 from faceae_export.web._runtime import VERSION
 

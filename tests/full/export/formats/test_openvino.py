@@ -12,8 +12,10 @@ from torch import nn
 from faceae.errors import FaceaeError
 from faceae.latent import LatentMoments, Sampler
 from faceae.model import FaceAutoEncoder, ModelConfig
-from faceae_export import Kind, TrainedModel, export_model, generate_faces, open_model, open_session
+from faceae.runs import TrainedModel
+from faceae_export import Kind, export_model, generate_faces, open_model, open_session
 from faceae_export._parity import make_inputs
+from faceae_export.graph import build_module, describe_export
 from faceae_export.graph._network import Network
 
 CPU = torch.device("cpu")
@@ -49,7 +51,7 @@ def test_in_plain_openvino_and_in_a_session(
 ) -> None:
     inputs = make_inputs(kind, source, 1000, count)
     with torch.inference_mode():
-        module = source.build(kind, Network.of(source.model))
+        module = build_module(source, kind, Network.of(source.model))
         expected = module(*map(torch.from_numpy, inputs)).numpy()
     path = pairs / f"{kind}.xml"
     compiled = openvino.Core().compile_model(path, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
@@ -58,7 +60,7 @@ def test_in_plain_openvino_and_in_a_session(
         assert (found.dtype, found.shape) == (expected.dtype, expected.shape)
         tolerance = 1 if expected.dtype == np.uint8 else 1e-4
         assert np.abs(found.astype(np.float64) - expected).max() <= tolerance
-    assert session.info == source.describe(kind)
+    assert session.info == describe_export(source, kind)
 
 
 def test_weights_stay_float32_and_tell_nothing_of_the_machine(pairs: Path) -> None:

@@ -25,7 +25,8 @@ from torch import nn
 
 from faceae.latent import LatentMoments, Sampler, latent_noise
 from faceae.model import FaceAutoEncoder, ModelConfig
-from faceae_export import TrainedModel, export_web
+from faceae.runs import TrainedModel
+from faceae_export import export_web
 from faceae_export.web._runtime import VERSION, read_runtime
 
 LATENT_SIZE = 64

@@ -12,7 +12,8 @@ from torch import nn
 from faceae.cli import run
 from faceae.latent import LatentMoments, Sampler
 from faceae.model import FaceAutoEncoder, ModelConfig
-from faceae_export import TrainedModel, export_model
+from faceae.runs import TrainedModel
+from faceae_export import export_model
 from faceae_shards.executors._cluster import connected
 
 HashTree = Callable[[Path], dict[str, str]]
