@@ -45,7 +45,7 @@ class SourceInfo:
 class PackOptions:
     """The options that decide about the bytes of a packed or adopted dataset.
 
-    An adopted dataset has None where its tars do not tell.
+    In an adopted dataset every option that its tars do not show is None.
     """
 
     crop: int | None

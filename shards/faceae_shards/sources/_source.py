@@ -1,6 +1,6 @@
-"""What a source of photographs is: images listed once, by the process that plans, and a reader.
+"""A source of photographs: a list of images, and a reader for them.
 
-Workers read single images; each opens a reader of its own.
+The process that plans a pack lists the images once. Every worker opens its own reader.
 """
 
 import hashlib
@@ -23,31 +23,31 @@ from ._names import Names
 IMAGE_SUFFIXES = frozenset(
     {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif"},
 )
-"""Of the files that are taken for images, in any case; what they hold is checked by decoding."""
+"""Suffixes of image files, in lower case. The content is checked later, by decoding."""
 
 _NOTHING = -(2**63)
 """Stands for None among int64."""
 
 
 class Entry(NamedTuple):
-    """One image file of a source, as it was listed."""
+    """One image of a source, as it was listed."""
 
     name: str
-    """Path inside the source, POSIX; what the sample's json says."""
+    """POSIX path inside the source, which becomes `name` in the sample's json."""
     num_bytes: int | None
-    """None: a listed file that is not there, or an image whose size only reading it tells."""
+    """None: the file is missing, or its size is known only after it is read."""
     crc: int | None = None
-    """Of a zip's member."""
+    """CRC-32 of a zip's member."""
     mtime_ns: int | None = None
-    """Of a file; of one behind a URL a number that changes with the version the server names."""
+    """Modification time of a file; behind a URL a number that identifies the file's version."""
     place: tuple[int, ...] = ()
-    """Where in an archive the reader finds it."""
+    """Position in an archive, for the reader."""
     split: str | None = None
-    """Where the source itself says so."""
+    """Split of the image where the source defines one."""
 
 
 class Entries:
-    """Entries in columns, which take a tenth of the memory of as many objects."""
+    """Entries in columns, which take a tenth of the memory of single objects."""
 
     def __init__(self, entries: Iterable[Entry] = ()) -> None:
         splits: dict[str | None, int] = {}
@@ -60,27 +60,27 @@ class Entries:
 
     @property
     def splits(self) -> Iterator[str | None]:
-        """What the source itself says of the images' splits."""
+        """Split of each image; None where the source defines none."""
         return map(self._splits.__getitem__, self._split_numbers)
 
     @property
     def sizes(self) -> NDArray[np.int64]:
-        """Size and checksum of each, N x 2; what is not known is the same negative number."""
+        """Size and checksum of each, N x 2, int64; -2**63 where they are unknown."""
         return self._numbers[:, :2]
 
     def sorted(self) -> "Entries":
-        """Return them in the order of their names."""
+        """Return the entries sorted by name."""
         if all(map(operator.le, self.names, itertools.islice(self.names, 1, None))):
             return self
         return self.take(sorted(range(len(self)), key=list(self.names).__getitem__))
 
     def select(self, keep: Callable[[str], bool]) -> "Entries":
-        """Return those whose names `keep` accepts, in the same order."""
+        """Return the entries whose names `keep` accepts, in the same order."""
         kept = np.fromiter(map(keep, self.names), np.bool_, len(self))
         return self if kept.all() else self.take(np.flatnonzero(kept).tolist())
 
     def take(self, numbers: list[int]) -> "Entries":
-        """Return those of these numbers, in their order."""
+        """Return the entries at these indices, in the order of the indices."""
         taken = Entries()
         taken.names = self.names.take(numbers)
         taken._splits = self._splits
@@ -106,7 +106,7 @@ class Entries:
         return map(self.__getitem__, range(len(self)))
 
     def _add(self, entry: Entry, numbers: "array[int]", splits: dict[str | None, int]) -> str:
-        """Note all but the name of an entry, and return that."""
+        """Append all of an entry except its name; return the name."""
         self._split_numbers.append(splits.setdefault(entry.split, len(splits)))
         for number in (entry.num_bytes, entry.crc, entry.mtime_ns, *entry.place):
             numbers.append(_NOTHING if number is None else number)
@@ -127,33 +127,32 @@ class Source:
     """A listed source."""
 
     kind: str
-    """folder, zip, list, tar, parquet, or shards: several tars, whose images bring their own
-    json."""
+    """folder, zip, list, tar, parquet or shards (several tars with a json beside each image)."""
     path: Location
     entries: Entries
     """The images, in a fixed order."""
     others: Entries
-    """Files that are not named like images: annotations perhaps, or nothing of use."""
+    """Files without an image suffix, annotation files among them."""
     open_reader: "Callable[[], Reader]"
-    """Returns what reads the images; workers receive it before they use it."""
+    """Opens a reader of the images. An unused reader may be sent to a worker."""
     containers: tuple[Container, ...] = ()
-    """Of a source whose listing holds no checksums: the files it was made from."""
+    """Archives that hold the images, of a source whose listing has no checksums."""
     fields: tuple[str, ...] = ()
-    """What the images' own json brings besides the attributes' names, by the first image."""
+    """Fields of the first image's own json."""
     attribute_names: tuple[str, ...] = ()
     in_order: bool = False
-    """Reading in another order than that of the entries is slow; their places begin with their
-    numbers."""
+    """Whether only reading in the order of the entries is fast. The place of each entry then starts
+    with its number."""
     people: tuple[Hashable, ...] | None = None
-    """Who is shown, where the source says so of each image."""
+    """Person of each image; None where the source does not define it for all."""
     notes: tuple[str, ...] = ()
-    """What the user should know, a line each."""
+    """Remarks for the user, one line each."""
 
     def hash_listing(self, *, with_times: bool) -> str:
-        """Return a sha256 that changes with the names, sizes and checksums of the images.
+        """Return a sha256 over the names, sizes and checksums of the images.
 
         Args:
-            with_times: also with the time each file was last changed.
+            with_times: include the modification times.
         """
         digest = hashlib.sha256(json.dumps([self.kind, len(self.others)]).encode())
         for c in self.containers:
@@ -165,10 +164,10 @@ class Source:
 
 
 class Reader(Protocol):
-    """Reads one source's files; picklable while unused."""
+    """Reads the images of one source; picklable while unused."""
 
     def prefetch(self, entries: Sequence[Entry]) -> None:
-        """Begin to fetch what will be read before the next call but one, where that is slow."""
+        """Start to fetch images that will be read before the second next call, if that is slow."""
 
     def read(self, entry: Entry) -> bytes:
         """Return a file's bytes.
@@ -180,10 +179,10 @@ class Reader(Protocol):
         """
 
     def describe(self, entry: Entry) -> dict[str, Any]:
-        """Return what the source itself says of an image, as its sample's json holds it.
+        """Return the source's own description of an image, for its sample's json.
 
         Raises:
-            ImageRefused: what it says cannot be read.
+            ImageRefused: the description cannot be read.
         """
 
     def close(self) -> None:
@@ -207,15 +206,15 @@ def drop_nan(value: Any) -> Any:
 
 
 def is_image_name(name: str) -> bool:
-    """Tell an image by its suffix."""
+    """Return whether a file has an image suffix."""
     return posixpath.splitext(name)[1].lower() in IMAGE_SUFFIXES
 
 
 def is_other_name(name: str) -> bool:
-    """Tell what is no image."""
+    """Return whether a file has no image suffix."""
     return not is_image_name(name)
 
 
 def is_hidden(name: str) -> bool:
-    """Tell the files and folders that systems hide or leave, by the last part of their path."""
+    """Return whether systems hide or leave behind a file or folder of this name."""
     return name.startswith(".") or name == "__MACOSX"
