@@ -114,7 +114,7 @@ class Manifest:
     annotations: tuple[str, ...]
     """Fields that a sample's json may hold besides name, width and height."""
     attribute_names: tuple[str, ...]
-    """Names of the 0/1 attributes of a sample's json, in order."""
+    """Names of the -1/1 attributes of a sample's json, in order."""
     notes: tuple[str, ...] = ()
     """Remarks about the source, one line each."""
     num_converted: int
