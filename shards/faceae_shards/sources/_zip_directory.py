@@ -1,8 +1,10 @@
-"""The directory of a zip, read member by member.
+"""The directory of a zip, parsed member by member.
 
-`zipfile` makes an object of half a kilobyte of each member, of all at once, and knows errors that
-are not `BadZipFile`: a name that is not in its encoding, a version it has never heard of. Format:
-PKWARE's APPNOTE 6.3.10, sections 4.3.12 to 4.3.16 and 4.5.3.
+`zipfile` keeps an object for each member. For the 202,599 members of CelebA's zip its listing takes
+147 MiB and this one 32, at 1.4 times its speed (benchmarks/results/zip_directory.json).
+`zipfile` also raises errors other than `BadZipFile` for a damaged directory, such as a name that is
+not in its encoding or an unknown version. Format: PKWARE's APPNOTE 6.3.10, sections 4.3.12 to
+4.3.16 and 4.5.3.
 """
 
 import struct
