@@ -1,45 +1,35 @@
-"""One context at a time on a run."""
+"""Keep two processes from training one run at once."""
 
-import os
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from filelock import FileLock, Timeout
+
 from faceae.errors import FaceaeError
 
-from ._run import RUN_NAME
+_LOCK_NAME = ".lock"
+"""A file of its own: on Windows nobody could read run.json while it is locked."""
 
 
 @contextmanager
 def lock_run(path: Path) -> Iterator[None]:
-    """Hold the run in folder `path`, by a lock on its run.json.
+    """Hold the run in folder `path` until the block ends.
 
-    The kernel drops the lock with the process, `kill -9` included. Windows has no such locks: there
-    nothing stops two sessions.
+    The operating system releases the lock with the process, `kill -9` included. The empty lock file
+    stays.
 
     Raises:
-        FaceaeError: another process holds it.
+        FaceaeError: another process holds the run.
     """
-    # For writing, which network file systems ask for.
-    descriptor = os.open(path / RUN_NAME, os.O_RDWR)
+    lock = FileLock(path / _LOCK_NAME, timeout=0)
     try:
-        if not _try_lock(descriptor):
-            raise FaceaeError(
-                f"{path}: another process is training this run; wait for its end, or stop it"
-            )
+        lock.acquire()
+    except Timeout as error:
+        raise FaceaeError(
+            f"{path}: another process is training this run; wait for its end, or stop it"
+        ) from error
+    try:
         yield
     finally:
-        os.close(descriptor)
-
-
-def _try_lock(descriptor: int) -> bool:
-    if sys.platform == "win32":
-        return True
-    import fcntl
-
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
+        lock.release()
