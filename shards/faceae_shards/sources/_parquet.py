@@ -27,9 +27,9 @@ SUFFIX = ".parquet"
 
 _BINARY_NAMES = frozenset({"image", "img", "jpg", "jpeg", "png", "picture", "photo"})
 _PEOPLE = ("identity", "celeb_id", "person_id")
-"""Columns that tell who is shown."""
+"""Columns that name the person in the image."""
 _RESERVED = ("width", "height")
-"""Fields of a sample's json that every pack sets anew."""
+"""Fields of a sample's json that every pack computes."""
 _CELEBA_NAMES = """
     5_o_Clock_Shadow Arched_Eyebrows Attractive Bags_Under_Eyes Bald Bangs Big_Lips Big_Nose
     Black_Hair Blond_Hair Blurry Brown_Hair Bushy_Eyebrows Chubby Double_Chin Eyeglasses Goatee
@@ -40,18 +40,18 @@ _CELEBA_NAMES = """
 _CELEBA = frozenset(_CELEBA_NAMES.split())
 """CelebA's attributes, which may be columns of numbers."""
 _ROWS = 16
-"""Decoded at once of a row group."""
+"""Rows of a row group that are decoded at once."""
 _LISTED_ROWS = 4096
 _BUFFER_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Columns:
-    """What the columns of a file hold."""
+    """The columns of a file by their use."""
 
     image: str
     has_path: bool
-    """Whether the images carry their names."""
+    """Whether the image column has names."""
     is_struct: bool
     attributes: tuple[str, ...]
     people: str | None
@@ -76,14 +76,14 @@ def list_parquet(
     """List the images of Parquet files.
 
     Columns of booleans, and of integers named like CelebA's attributes, become attributes; a column
-    that tells who is shown becomes `identity`, and the others fields, of the sample's json. Where
-    the files' names tell splits, training among them, the images keep theirs.
+    that names the person becomes `identity`; the others become fields of the sample's json. Where
+    the file names define splits, training among them, the images keep them.
 
     Args:
         location: the source.
-        files: what reads them.
+        files: reads the Parquet files.
         names: the files.
-        single: the source is one of these files itself, not a folder.
+        single: the source is a single file, not a folder.
         image_column: the column of the images; by default the only one of images, or the only one
             that is named like one (image, img, ...).
 
@@ -125,22 +125,22 @@ def list_parquet(
 
 @dataclass
 class ParquetReader:
-    """Reads rows; fast in order, a row group anew for each image in any other."""
+    """Reads rows. In any order but that of the files it decodes a row group for each image."""
 
     files: SourceFiles
     names: tuple[str, ...]
     listed: tuple[Container, ...]
-    """The files, as they were."""
+    """The files as they were listed."""
     columns: _Columns
     _number: int | None = None
-    """Of the open file."""
+    """Index of the open file."""
     _start: int = 0
-    """Row that `_batch` begins with."""
+    """First row of `_batch`."""
     _batch: "pyarrow.RecordBatch | None" = None
     _batches: "Generator[tuple[int, pyarrow.RecordBatch]] | None" = None
 
     def prefetch(self, entries: Sequence[Entry]) -> None:
-        """Do nothing: what is read in order needs no asking ahead."""
+        """Do nothing: rows are read in order."""
 
     def read(self, entry: Entry) -> bytes:
         """Return a row's image; see `Reader`."""
@@ -153,7 +153,7 @@ class ParquetReader:
         return data
 
     def describe(self, entry: Entry) -> dict[str, Any]:
-        """Return what the other columns say, as JSON; see `Reader`."""
+        """Return the values of the other columns for the sample's json; see `Reader`."""
         columns = self.columns
         described = {name: drop_nan(self._get(entry, name)) for name in columns.fields}
         if columns.people is not None:
@@ -192,10 +192,10 @@ class ParquetReader:
 
 @contextmanager
 def _open(files: SourceFiles, name: str) -> "Iterator[ParquetFile]":
-    """Open a file; what goes wrong with it in the block is told in one line.
+    """Open a file; turn errors in the block into one line.
 
     Raises:
-        ShardsError: it is damaged, or pyarrow is not there to read it.
+        ShardsError: the file is damaged, or pyarrow is not installed.
     """
     where = files.locate(name)
     try:
@@ -220,7 +220,7 @@ def _open(files: SourceFiles, name: str) -> "Iterator[ParquetFile]":
 def _read_batches(
     files: SourceFiles, name: str, columns: list[str], *, row: int = 0, num_rows: int = _ROWS
 ) -> "Generator[tuple[int, pyarrow.RecordBatch]]":
-    """Yield batches of rows and the row each begins with, from the row group that holds `row`."""
+    """Yield first row and content of each batch, starting at the row group that holds `row`."""
     with _open(files, name) as file:
         sizes = [file.metadata.row_group(n).num_rows for n in range(file.num_row_groups)]
         starts = list(itertools.accumulate(sizes, initial=0))
@@ -318,7 +318,7 @@ def _choose_image(
 def _list_rows(
     files: SourceFiles, names: Sequence[str], columns: _Columns, people: list[Any]
 ) -> Iterator[tuple[int, int, str]]:
-    """Yield file, row and name of each image, and note who it shows. No image's bytes are read."""
+    """Yield file, row and name of each image and append its person. Image bytes are not read."""
     path = [f"{columns.image}.path"] if columns.has_path else []
     who = [] if columns.people is None else [columns.people]
     for number, name in enumerate(names):

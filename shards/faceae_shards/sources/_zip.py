@@ -116,7 +116,7 @@ class ZipReader:
         self.files.close()
 
     def _locate(self, entry: Entry) -> Span:
-        """Return where a member lies, its header included, whose length only it tells."""
+        """Return the span of a member with its local header, whose exact length is not listed."""
         start, num_stored = entry.place[:2]
         num_name = len(entry.name.encode("utf-8", "surrogateescape"))
         stop = start + _LOCAL_HEADER.size + num_name + _USUAL_EXTRA_BYTES + num_stored
