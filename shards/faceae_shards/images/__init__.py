@@ -1,9 +1,12 @@
 """One image: decoded whole or refused, cut and scaled, encoded for a shard."""
 
-from ._decode import ImageRefused, decode_image, is_html
+from ._content import is_html
+from ._decode import decode_image
 from ._encode import EncodedImage, check_stored, encode_for_shard, encode_jpeg, fit_image
+from ._refused import MAX_PIXELS, ImageRefused
 
 __all__ = [
+    "MAX_PIXELS",
     "EncodedImage",
     "ImageRefused",
     "check_stored",

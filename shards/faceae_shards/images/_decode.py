@@ -1,77 +1,73 @@
 """One image file decoded whole, or refused with the reason.
 
-Arrays are H x W x 3, uint8, RGB. JPEGs are decoded by libjpeg-turbo, the library that DALI and the
-portable loader decode with, strictly: a warning that loaders turn into an error or into grey
-pixels is a refusal here.
+Arrays are H x W x 3, uint8, RGB in sRGB. JPEGs are decoded by libjpeg-turbo, the library that DALI
+and the portable loader decode with, strictly: where it warns, the file is repaired if all pixels
+are there, and refused if not.
 """
 
-import io
-import struct
 import warnings
-import zlib
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 import simplejpeg
 from numpy.typing import NDArray
-from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image
 
-from .._errors import ShardsError
-from .._format import MIN_SIDE
+from ._colour import is_srgb
 from ._jpeg import JpegHeader, is_jpeg, read_header
+from ._jpeg_repair import repair
+from ._pillow import DECODER_ERRORS, decode_with_pillow, finish_colours, turn_upright
+from ._refused import MAX_PIXELS, ImageRefused, check_sides
 
-MAX_PIXELS = 100_000_000
-"""Larger pictures are taken for decompression bombs."""
-
-_PILLOW_FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF")
-_MODES = frozenset({"1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr"})
-"""Pillow modes of 8 bits a channel that convert to RGB without loss of meaning."""
 _HARMLESS = "extraneous bytes before marker 0xd9"
 """Junk just before the end of a JPEG: all pixels are there, and both loaders decode them."""
-_HTML_STARTS = (b"<!doctype html", b"<html")
-
-_DECODER_ERRORS = (
-    OSError,
-    SyntaxError,
-    ValueError,
-    TypeError,
-    LookupError,
-    OverflowError,
-    EOFError,
-    MemoryError,
-    struct.error,
-    zlib.error,
-    NotImplementedError,
-)
-"""What Pillow's plugins raise on damaged files."""
+_HUGE_PIXELS = 100_000_000
+"""Pixels above which a JPEG is decoded at the scale that is needed, not in full."""
+_SCALES = (8, 4, 2)
+_ANY_PIXELS = 1 << 32
+"""Pixels of the largest JPEG that there can be."""
+_DAMAGED = ("truncated", "corrupt")
+_UNKNOWN_TO_SIMPLEJPEG = "Could not determine"
+_Colorspace = Literal["RGB", "GRAY", "CMYK"]
 
 
-class ImageRefused(ShardsError):
-    """An image that must not reach training. `reason` is one of a few words, `detail` says more."""
+@dataclass(frozen=True, kw_only=True)
+class DecodedImage:
+    """A picture and what had to be done for it."""
 
-    def __init__(self, reason: str, detail: str) -> None:
-        super().__init__(f"{reason}: {detail}")
-        self.reason = reason
-        self.detail = detail
+    image_HWC: NDArray[np.uint8]
+    plain: bytes | None
+    """A JPEG file from which every decoder reads the same pixels: the source file, or that file
+    repaired. None where there is no such file."""
+    is_repaired: bool
+    """Whether the source file broke the JPEG standard around its pixels."""
+    is_profile_ignored: bool
+    """Whether the source file has a colour profile that cannot be used."""
 
 
-def is_html(data: bytes) -> bool:
-    """Tell an HTML page, which servers send in place of a file, by its first bytes."""
-    return data[:1024].lstrip().lower().startswith(_HTML_STARTS)
+def decode_image(data: bytes, *, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
+    """Decode a photograph: upright, in sRGB, transparent parts white.
 
-
-def decode_image(data: bytes) -> NDArray[np.uint8]:
-    """Decode a photograph: upright, RGB, transparent parts white.
+    Args:
+        max_pixels: larger pictures are refused before they take memory.
 
     Raises:
-        ImageRefused: not an image, damaged, animated, too small or too large, or with more than
-            8 bits a channel. It is a ShardsError; it does not name the file.
+        ImageRefused: not an image, damaged, animated, too small or too large, or with pixels that
+            are no 8 or 16 bits a channel. It is a ShardsError; it does not name the file.
     """
-    return decode(data)[0]
+    return decode(data, max_pixels=max_pixels).image_HWC
 
 
-def decode(data: bytes) -> tuple[NDArray[np.uint8], bool]:
-    """Return the upright image, and whether every decoder reads the same from `data` itself.
+def decode(
+    data: bytes, *, max_pixels: int = MAX_PIXELS, min_side: int | None = None
+) -> DecodedImage:
+    """Decode a photograph, upright and in sRGB.
+
+    Args:
+        max_pixels: larger pictures are refused.
+        min_side: pixels that the shorter side must keep where a huge JPEG is decoded at a half, a
+            quarter or an eighth. None: it is decoded in full.
 
     Raises:
         ImageRefused: as `decode_image`.
@@ -79,130 +75,195 @@ def decode(data: bytes) -> tuple[NDArray[np.uint8], bool]:
     if not data:
         raise ImageRefused("empty", "the file has no bytes")
     if is_jpeg(data):
-        return _decode_jpeg(data)
-    if is_html(data):
-        raise ImageRefused("not an image", "it is an HTML page")
-    return _decode_with_pillow(data), False
+        return _decode_jpeg(data, max_pixels, min_side)
+    return _decode_other(data, max_pixels)
 
 
-def check_plain_jpeg(data: bytes) -> tuple[int, int] | None:
-    """Check a JPEG that every decoder reads the same and return its height and width.
+def check_plain_jpeg(data: bytes, *, max_pixels: int = MAX_PIXELS) -> tuple[int, int] | None:
+    """Return height and width of an undamaged sRGB JPEG that every decoder reads the same.
 
     None stands for any other file, which `decode` tells more about. All coefficients of all
-    components are decoded, so that damage is seen as by `decode`; only brightness becomes pixels,
-    which takes two thirds of the time.
-
-    Raises:
-        ImageRefused: as `decode`.
+    components are decoded, so that damage is seen as by `decode`; but each block becomes a single
+    pixel, which takes less than half of the time.
     """
     header = read_header(data) if is_jpeg(data) else None
-    if header is None or header.exif is not None or not header.is_common:
+    if header is None or header.exif is not None:
         return None
-    _check_sides(header.width, header.height)
+    if header.icc_parts and not is_srgb(header.icc or b""):
+        return None
+    return _check_loadable(data, header, max_pixels)
+
+
+def check_loadable_jpeg(data: bytes) -> tuple[int, int]:
+    """Return height and width of an upright JPEG that every loader decodes, whatever its profile.
+
+    Raises:
+        ImageRefused: it is damaged, or not such a JPEG.
+    """
+    header = read_header(data) if is_jpeg(data) else None
+    if header is not None and _read_orientation(header) == 1:
+        size_HW = _check_loadable(data, header, _ANY_PIXELS)
+        if size_HW is not None:
+            return size_HW
+    is_repairable = decode(data, max_pixels=_ANY_PIXELS).is_repaired
+    detail = "its JPEG structure is damaged" if is_repairable else "it is another kind of file"
+    raise ImageRefused("not plain", f"only upright RGB JPEGs belong into a shard; {detail}")
+
+
+def _check_loadable(data: bytes, header: JpegHeader, max_pixels: int) -> tuple[int, int] | None:
+    if not header.is_common:
+        return None
     try:
+        check_sides(header.width, header.height, max_pixels)
         height, width, colorspace, _ = simplejpeg.decode_jpeg_header(data)
-    except ValueError:
+    except (ImageRefused, ValueError):
         return None
-    if colorspace != "YCbCr":
+    if colorspace != "YCbCr" or _find_warning(data, "GRAY") is not None:
         return None
-    _decode_strictly(data, "GRAY")
     return height, width
 
 
-def _decode_jpeg(data: bytes) -> tuple[NDArray[np.uint8], bool]:
+def _decode_other(data: bytes, max_pixels: int) -> DecodedImage:
+    image_HWC, is_ignored = decode_with_pillow(data, max_pixels)
+    return DecodedImage(
+        image_HWC=image_HWC, plain=None, is_repaired=False, is_profile_ignored=is_ignored
+    )
+
+
+def _decode_jpeg(data: bytes, max_pixels: int, min_side: int | None) -> DecodedImage:
+    try:
+        return _decode_sound_jpeg(data, max_pixels, min_side)
+    except ImageRefused as refusal:
+        if refusal.reason not in _DAMAGED:
+            raise
+        repaired = repair(data, lambda candidate: _find_problem(candidate, max_pixels))
+        if repaired is None:
+            raise
+    return replace(_decode_sound_jpeg(repaired, max_pixels, min_side), is_repaired=True)
+
+
+def _decode_sound_jpeg(data: bytes, max_pixels: int, min_side: int | None) -> DecodedImage:
+    header = _read_decodable_header(data, max_pixels)
+    try:
+        _, _, colorspace, _ = simplejpeg.decode_jpeg_header(data)
+    except ValueError as error:
+        if _UNKNOWN_TO_SIMPLEJPEG in str(error):  # Pillow decodes every subsampling
+            return _decode_other(data, max_pixels)
+        raise _explain(error) from error
+    sides = _choose_scale(header, min_side)
+    is_cmyk = colorspace in ("CMYK", "YCCK")
+    icc = header.icc
+    if is_cmyk or (icc is not None and not is_srgb(icc)):
+        image = _decode_for_conversion(data, colorspace, header, sides)
+        image_HWC, is_ignored = finish_colours(image, icc)
+    else:
+        image_HWC, is_ignored = _decode_strictly(data, "RGB", sides), False
+    orientation = _read_orientation(header)
+    is_plain = orientation == 1 and header.is_common and colorspace == "YCbCr"
+    return DecodedImage(
+        image_HWC=_turn_upright(image_HWC, orientation),
+        plain=data if is_plain and (icc is None or is_ignored or is_srgb(icc)) else None,
+        is_repaired=False,
+        is_profile_ignored=is_ignored,
+    )
+
+
+def _read_decodable_header(data: bytes, max_pixels: int) -> JpegHeader:
     header = read_header(data)
     if header is None:
         raise ImageRefused("truncated", "the JPEG header is not whole")
-    _check_sides(header.width, header.height)
+    check_sides(header.width, header.height, max_pixels)
     if header.bits != 8:
         raise ImageRefused("unsupported", f"a JPEG of {header.bits} bits a channel")
-    try:
-        _, _, colorspace, _ = simplejpeg.decode_jpeg_header(data)
-    except ValueError:
-        # libjpeg-turbo's simple interface does not know every subsampling; Pillow decodes them all.
-        return _decode_with_pillow(data), False
-    image_HWC = _decode_strictly(data, "RGB")
-    upright = _turn_upright(image_HWC, header)
-    plain = header.is_common and colorspace == "YCbCr" and upright is image_HWC
-    return upright, plain
+    return header
 
 
-def _decode_strictly(data: bytes, colorspace: Literal["RGB", "GRAY"]) -> NDArray[np.uint8]:
+def _decode_for_conversion(
+    data: bytes, colorspace: str, header: JpegHeader, sides: tuple[int, int]
+) -> Image.Image:
+    """Decode a JPEG into the colour space that its profile is for."""
+    if colorspace in ("CMYK", "YCCK"):
+        inks_HWC = _decode_strictly(data, "CMYK", sides)
+        return Image.fromarray(255 - inks_HWC if header.has_adobe else inks_HWC, "CMYK")
+    if colorspace == "GRAY":
+        return Image.fromarray(_decode_strictly(data, "GRAY", sides)[:, :, 0])
+    return Image.fromarray(_decode_strictly(data, "RGB", sides))
+
+
+def _choose_scale(header: JpegHeader, min_side: int | None) -> tuple[int, int]:
+    """Return the least height and width to decode a JPEG at; 0, 0 for all of it."""
+    if min_side is None or header.height * header.width <= _HUGE_PIXELS:
+        return 0, 0
+    for divisor in _SCALES:
+        height, width = -(-header.height // divisor), -(-header.width // divisor)
+        if min(height, width) >= min_side:
+            return height, width
+    return 0, 0
+
+
+def _decode_strictly(
+    data: bytes, colorspace: _Colorspace, sides: tuple[int, int]
+) -> NDArray[np.uint8]:
+    height, width = sides
     image_HWC: NDArray[np.uint8]
     try:
-        image_HWC = simplejpeg.decode_jpeg(data, colorspace)
+        image_HWC = simplejpeg.decode_jpeg(data, colorspace, min_height=height, min_width=width)
     except ValueError as error:
-        message = str(error)
-        if message.endswith(_HARMLESS):
-            image_HWC = simplejpeg.decode_jpeg(data, colorspace, strict=False)
-            return image_HWC
-        reason = "truncated" if "remature end of JPEG" in message else "corrupt"
-        raise ImageRefused(reason, message) from error
+        if not str(error).endswith(_HARMLESS):
+            raise _explain(error) from error
+        image_HWC = simplejpeg.decode_jpeg(
+            data, colorspace, min_height=height, min_width=width, strict=False
+        )
     return image_HWC
 
 
-def _turn_upright(image_HWC: NDArray[np.uint8], header: JpegHeader) -> NDArray[np.uint8]:
-    """Apply the EXIF orientation; return the very array where there is nothing to apply.
+def _explain(error: ValueError) -> ImageRefused:
+    message = str(error)
+    return ImageRefused("truncated" if "remature end of JPEG" in message else "corrupt", message)
 
-    A damaged EXIF block counts as something: a copy is returned, so that the image is written
-    anew without it, since loaders differ in what they make of such a block.
+
+def _find_warning(data: bytes, colorspace: _Colorspace) -> str | None:
+    """Return what the decoder complains of, or None; each block becomes one pixel."""
+    try:
+        simplejpeg.decode_jpeg(data, colorspace, min_height=1, min_width=1, min_factor=8)
+    except ValueError as error:
+        return None if str(error).endswith(_HARMLESS) else str(error)
+    return None
+
+
+def _find_problem(data: bytes, max_pixels: int) -> str | None:
+    """Return what is wrong with a JPEG, or None.
+
+    Raises:
+        ImageRefused: too small, too large, or of an unusual number of bits.
+    """
+    _read_decodable_header(data, max_pixels)
+    try:
+        _, _, colorspace, _ = simplejpeg.decode_jpeg_header(data)
+    except ValueError as error:
+        return None if _UNKNOWN_TO_SIMPLEJPEG in str(error) else str(error)
+    return _find_warning(data, "CMYK" if colorspace in ("CMYK", "YCCK") else "GRAY")
+
+
+def _read_orientation(header: JpegHeader) -> object:
+    """Return the EXIF orientation: 1 where there is none to apply, 0 where the block is damaged.
+
+    Pillow reads a damaged block as far as it can, and warns; other readers differ.
     """
     if header.exif is None:
-        return image_HWC
+        return 1
     exif = Image.Exif()
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error")  # how Pillow tells of damage
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
             exif.load(header.exif)
-            if exif.get(ExifTags.Base.Orientation, 1) == 1:
-                return image_HWC
-            image = Image.fromarray(image_HWC)
-            image.info["exif"] = header.exif
-            return np.array(ImageOps.exif_transpose(image))
-    except (Warning, *_DECODER_ERRORS):
-        return image_HWC.copy()
+            orientation: object = exif.get(ExifTags.Base.Orientation, 1)
+    except DECODER_ERRORS:
+        return 0
+    return 0 if caught and orientation == 1 else orientation
 
 
-def _decode_with_pillow(data: bytes) -> NDArray[np.uint8]:
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Pillow's own, lower bomb limit, and odd metadata
-            with Image.open(io.BytesIO(data), formats=_PILLOW_FORMATS) as image:
-                _check_frame(image)
-                image.load()
-                return _flatten(ImageOps.exif_transpose(image))
-    except ImageRefused:
-        raise
-    except UnidentifiedImageError as error:
-        formats = ", ".join(_PILLOW_FORMATS)
-        raise ImageRefused("not an image", f"not a file of {formats}") from error
-    except Image.DecompressionBombError as error:
-        raise ImageRefused("too large", str(error)) from error
-    except _DECODER_ERRORS as error:
-        message = f"{error}"
-        reason = "truncated" if "truncated" in message.lower() else "corrupt"
-        raise ImageRefused(reason, message or type(error).__name__) from error
-
-
-def _check_frame(image: Image.Image) -> None:
-    _check_sides(*image.size)
-    num_frames = getattr(image, "n_frames", 1)
-    if num_frames > 1 and image.format != "MPO":  # phones hide previews behind an ordinary JPEG
-        raise ImageRefused("animated", f"{image.format} with {num_frames} frames")
-    if image.mode not in _MODES:
-        raise ImageRefused("unsupported", f"{image.format} of Pillow mode {image.mode}")
-
-
-def _check_sides(width: int, height: int) -> None:
-    if min(width, height) < MIN_SIDE:
-        raise ImageRefused("too small", f"{width}x{height} pixels, at least {MIN_SIDE} are needed")
-    if width * height > MAX_PIXELS:
-        raise ImageRefused("too large", f"{width}x{height} pixels, a decompression bomb?")
-
-
-def _flatten(image: Image.Image) -> NDArray[np.uint8]:
-    if image.has_transparency_data:
-        image = image.convert("RGBA")
-        white = Image.new("RGBA", image.size, "white")
-        image = Image.alpha_composite(white, image)
-    return np.array(image.convert("RGB"))
+def _turn_upright(image_HWC: NDArray[np.uint8], orientation: object) -> NDArray[np.uint8]:
+    if orientation == 1:
+        return image_HWC
+    return np.array(turn_upright(Image.fromarray(image_HWC), orientation))

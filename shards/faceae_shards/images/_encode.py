@@ -14,7 +14,8 @@ from PIL import Image
 
 from .._errors import ShardsError
 from .._format import Encoding
-from ._decode import ImageRefused, check_plain_jpeg, decode
+from ._decode import check_loadable_jpeg, check_plain_jpeg, decode
+from ._refused import MAX_PIXELS, ImageRefused
 
 NPY_HEADER_BYTES = 128
 """Before the pixels of every npy sample, so that a reader can skip them without parsing."""
@@ -26,6 +27,8 @@ _NPY_HEADER = re.compile(
 """As `numpy.save` writes it for an image; the groups are height and width."""
 
 _JPEG_QUALITY = 95
+_OVERSAMPLING = 2
+"""Pixels of a huge JPEG, decoded at a smaller scale, for each pixel of the size asked for."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,7 +39,11 @@ class EncodedImage:
     height: int
     width: int
     converted: bool
-    """Whether the source was anything but an upright RGB JPEG."""
+    """Whether the source was anything but an upright sRGB JPEG."""
+    repaired: bool = False
+    """Whether the source broke the JPEG standard around its pixels."""
+    profile_ignored: bool = False
+    """Whether the source has a colour profile that cannot be used."""
 
 
 def fit_image(
@@ -66,29 +73,47 @@ def fit_image(
 
 
 def encode_for_shard(
-    data: bytes, *, crop: int | None, size: int | None, encoding: Encoding
+    data: bytes,
+    *,
+    crop: int | None,
+    size: int | None,
+    encoding: Encoding,
+    max_pixels: int = MAX_PIXELS,
 ) -> EncodedImage:
     """Check an image file by decoding it and return what a shard stores of it.
 
-    An upright RGB JPEG that needs neither crop nor size keeps its bytes. Any other becomes a JPEG
-    of quality 95 without chroma subsampling, or with `npy` the array file of its pixels.
+    An upright sRGB JPEG that needs neither crop nor size keeps its bytes; where its structure is
+    damaged around the pixels, that alone is repaired. Any other image becomes a JPEG of quality 95
+    without chroma subsampling, or with `npy` the array file of its pixels.
 
     Raises:
         ImageRefused: as `decode_image`; also where `crop` or `size` would enlarge the image.
     """
     wanted = crop or size
-    if encoding == "jpg" and wanted is None and (size_HW := check_plain_jpeg(data)) is not None:
+    is_untouched = encoding == "jpg" and wanted is None
+    if is_untouched and (size_HW := check_plain_jpeg(data, max_pixels=max_pixels)) is not None:
         return EncodedImage(data=data, height=size_HW[0], width=size_HW[1], converted=False)
-    image_HWC, plain = decode(data)
+    min_side = _OVERSAMPLING * size if crop is None and size is not None else None
+    decoded = decode(data, max_pixels=max_pixels, min_side=min_side)
+    image_HWC, plain = decoded.image_HWC, decoded.plain
     height, width, _ = image_HWC.shape
     if wanted is not None and min(height, width) < wanted:
         raise ImageRefused("too small", f"{width}x{height} pixels, {wanted} are asked for")
-    if plain and encoding == "jpg" and wanted is None:
-        return EncodedImage(data=data, height=height, width=width, converted=False)
-    image_HWC = fit_image(image_HWC, crop, size)
-    encode = encode_npy if encoding == "npy" else encode_jpeg
-    height, width, _ = image_HWC.shape
-    return EncodedImage(data=encode(image_HWC), height=height, width=width, converted=not plain)
+    if plain is None or not is_untouched:
+        image_HWC = fit_image(image_HWC, crop, size)
+        height, width, _ = image_HWC.shape
+        encode = encode_npy if encoding == "npy" else encode_jpeg
+        stored = encode(image_HWC)
+    else:
+        stored = plain
+    return EncodedImage(
+        data=stored,
+        height=height,
+        width=width,
+        converted=plain is None,
+        repaired=decoded.is_repaired,
+        profile_ignored=decoded.is_profile_ignored,
+    )
 
 
 def encode_npy(image_HWC: NDArray[np.uint8]) -> bytes:
@@ -107,12 +132,8 @@ def check_stored(data: bytes, encoding: Encoding) -> tuple[int, int]:
         ImageRefused: it is not what `encode_for_shard` writes.
     """
     if encoding == "jpg":
-        image_HWC, plain = decode(data)
-        if not plain:
-            raise ImageRefused("not plain", "only upright RGB JPEGs belong into a shard")
-    else:
-        image_HWC = _read_npy(data)
-    height, width, _ = image_HWC.shape
+        return check_loadable_jpeg(data)
+    height, width, _ = _read_npy(data).shape
     return height, width
 
 

@@ -3,67 +3,101 @@
 import struct
 from dataclasses import dataclass
 
-_SOI = b"\xff\xd8"
-_START_OF_SCAN = 0xDA
-_APP1 = 0xE1
-_EXIF_PREFIX = b"Exif\0\0"
-_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+SOI = b"\xff\xd8"
+EOI = b"\xff\xd9"
+START_OF_SCAN = 0xDA
+FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 """Start-of-frame markers (ITU T.81, table B.1)."""
+WITHOUT_LENGTH = frozenset({0x01, *range(0xD0, 0xD8)})
+"""Markers that stand alone: TEM and RST0 to RST7."""
+SOI_CODE, EOI_CODE = SOI[1], EOI[1]
+
+_APP1, _APP2, _APP14 = 0xE1, 0xE2, 0xEE
+_EXIF_PREFIX = b"Exif\0\0"
+_ICC_PREFIX = b"ICC_PROFILE\0"
+_ADOBE_PREFIX = b"Adobe"
 _COMMON_FRAMES = frozenset({0xC0, 0xC1, 0xC2})
 """Baseline, extended sequential and progressive, Huffman-coded: what every decoder reads."""
 _FRAME = struct.Struct(">BHBHH")
-_WITHOUT_LENGTH = frozenset({0x01, *range(0xD0, 0xD8)})
 
 
 @dataclass(frozen=True, kw_only=True)
 class JpegHeader:
-    """The frame header and the EXIF block of a JPEG."""
+    """The frame header of a JPEG, and the metadata that changes how its pixels are shown."""
 
     frame: int
     """Marker of the frame header: the coding process."""
     bits: int
-    """Of one component of one pixel."""
+    """Bits of one channel of one pixel."""
     height: int
     width: int
     exif: bytes | None
-    """As Pillow takes it, `Exif` prefix included."""
+    """First EXIF block as Pillow takes it, `Exif` prefix included."""
+    icc_parts: tuple[bytes, ...]
+    """Segments of the ICC profile, in file order: number, count, then part of the profile."""
+    has_adobe: bool
+    """Whether Adobe's segment is there. CMYK values are stored inverted where it is."""
 
     @property
     def is_common(self) -> bool:
         """Whether decoders on CPUs and GPUs alike read this coding process."""
         return self.frame in _COMMON_FRAMES and self.bits == 8
 
+    @property
+    def icc(self) -> bytes | None:
+        """The ICC profile, empty where parts of it are missing, or None without one."""
+        if not self.icc_parts:
+            return None
+        parts = sorted(self.icc_parts, key=lambda part: part[:1])
+        numbers = [part[0] for part in parts]
+        if numbers != list(range(1, parts[0][1] + 1)):
+            return b""
+        return b"".join(part[2:] for part in parts)
+
 
 def is_jpeg(data: bytes) -> bool:
     """Tell a JPEG by its first bytes."""
-    return data.startswith(_SOI)
+    return data.startswith(SOI)
 
 
 def read_header(data: bytes) -> JpegHeader | None:
     """Read the segments before the first scan; None where they are damaged or end before it."""
     exif = frame = None
-    position = len(_SOI)
+    icc_parts: list[bytes] = []
+    has_adobe = False
+    position = len(SOI)
     while position + 4 <= len(data):
         if data[position] != 0xFF:
             return None
         marker = data[position + 1]
-        if marker == 0xFF or marker in _WITHOUT_LENGTH:  # fill byte, or a marker alone
+        if marker == 0xFF or marker in WITHOUT_LENGTH:  # fill byte, or a marker alone
             position += 1 if marker == 0xFF else 2
             continue
-        if marker == _START_OF_SCAN:
-            return None if frame is None else _parse_frame(frame, exif)
+        if marker in (SOI_CODE, EOI_CODE):
+            return None
+        if marker == START_OF_SCAN:
+            break
         start = position + 4
         position += 2 + int.from_bytes(data[position + 2 : start])
-        if marker in _FRAMES:
+        if marker in FRAMES:
             frame = data[start - 3 : position]
-        elif marker == _APP1 and data.startswith(_EXIF_PREFIX, start):
+        elif marker == _APP1 and exif is None and data.startswith(_EXIF_PREFIX, start):
             exif = data[start:position]
-    return None
-
-
-def _parse_frame(frame: bytes, exif: bytes | None) -> JpegHeader | None:
-    """Parse marker code, segment length, bits, height and width."""
-    if len(frame) < _FRAME.size:
+        elif marker == _APP2 and data.startswith(_ICC_PREFIX, start):
+            icc_parts.append(data[start + len(_ICC_PREFIX) : position].ljust(2, b"\0"))
+        elif marker == _APP14 and data.startswith(_ADOBE_PREFIX, start):
+            has_adobe = True
+    else:
+        return None
+    if frame is None or len(frame) < _FRAME.size:
         return None
     code, _, bits, height, width = _FRAME.unpack_from(frame)
-    return JpegHeader(frame=code, bits=bits, height=height, width=width, exif=exif)
+    return JpegHeader(
+        frame=code,
+        bits=bits,
+        height=height,
+        width=width,
+        exif=exif,
+        icc_parts=tuple(icc_parts),
+        has_adobe=has_adobe,
+    )
