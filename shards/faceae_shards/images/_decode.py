@@ -28,6 +28,7 @@ _SCALES = (8, 4, 2)
 _ANY_PIXELS = 1 << 32
 """Pixels of the largest JPEG that there can be."""
 _DAMAGED = ("truncated", "corrupt")
+_HEADER_CUT = "the JPEG header is not whole"
 _UNKNOWN_TO_SIMPLEJPEG = "Could not determine"
 _Colorspace = Literal["RGB", "GRAY", "CMYK"]
 
@@ -154,7 +155,7 @@ def _decode_sound_jpeg(data: bytes, max_pixels: int, min_side: int | None) -> De
     is_cmyk = colorspace in ("CMYK", "YCCK")
     icc = header.icc
     if is_cmyk or (icc is not None and not is_srgb(icc)):
-        image = _decode_for_conversion(data, colorspace, header, sides)
+        image = _decode_for_conversion(data, colorspace, sides)
         image_HWC, is_ignored = finish_colours(image, icc)
     else:
         image_HWC, is_ignored = _decode_strictly(data, "RGB", sides), False
@@ -171,20 +172,18 @@ def _decode_sound_jpeg(data: bytes, max_pixels: int, min_side: int | None) -> De
 def _read_decodable_header(data: bytes, max_pixels: int) -> JpegHeader:
     header = read_header(data)
     if header is None:
-        raise ImageRefused("truncated", "the JPEG header is not whole")
+        raise ImageRefused("truncated", _HEADER_CUT)
     check_sides(header.width, header.height, max_pixels)
     if header.bits != 8:
         raise ImageRefused("unsupported", f"a JPEG of {header.bits} bits a channel")
     return header
 
 
-def _decode_for_conversion(
-    data: bytes, colorspace: str, header: JpegHeader, sides: tuple[int, int]
-) -> Image.Image:
+def _decode_for_conversion(data: bytes, colorspace: str, sides: tuple[int, int]) -> Image.Image:
     """Decode a JPEG into the colour space that its profile is for."""
     if colorspace in ("CMYK", "YCCK"):
         inks_HWC = _decode_strictly(data, "CMYK", sides)
-        return Image.fromarray(255 - inks_HWC if header.has_adobe else inks_HWC, "CMYK")
+        return Image.fromarray(255 - inks_HWC, "CMYK")  # stored inverted, as Pillow reads it
     if colorspace == "GRAY":
         return Image.fromarray(_decode_strictly(data, "GRAY", sides)[:, :, 0])
     return Image.fromarray(_decode_strictly(data, "RGB", sides))
@@ -219,7 +218,11 @@ def _decode_strictly(
 
 def _explain(error: ValueError) -> ImageRefused:
     message = str(error)
-    return ImageRefused("truncated" if "remature end of JPEG" in message else "corrupt", message)
+    if "remature end of JPEG" in message:
+        return ImageRefused("truncated", message)
+    if "nsupported" in message:
+        return ImageRefused("unsupported", f"a JPEG of a rare kind: {message}")
+    return ImageRefused("corrupt", message)
 
 
 def _find_warning(data: bytes, colorspace: _Colorspace) -> str | None:
@@ -235,9 +238,12 @@ def _find_problem(data: bytes, max_pixels: int) -> str | None:
     """Return what is wrong with a JPEG, or None.
 
     Raises:
-        ImageRefused: too small, too large, or of an unusual number of bits.
+        ImageRefused: too small or too large.
     """
-    _read_decodable_header(data, max_pixels)
+    header = read_header(data)
+    if header is None:
+        return _HEADER_CUT
+    check_sides(header.width, header.height, max_pixels)
     try:
         _, _, colorspace, _ = simplejpeg.decode_jpeg_header(data)
     except ValueError as error:

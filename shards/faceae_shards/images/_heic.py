@@ -29,6 +29,7 @@ def open_heic(data: bytes, max_pixels: int) -> Image.Image:
     except _ERRORS as error:
         if isinstance(error, ImageRefused):
             raise
-        raise ImageRefused("corrupt", f"a damaged HEIC file: {error}") from error
+        detail = " ".join(str(error).split())
+        raise ImageRefused("corrupt", f"a damaged HEIC file: {detail}") from error
     image.info = {key: image.info[key] for key in ("icc_profile",) if key in image.info}
     return image

@@ -1,6 +1,7 @@
 """The header of a JPEG file: what must be known before its pixels are decoded."""
 
 import struct
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 SOI = b"\xff\xd8"
@@ -12,10 +13,9 @@ WITHOUT_LENGTH = frozenset({0x01, *range(0xD0, 0xD8)})
 """Markers that stand alone: TEM and RST0 to RST7."""
 SOI_CODE, EOI_CODE = SOI[1], EOI[1]
 
-_APP1, _APP2, _APP14 = 0xE1, 0xE2, 0xEE
+_APP1, APP2 = 0xE1, 0xE2
 _EXIF_PREFIX = b"Exif\0\0"
-_ICC_PREFIX = b"ICC_PROFILE\0"
-_ADOBE_PREFIX = b"Adobe"
+ICC_PREFIX = b"ICC_PROFILE\0"
 _COMMON_FRAMES = frozenset({0xC0, 0xC1, 0xC2})
 """Baseline, extended sequential and progressive, Huffman-coded: what every decoder reads."""
 _FRAME = struct.Struct(">BHBHH")
@@ -35,8 +35,6 @@ class JpegHeader:
     """First EXIF block as Pillow takes it, `Exif` prefix included."""
     icc_parts: tuple[bytes, ...]
     """Segments of the ICC profile, in file order: number, count, then part of the profile."""
-    has_adobe: bool
-    """Whether Adobe's segment is there. CMYK values are stored inverted where it is."""
 
     @property
     def is_common(self) -> bool:
@@ -46,13 +44,15 @@ class JpegHeader:
     @property
     def icc(self) -> bytes | None:
         """The ICC profile, empty where parts of it are missing, or None without one."""
-        if not self.icc_parts:
-            return None
-        parts = sorted(self.icc_parts, key=lambda part: part[:1])
-        numbers = [part[0] for part in parts]
-        if numbers != list(range(1, parts[0][1] + 1)):
-            return b""
-        return b"".join(part[2:] for part in parts)
+        return join_icc(self.icc_parts) if self.icc_parts else None
+
+
+def join_icc(parts: Sequence[bytes]) -> bytes:
+    """Return the ICC profile whose segments these are, or no bytes where one is missing."""
+    ordered = sorted(parts, key=lambda part: part[:1])
+    is_whole = all(part[0] == number for number, part in enumerate(ordered, 1))
+    is_agreed = all(part[1] == len(ordered) for part in ordered)
+    return b"".join(part[2:] for part in ordered) if is_whole and is_agreed else b""
 
 
 def is_jpeg(data: bytes) -> bool:
@@ -64,7 +64,6 @@ def read_header(data: bytes) -> JpegHeader | None:
     """Read the segments before the first scan; None where they are damaged or end before it."""
     exif = frame = None
     icc_parts: list[bytes] = []
-    has_adobe = False
     position = len(SOI)
     while position + 4 <= len(data):
         if data[position] != 0xFF:
@@ -83,10 +82,8 @@ def read_header(data: bytes) -> JpegHeader | None:
             frame = data[start - 3 : position]
         elif marker == _APP1 and exif is None and data.startswith(_EXIF_PREFIX, start):
             exif = data[start:position]
-        elif marker == _APP2 and data.startswith(_ICC_PREFIX, start):
-            icc_parts.append(data[start + len(_ICC_PREFIX) : position].ljust(2, b"\0"))
-        elif marker == _APP14 and data.startswith(_ADOBE_PREFIX, start):
-            has_adobe = True
+        elif marker == APP2 and data.startswith(ICC_PREFIX, start):
+            icc_parts.append(data[start + len(ICC_PREFIX) : position].ljust(2, b"\0"))
     else:
         return None
     if frame is None or len(frame) < _FRAME.size:
@@ -99,5 +96,4 @@ def read_header(data: bytes) -> JpegHeader | None:
         width=width,
         exif=exif,
         icc_parts=tuple(icc_parts),
-        has_adobe=has_adobe,
     )

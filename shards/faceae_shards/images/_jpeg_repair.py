@@ -9,7 +9,18 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ._jpeg import EOI, EOI_CODE, FRAMES, SOI, SOI_CODE, START_OF_SCAN, WITHOUT_LENGTH
+from ._jpeg import (
+    APP2,
+    EOI,
+    EOI_CODE,
+    FRAMES,
+    ICC_PREFIX,
+    SOI,
+    SOI_CODE,
+    START_OF_SCAN,
+    WITHOUT_LENGTH,
+    join_icc,
+)
 
 _MARKER = re.compile(rb"\xff+([^\x00\xd0-\xd7\xff])")
 """The next marker that is no part of entropy-coded data."""
@@ -22,6 +33,10 @@ _PROGRESSIVE = frozenset({0xC2, 0xCA})
 _WHOLE_BLOCK = bytes((0, 63, 0))
 """Scan parameters of a sequential JPEG: all 64 coefficients, all bits."""
 _JFIF, _ADOBE = b"JFIF\0", b"Adobe"
+_JFIF_MAJOR = b"\x01"
+"""The only major version of JFIF."""
+_YCC, _YCCK = 1, 2
+"""Adobe's codes of colour transforms."""
 _APP0, _APP14 = 0xE0, 0xEE
 
 FindProblem = Callable[[bytes], str | None]
@@ -36,7 +51,9 @@ def repair(data: bytes, find_problem: FindProblem) -> bytes | None:
     segments = _read_segments(data)
     if segments is None:
         return None
-    mended = b"".join((SOI, *(segment.mended for segment in segments), EOI))
+    segments = _drop_cut_profile(segments)
+    num_components = _count_components(segments)
+    mended = b"".join((SOI, *(segment.mend(num_components) for segment in segments), EOI))
     for _ in range(_MAX_SURPLUS):
         problem = find_problem(mended)
         if problem is None:
@@ -59,23 +76,32 @@ class _Segment:
     """Entropy-coded data after it."""
 
     @property
-    def mended(self) -> bytes:
-        return bytes((0xFF, self.code)) + self._mend_body() + self.scan
-
-    @property
     def num_components(self) -> int:
         """Components of a scan."""
         return self.body[2] if len(self.body) > 2 else 0
 
-    def _mend_body(self) -> bytes:
+    @property
+    def icc_part(self) -> bytes:
+        """Number, count and part of an ICC profile; no bytes where this is another segment."""
+        if self.code != APP2 or not self.body.startswith(ICC_PREFIX, 2):
+            return b""
+        return self.body[2 + len(ICC_PREFIX) :].ljust(2, b"\0")
+
+    def mend(self, num_components: int) -> bytes:
+        """Return the segment with values that a decoder would warn of replaced by what it takes
+        them for.
+
+        Args:
+            num_components: of the frame.
+        """
         body = self.body
         if self.code == START_OF_SCAN and self.frame in _SEQUENTIAL:
-            return body[:-3] + _WHOLE_BLOCK
-        if self.code == _APP0 and body[2:7] == _JFIF and len(body) > 7:
-            return body[:7] + b"\x01" + body[8:]  # the only major version there is
-        if self.code == _APP14 and body[2:7] == _ADOBE and body[13:14] > b"\x02":
-            return body[:13] + b"\x01" + body[14:]  # what decoders take it for
-        return body
+            body = body[:-3] + _WHOLE_BLOCK
+        elif self.code == _APP0 and body[2:7] == _JFIF and len(body) > 7:
+            body = body[:7] + _JFIF_MAJOR + body[8:]
+        elif self.code == _APP14 and body[2:7] == _ADOBE and body[13:14] > b"\x02":
+            body = body[:13] + bytes((_YCCK if num_components == 4 else _YCC,)) + body[14:]
+        return bytes((0xFF, self.code)) + body + self.scan
 
 
 def _read_segments(data: bytes) -> list[_Segment] | None:
@@ -106,10 +132,9 @@ def _has_all_bits(segments: list[_Segment]) -> bool:
 
     The decoder notices missing blocks of a scan, but not a missing scan of a progressive JPEG.
     """
-    frame = next(segment for segment in segments if segment.code in FRAMES)
     scans = [segment for segment in segments if segment.code == START_OF_SCAN]
-    num_components = frame.body[7] if len(frame.body) > 7 else 0
-    if frame.code not in _PROGRESSIVE:
+    num_components = _count_components(segments)
+    if segments[-1].frame not in _PROGRESSIVE:
         return sum(scan.num_components for scan in scans) == num_components
     done: set[tuple[int, int]] = set()
     for scan in scans:
@@ -118,6 +143,19 @@ def _has_all_bits(segments: list[_Segment]) -> bool:
             ids = scan.body[3 : 3 + 2 * scan.num_components : 2]
             done.update((id_, place) for id_ in ids for place in range(first, last + 1))
     return len(done) == 64 * num_components
+
+
+def _drop_cut_profile(segments: list[_Segment]) -> list[_Segment]:
+    """Drop the ICC profile where parts of it are missing: a decoder would warn of it."""
+    parts = [segment.icc_part for segment in segments if segment.icc_part]
+    if not parts or join_icc(parts):
+        return segments
+    return [segment for segment in segments if not segment.icc_part]
+
+
+def _count_components(segments: list[_Segment]) -> int:
+    frame = next(segment for segment in segments if segment.code in FRAMES)
+    return frame.body[7] if len(frame.body) > 7 else 0
 
 
 def _drop_surplus(data: bytes, problem: str, find_problem: FindProblem) -> bytes | None:

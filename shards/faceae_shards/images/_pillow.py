@@ -48,6 +48,7 @@ _TRANSPOSES = {
     8: Image.Transpose.ROTATE_90,
 }
 """What turns a picture upright, by its EXIF orientation. Other values say nothing."""
+_UNKNOWN_PIXELS = "unknown pixel mode"
 _BITS_PER_SAMPLE, _PHOTOMETRIC = 258, 262
 _MIN_IS_WHITE = 0
 _limit_lock = threading.Lock()
@@ -75,10 +76,7 @@ def decode_with_pillow(data: bytes, max_pixels: int) -> tuple[NDArray[np.uint8],
     except ImageRefused:
         raise
     except UnidentifiedImageError as error:
-        name = name_picture_format(data)
-        if name is not None:
-            raise ImageRefused("corrupt", f"a damaged {name} file") from error
-        raise ImageRefused("not an image", describe_other(data)) from error
+        raise _explain_unidentified(data) from error
     except DECODER_ERRORS as error:
         message = f"{error}"
         reason = "truncated" if "truncated" in message.lower() else "corrupt"
@@ -121,6 +119,21 @@ def _decode(data: bytes, icc: bytes | None, max_pixels: int) -> tuple[NDArray[np
         image.load()
         upright = turn_upright(image, _find_orientation(image))
         return finish_colours(upright, icc if icc is not None else image.info.get("icc_profile"))
+
+
+def _explain_unidentified(data: bytes) -> ImageRefused:
+    name = name_picture_format(data)
+    if name is None:
+        return ImageRefused("not an image", describe_other(data))
+    open_, _ = Image.OPEN[name.upper()]
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            open_(io.BytesIO(data), "")
+    except DECODER_ERRORS as error:
+        if _UNKNOWN_PIXELS in str(error):
+            return ImageRefused("unsupported", f"a {name} file with pixels of an unusual type")
+    return ImageRefused("corrupt", f"a damaged {name} file")
 
 
 def _check_frame(image: Image.Image, max_pixels: int) -> None:
