@@ -25,11 +25,11 @@ class SynthConfig:
 
     def __post_init__(self) -> None:
         if not 1 <= self.count <= _MAX_COUNT:
-            raise FaceaeError(f"--count must be 1 to {_MAX_COUNT:,}, got {self.count}")
+            raise FaceaeError(f"`count` must be 1 to {_MAX_COUNT:,}, got {self.count}")
         if self.seed < 0:
-            raise FaceaeError(f"--seed must not be negative, got {self.seed}")
+            raise FaceaeError(f"`seed` must not be negative, got {self.seed}")
         if self.workers < 1:
-            raise FaceaeError(f"--workers must be at least 1, got {self.workers}")
+            raise FaceaeError(f"`workers` must be at least 1, got {self.workers}")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,9 +2,9 @@
 
 Python starts the fork server, the resource tracker and spawned processes with `python -c`, which
 puts the current folder first on `sys.path`. A numpy.py or socket.py there would run in place of the
-installed module before any line of ours (python/cpython#117378). From Python 3.12.3 on the fork
-server then takes over the caller's `sys.path`, which begins with the current folder where the
-caller was started with `-c` or `-m`, or from a script in that folder.
+installed module before any line of ours (python/cpython#117378). From Python 3.12.8 and 3.13.1 on
+the fork server then takes over the `sys.path` of the caller. That, too, begins with the current
+folder where the caller was started with `-c` or `-m`, or from a script in that folder.
 """
 
 import multiprocessing

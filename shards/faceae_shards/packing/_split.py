@@ -1,4 +1,4 @@
-"""Which image goes to which split, and why."""
+"""Assign images to splits, and say why."""
 
 import posixpath
 import re
@@ -12,16 +12,16 @@ from .._format import SPLITS
 from ..sources import Annotations, Source, find_folder_splits
 
 _MANY_PEOPLE = 20
-"""Folders from which on each may be a person however many pictures it holds."""
+"""With this many folders or more, each may be a person, however many pictures it holds."""
 _MAX_PICTURES_OF_FEW = 50
-"""Pictures per folder on average, where folders are fewer; more are a class."""
+"""With fewer folders, and more pictures than this per folder on average, each is a class."""
 _MAX_SIZES = 8
-"""Pictures of one name that may be sizes of one picture."""
+"""At most this many pictures of one name may be sizes of one picture."""
 _SIZE_WORDS = "thumbs?|thumbnails?|small|medium|large|big|orig|originals?|resized|preview|hq|lq"
 _SIZE_SUFFIX = re.compile(
     rf"(?:[-_ .@]+(?:{_SIZE_WORDS}|\d+x\d+|\d+px|\d+w|[1-4]x))+$", re.IGNORECASE
 )
-"""What the name of another size of a picture ends in, such as _thumb, -300x300 and @2x."""
+"""Ending of the name of another size of a picture, such as _thumb, -300x300 and @2x."""
 _SIZE_FOLDER = re.compile(
     rf"(?:.*[-_ ])?(?:{_SIZE_WORDS})|(?:images?|size|thumbnails?)?[-_]?\d{{2,4}}(?:x\d{{2,4}}|px)?",
     re.IGNORECASE,
@@ -36,7 +36,7 @@ class Split:
     by: str
     """partition, source, person or image; see `PackSummary.split_by`."""
     reason: str
-    """Why, for a person to read."""
+    """Why the images are split so, for a person to read."""
     names: list[str]
     """Split of each image."""
 
@@ -47,12 +47,13 @@ def split_entries(
     fractions: tuple[float, float, float],
     seed: int,
 ) -> Split:
-    """Split a source's images.
+    """Split the images of a source, by the first rule that applies.
 
-    By CelebA's own partition where it is known; else by what the source itself says (tars, Parquet
-    files or folders named train, val and test); else by person, so that nobody is in two splits,
-    where identities are known or each folder is a person; else by image, where pictures of one
-    name (two sizes of a picture) stay together.
+    1. CelebA's own partition, where it is known.
+    2. The names of tars, Parquet files or folders, such as train, val and test.
+    3. By person, so that nobody is in two splits, where identities are known or each folder is a
+       person.
+    4. By image. Pictures of one name, such as two sizes of a picture, stay together.
     """
     names = source.entries.names
     partition = annotations.get_partition()
@@ -77,7 +78,7 @@ def split_entries(
 
 
 def _split_by_folder(folders: Sequence[str | None]) -> Split:
-    """Take the folders' splits; pictures outside of these folders are for training."""
+    """Take the splits that folders name. Pictures outside of these folders are for training."""
     found = [split for split in SPLITS if split in folders]
     reason = f"its folders are named {', '.join(found)}"
     num_outside = sum(split is None for split in folders)
@@ -94,13 +95,13 @@ def _find_people(
     people = annotations.get_identities() or source.people
     if people is not None:
         return people, "the source names the person of each image"
-    if source.kind in ("shards", "parquet"):  # of which each holds whatever
+    if source.kind in ("shards", "parquet"):  # their files hold any images
         return None, "the source names no person"
     return _find_person_folders(source.entries.names, num_splits)
 
 
 def _find_person_folders(names: Sequence[str], num_splits: int) -> tuple[list[str] | None, str]:
-    """Return each image's folder where each folder is a person, else None; and why."""
+    """Return the folder of each image where each folder is a person, else None; and why."""
     folders = [posixpath.basename(posixpath.dirname(name)) for name in names]
     counts = Counter(folders)
     depths = {name.count("/") for name in names}
@@ -117,12 +118,12 @@ def _find_person_folders(names: Sequence[str], num_splits: int) -> tuple[list[st
 
 
 def _share(names: Sequence[str]) -> bool:
-    """Return whether most pictures have the name of another one, in another folder."""
+    """Return whether many pictures have the same name as one in another folder."""
     return len({_strip_size(name) for name in names}) <= 0.6 * len(names)
 
 
 def _are_numbered(names: Sequence[str]) -> bool:
-    """Return whether the pictures' names are numbers, each there once."""
+    """Return whether the names are numbers and differ."""
     stems = [posixpath.splitext(posixpath.basename(name))[0] for name in names]
     return all(map(str.isdecimal, stems)) and len(set(stems)) == len(stems)
 
@@ -151,7 +152,7 @@ def _find_groups(source: Source) -> list[int] | None:
 
 
 def _strip_size(name: str) -> str:
-    """Return a picture's name without its folder, its suffix, and a size."""
+    """Return the name of a picture without folder, suffix and size."""
     stem = posixpath.splitext(posixpath.basename(name))[0]
     return _SIZE_SUFFIX.sub("", stem).lower() or stem
 
@@ -170,7 +171,7 @@ def _split_by_image(
 
 
 def _count_held_out(num_images: int, fractions: tuple[float, float, float]) -> tuple[int, int]:
-    """Return the images of valid and test: one at least of each that is asked for."""
+    """Return how many images valid and test get: at least one each, where they are asked for."""
     if num_images < sum(share > 0 for share in fractions):
         return 0, 0
     num_valid, num_test = (max(round(num_images * s), 1) if s > 0 else 0 for s in fractions[1:])
@@ -180,11 +181,11 @@ def _count_held_out(num_images: int, fractions: tuple[float, float, float]) -> t
 def _split_by_group(
     groups: Sequence[Hashable], fractions: tuple[float, float, float], rng: np.random.Generator
 ) -> list[str]:
-    """Deal out groups, largest first, each to the split that lacks most (Sainte-Lague's rule).
+    """Assign groups, largest first, each to the split that lacks most (Sainte-Laguë method).
 
-    The few large groups go where they distort least, and the many small ones level the rest, so
-    that every split gets people with many pictures and people with one. A split that still has
-    none gets the smallest of another one that has several.
+    The few large groups go where they distort the fractions least, and the many small ones level
+    the rest. So every split gets people with many pictures and people with one. A split that is
+    empty at the end gets the smallest group of a split that has several.
     """
     counts = list(Counter(groups).items())
     shuffled = [counts[number] for number in rng.permutation(len(counts))]
@@ -200,7 +201,7 @@ def _split_by_group(
 
 
 def _fill_empty(chosen: dict[Hashable, str], wanted: Iterable[str]) -> None:
-    """Give a split without a group the last, smallest one of the split that has the most."""
+    """Give each empty split the smallest group of the split that has the most groups."""
     if len(chosen) < len(list(wanted)):
         return
     for name in wanted:

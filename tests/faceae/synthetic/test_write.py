@@ -187,10 +187,10 @@ def test_error_of_a_drawing_process_ends_the_run(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"count": 0}, "--count must be 1 to 999,999, got 0"),
-        ({"count": 1_000_000}, "--count must be 1 to 999,999"),
-        ({"seed": -1}, "--seed must not be negative, got -1"),
-        ({"workers": 0}, "--workers must be at least 1, got 0"),
+        ({"count": 0}, "`count` must be 1 to 999,999, got 0"),
+        ({"count": 1_000_000}, "`count` must be 1 to 999,999"),
+        ({"seed": -1}, "`seed` must not be negative, got -1"),
+        ({"workers": 0}, "`workers` must be at least 1, got 0"),
     ],
 )
 def test_bad_number_is_refused(tmp_path: Path, change: dict[str, int], message: str) -> None:
