@@ -34,6 +34,7 @@ def _text(dataset: Dataset) -> str:
         "annotations": ", ".join(manifest.annotations) or "none",
         "attributes": ", ".join(dataset.attribute_names) or "none",
         "converted": f"{manifest.num_converted:,}",
+        **_describe_rare_counts(dataset),
         "duplicates": f"{manifest.num_duplicates:,}",
         "refused": _describe_counts(manifest.num_rejected) or "none",
         "ignored": f"{source.num_ignored:,} files",
@@ -42,6 +43,13 @@ def _text(dataset: Dataset) -> str:
     lines = [f"{name:<12} {value}" for name, value in rows.items()]
     lines.extend(f"{'note':<12} {note}" for note in manifest.notes)
     return "\n".join(lines)
+
+
+def _describe_rare_counts(dataset: Dataset) -> dict[str, str]:
+    """Return rows for what few datasets have."""
+    manifest = dataset.manifest
+    counts = {"repaired": manifest.num_repaired, "bad profile": manifest.num_profiles_ignored}
+    return {name: f"{count:,}" for name, count in counts.items() if count}
 
 
 def _describe_split_by(dataset: Dataset) -> str:

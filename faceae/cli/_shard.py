@@ -92,6 +92,14 @@ def _parse_split(ctx: click.Context, param: click.Parameter, value: str) -> Spli
     "column of Parquet files, a folder inside SOURCE, or the extension of members of shards.",
 )
 @click.option(
+    "--max-pixels",
+    type=click.IntRange(min=MIN_SIDE**2),
+    metavar="N",
+    default=PackConfig.max_pixels,
+    show_default=True,
+    help="Refuse images of more pixels, as decompression bombs may be.",
+)
+@click.option(
     "--split",
     metavar="A,B,C",
     callback=_parse_split,
@@ -113,6 +121,7 @@ def command(
     address: str | None,
     workers: int | None,
     image_column: str | None,
+    max_pixels: int,
     split: Split,
 ) -> None:
     """Pack the photographs of SOURCE into the new dataset OUT.
@@ -139,6 +148,7 @@ def command(
             address=address,
             workers=workers,
             image_column=image_column,
+            max_pixels=max_pixels,
         )
     except ShardsError as error:
         raise click.UsageError(str(error)) from error
@@ -161,7 +171,13 @@ def _text(summary: PackSummary) -> str:
     ]
     lines.extend(f"note: {note}" for note in summary.notes)
     if summary.num_converted:
-        lines.append(f"converted to upright RGB JPEG: {summary.num_converted:,}")
+        lines.append(f"converted to upright sRGB JPEG: {summary.num_converted:,}")
+    if summary.num_repaired:
+        lines.append(f"repaired, damaged only around their pixels: {summary.num_repaired:,}")
+    if summary.num_profiles_ignored:
+        lines.append(
+            f"taken for sRGB, their colour profiles are damaged: {summary.num_profiles_ignored:,}"
+        )
     if summary.num_duplicates:
         lines.append(
             f"same bytes as another image: {summary.num_duplicates:,}; "

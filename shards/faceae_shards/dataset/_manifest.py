@@ -15,7 +15,7 @@ from .._format import (
 )
 from ._parse import parse_dataclass
 
-_OPTIONAL = frozenset({"image_column"})
+_OPTIONAL = frozenset({"image_column", "max_pixels"})
 """Options of a pack that dataset.json holds only where they are not None."""
 
 
@@ -60,6 +60,8 @@ class PackOptions:
     drop_duplicates: bool = False
     image_column: str | None = None
     """See `PackConfig`."""
+    max_pixels: int | None = None
+    """See `PackConfig`; None stands for its default."""
     source: SourceInfo
 
     def to_json(self) -> dict[str, Any]:
@@ -119,6 +121,12 @@ class Manifest:
     """Remarks about the source, one line each."""
     num_converted: int
     """Images that were not plain RGB JPEG: greyscale, CMYK, rotated by EXIF, PNG and others."""
+    num_repaired: int = 0
+    """Images whose files broke the JPEG standard around their pixels. In dataset.json only where
+    there are some."""
+    num_profiles_ignored: int = 0
+    """Images with a colour profile that cannot be used. In dataset.json only where there are
+    some."""
     num_duplicates: int = 0
     """Images whose source files hold the same bytes as another packed image's."""
     num_rejected: Mapping[str, int]
@@ -143,12 +151,19 @@ class Manifest:
             "attribute_names": list(self.attribute_names),
             "notes": list(self.notes),
             "num_converted": self.num_converted,
+            **{name: count for name, count in self._optional_counts().items() if count},
             "num_duplicates": self.num_duplicates,
             "num_rejected": dict(self.num_rejected),
             "rejected_sha256": self.rejected_sha256,
             "splits": {name: list(map(asdict, shards)) for name, shards in self.splits.items()},
         }
         return {**content, "hash": hash_json(content)}
+
+    def _optional_counts(self) -> dict[str, int]:
+        return {
+            "num_repaired": self.num_repaired,
+            "num_profiles_ignored": self.num_profiles_ignored,
+        }
 
 
 def parse_manifest(content: Mapping[str, Any]) -> Manifest:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from .._errors import ShardsError
 from .._format import MIN_SIDE, Encoding
 from ..executors import ExecutorName, count_cpus
+from ..images import MAX_PIXELS
 from ..storage import Location
 
 ALWAYS_REFUSABLE = 10
@@ -57,6 +58,9 @@ class PackConfig:
     as far as names distinguish them from masks and annotations."""
     split: tuple[float, float, float] = (0.9, 0.05, 0.05)
     """Fractions of train, valid and test. Not used where the source has CelebA's partition."""
+    max_pixels: int = MAX_PIXELS
+    """Images of more pixels are refused before they take memory: one of 512 megapixels takes up to
+    4 GB. A huge JPEG is decoded at a smaller scale where `size` is given without `crop`."""
     seed: int = 0
     """Seed of the split and of the stored order."""
     drop_duplicates: bool = False
@@ -80,6 +84,7 @@ class PackConfig:
             ("size", self.size, MIN_SIDE),
             ("samples_per_shard", self.samples_per_shard, 1),
             ("workers", self.workers, 1),
+            ("max_pixels", self.max_pixels, MIN_SIDE**2),
             ("seed", self.seed, 0),
         ):
             if value is not None and value < minimum:
@@ -141,6 +146,10 @@ class PackSummary:
     """Size of all tars."""
     num_converted: int
     """Packed images that were not plain RGB JPEGs, such as greyscale, CMYK, EXIF-rotated or PNG."""
+    num_repaired: int
+    """Images whose files broke the JPEG standard around their pixels, which are all there."""
+    num_profiles_ignored: int
+    """Images with a colour profile that cannot be used. They are taken for sRGB."""
     num_ignored: int
     """Files of the source that are not named like images."""
     num_duplicates: int

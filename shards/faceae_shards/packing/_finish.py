@@ -18,6 +18,8 @@ from ._progress import DUPLICATE, Progress, ShardRecord
 from ._worker import PackedShard
 
 _NUM_EXAMPLES = 3
+_COUNTS = ("num_converted", "num_repaired", "num_profiles_ignored")
+"""Fields of a shard's record that the manifest holds the sums of."""
 
 
 def finish(plan: Plan, progress: Progress) -> None:
@@ -29,10 +31,10 @@ def finish(plan: Plan, progress: Progress) -> None:
     """
     storage = progress.storage
     shards: dict[str, list[ShardInfo]] = {}
-    num_converted = 0
+    counts: Counter[str] = Counter()
     reasons: Counter[str] = Counter()
     for slot, record in read_records(plan.slots(), progress):
-        num_converted += record.num_converted
+        counts.update({name: getattr(record, name) for name in _COUNTS})
         reasons.update(line["reason"] for line in record.rejected)
         if record.shard is not None:
             shards.setdefault(slot.split, []).append(record.shard)
@@ -49,7 +51,9 @@ def finish(plan: Plan, progress: Progress) -> None:
         annotations=tuple(plan.annotations.fields or plan.source.fields),
         attribute_names=tuple(plan.annotations.attribute_names or plan.source.attribute_names),
         notes=plan.notes,
-        num_converted=num_converted,
+        num_converted=counts["num_converted"],
+        num_repaired=counts["num_repaired"],
+        num_profiles_ignored=counts["num_profiles_ignored"],
         num_duplicates=count_repeats(_read_digests(plan, progress)),
         num_rejected=dict(sorted(reasons.items())),
         rejected_sha256=rejected_sha256,

@@ -85,6 +85,8 @@ def summarize(out: Location, *, already_complete: bool = False) -> PackSummary:
         num_shards=len(shards),
         num_bytes=sum(shard.num_bytes for shard in shards),
         num_converted=dataset.manifest.num_converted,
+        num_repaired=dataset.manifest.num_repaired,
+        num_profiles_ignored=dataset.manifest.num_profiles_ignored,
         num_ignored=dataset.manifest.config.source.num_ignored,
         num_duplicates=dataset.manifest.num_duplicates,
         num_rejected=dict(dataset.manifest.num_rejected),
@@ -179,6 +181,7 @@ def _make_packer(plan: Plan, limit: "_RefusalLimit", reader: Reader) -> ImagePac
         crop=config.crop,
         size=config.size,
         encoding=config.encoding,
+        max_pixels=config.max_pixels,
         max_refused=limit.maximum,
         reader=reader,
     )

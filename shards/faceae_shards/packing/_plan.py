@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from .._errors import ShardsError
 from .._format import SPLITS
 from ..dataset import PackOptions, SourceInfo
+from ..images import MAX_PIXELS
 from ..sources import (
     Annotations,
     Entries,
@@ -143,6 +144,7 @@ class Plan:
             seed=config.seed,
             drop_duplicates=config.drop_duplicates,
             image_column=config.image_column,
+            max_pixels=None if config.max_pixels == MAX_PIXELS else config.max_pixels,
             source=SourceInfo(
                 kind=self.source.kind,
                 name=escape(name_of(self.source.path)),

@@ -34,6 +34,8 @@ class ShardRecord:
     shard: ShardInfo | None = None
     """None where every image was refused."""
     num_converted: int = 0
+    num_repaired: int = 0
+    num_profiles_ignored: int = 0
     rejected: list[dict[str, Any]] = field(default_factory=list)
     """Its lines of rejected.jsonl."""
     digests: list[str] = field(default_factory=list)
@@ -104,7 +106,7 @@ def claim_storage(storage: Storage, identity: dict[str, Any]) -> Iterator[Progre
 
 def describe_differences(found: dict[str, Any], asked: dict[str, Any]) -> str:
     """Return the names of the options by which two identities differ."""
-    differing = [key for key in asked if found.get(key) != asked[key]]
+    differing = [key for key in {**asked, **found} if found.get(key) != asked.get(key)]
     return ", ".join(_TITLES.get(key, f"`{key}`") for key in differing)
 
 

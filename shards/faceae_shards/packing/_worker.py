@@ -41,6 +41,7 @@ class ImagePacker:
     crop: int | None
     size: int | None
     encoding: Encoding
+    max_pixels: int
     max_refused: int
     """Images of one shard that may be refused before the pack stops."""
     reader: Reader
@@ -66,7 +67,11 @@ class ImagePacker:
                 data = self.reader.read(image.entry)
                 carried = self.reader.describe(image.entry)
                 encoded = encode_for_shard(
-                    data, crop=self.crop, size=self.size, encoding=self.encoding
+                    data,
+                    crop=self.crop,
+                    size=self.size,
+                    encoding=self.encoding,
+                    max_pixels=self.max_pixels,
                 )
             except ImageRefused as refusal:
                 record.rejected.append(_describe_refusal(task.slot.split, image, refusal))
@@ -74,6 +79,8 @@ class ImagePacker:
                     raise TooManyRefused from refusal
             else:
                 record.num_converted += encoded.converted
+                record.num_repaired += encoded.repaired
+                record.num_profiles_ignored += encoded.profile_ignored
                 record.digests.append(digest(data).hex())
                 yield _make_image_sample(image, carried, encoded, self.encoding)
             tick()

@@ -21,7 +21,8 @@ from ..storage import Location
 from ._names import Names
 
 IMAGE_SUFFIXES = frozenset(
-    {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif"},
+    {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif"}
+    | {".avif", ".heic", ".heif"},
 )
 """Suffixes of image files, in lower case. The content is checked later, by decoding."""
 
