@@ -73,8 +73,8 @@ class GeneratedConfig:
     def __post_init__(self) -> None:
         if self.numbers.stop > 10**KEY_DIGITS:
             raise ShardsError(
-                f"`numbers` must have at most {KEY_DIGITS} digits, but end with "
-                f"{self.numbers.stop - 1}; start at a lower number"
+                f"the last picture would be number {self.numbers.stop - 1}, but keys have "
+                f"{KEY_DIGITS} digits; start at a lower number"
             )
 
     def slots(self) -> Iterator[ShardSlot]:
