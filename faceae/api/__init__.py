@@ -1,0 +1,15 @@
+"""The Python API: one function for each verb of the command line, with arrays in place of files."""
+
+from ._data import open_dataset, open_loader, pack
+from ._model import FaceModel, load
+from ._train import fit, train
+
+__all__ = [
+    "FaceModel",
+    "fit",
+    "load",
+    "open_dataset",
+    "open_loader",
+    "pack",
+    "train",
+]

@@ -1,0 +1,208 @@
+"""A trained model, used from Python.
+
+Shapes: N images, H and W pixels, S image size, Z latent size.
+"""
+
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from faceae.device import DeviceName, full_float32, resolve_device
+from faceae.errors import FaceaeError
+from faceae.latent import interpolate
+from faceae.model import to_float, to_uint8
+from faceae.pictures import read_face
+from faceae.runs import TrainedModel, load_trained
+from faceae.training import Run, read_run
+from faceae_export import Session, generate_faces, open_model
+from faceae_shards import fit_image
+
+Image = str | Path | NDArray[np.uint8]
+"""A photograph's path, or its pixels: H x W x 3 uint8, RGB."""
+
+_BATCH = 64
+
+
+def load(run: str | Path, *, device: DeviceName = "auto") -> "FaceModel":
+    """Load the model of a run.
+
+    Args:
+        run: its folder.
+        device: auto takes the GPU where there is one.
+
+    Raises:
+        FaceaeError: there is no run, it has no weights yet, or the device cannot be used.
+    """
+    return FaceModel(read_run(Path(run)), resolve_device(device))
+
+
+class FaceModel:
+    """A trained autoencoder. Images are N x H x W x 3 uint8, RGB, of any size, or paths."""
+
+    def __init__(self, run: Run, device: torch.device) -> None:
+        """Load the weights. Use `load`."""
+        self._run = run
+        self._device = device
+        self._trained = self._load(with_sampler=False)
+        self._model = self._trained.model.to(device)
+
+    @property
+    def image_size(self) -> int:
+        """Side in pixels of the square images the model makes."""
+        return self._model.config.image_size
+
+    @property
+    def latent_size(self) -> int:
+        """Numbers that describe one face."""
+        return self._model.config.latent_size
+
+    def encode(self, images: Image | Sequence[Image]) -> NDArray[np.float32]:
+        """Return the latents of images, N x Z float32.
+
+        A photograph is cut and scaled as the training images were: to the centre square that they
+        were packed with, then to the model's size. Arrays of the model's size are taken as they
+        are.
+
+        Args:
+            images: one image or several: paths, or arrays H x W x 3 or N x H x W x 3.
+
+        Raises:
+            FaceaeError: a file is no picture or smaller than that square, or an array has another
+                type or shape.
+        """
+        faces_NHWC = self._prepare(images)
+        batches = [
+            self._encode(faces_NHWC[first : first + _BATCH])
+            for first in range(0, len(faces_NHWC), _BATCH)
+        ]
+        return np.concatenate(batches)
+
+    def decode(self, latents: NDArray[np.floating]) -> NDArray[np.uint8]:
+        """Return the faces of latents, N x S x S x 3 uint8, RGB.
+
+        Args:
+            latents: N x Z, or Z for one face.
+
+        Raises:
+            FaceaeError: another shape, or a value that is not finite.
+        """
+        z_NZ = np.atleast_2d(np.asarray(latents, np.float32))
+        if z_NZ.ndim != 2 or z_NZ.shape[1] != self.latent_size:
+            raise FaceaeError(
+                f"`latents` must have the shape N x {self.latent_size}, got {z_NZ.shape}"
+            )
+        if not np.isfinite(z_NZ).all():
+            raise FaceaeError("`latents` must be finite numbers")
+        batches = [
+            self._decode(z_NZ[first : first + _BATCH]) for first in range(0, len(z_NZ), _BATCH)
+        ]
+        return np.concatenate(batches) if batches else self._empty()
+
+    def reconstruct(self, images: Image | Sequence[Image]) -> NDArray[np.uint8]:
+        """Return what the model makes of images, N x S x S x 3 uint8, RGB; see `encode`."""
+        return self.decode(self.encode(images))
+
+    def generate(
+        self, count: int, *, seed: int = 0, start: int = 0, truncation: float = 1.0
+    ) -> NDArray[np.uint8]:
+        """Return new faces, count x S x S x 3 uint8, RGB.
+
+        Face number i of a seed is the same face that `faceae generate` draws.
+
+        Args:
+            count: number of faces.
+            seed: from 0 to 2^63 - 1.
+            start: number of the first face.
+            truncation: 1: as the training faces vary. Smaller: nearer to the average face.
+
+        Raises:
+            FaceaeError: the latents were not fitted (`fit`), or a number is out of its range.
+        """
+        if count < 1 or seed < 0 or start < 0:
+            raise FaceaeError(
+                "`count` must be at least 1, and `seed` and `start` at least 0, got "
+                f"{count}, {seed} and {start}"
+            )
+        batches = generate_faces(
+            self._generator, seed=seed, start=start, count=count, truncation=truncation
+        )
+        return np.concatenate(list(batches))
+
+    def morph(self, first: Image, last: Image, frames: int = 64) -> NDArray[np.uint8]:
+        """Return the frames on the way from one face to another, frames x S x S x 3 uint8, RGB.
+
+        The latents lie on the line between those of the two images.
+
+        Args:
+            frames: at least 2; the first is the reconstruction of `first`.
+
+        Raises:
+            FaceaeError: as `encode`, or fewer frames.
+        """
+        if frames < 2:
+            raise FaceaeError(f"`frames` must be at least 2, got {frames}")
+        z_first, z_last = self.encode([first, last])
+        return self.decode(interpolate(z_first, z_last, frames))
+
+    def _load(self, *, with_sampler: bool) -> TrainedModel:
+        run = self._run
+        return load_trained(
+            run.model_path,
+            run.path / "latents.safetensors" if with_sampler else None,
+            dataset_hash=run.dataset_hash,
+            crop=run.crop,
+        )
+
+    @cached_property
+    def _generator(self) -> Session:
+        return open_model(self._load(with_sampler=True), "generator", self._device)
+
+    def _prepare(self, images: Image | Sequence[Image]) -> NDArray[np.uint8]:
+        """Return images as the model sees them, N x S x S x 3 uint8."""
+        if isinstance(images, str | Path):
+            images = [images]
+        if isinstance(images, np.ndarray) and images.ndim == 3:
+            images = [images]
+        prepared = [self._prepare_one(image) for image in images]
+        return np.stack(prepared) if prepared else self._empty()
+
+    def _prepare_one(self, image: Image) -> NDArray[np.uint8]:
+        size, crop = self.image_size, self._run.crop
+        if isinstance(image, str | Path):
+            return read_face(Path(image), size, crop)
+        array = np.asarray(image)
+        if array.dtype != np.uint8 or array.ndim != 3 or array.shape[2] != 3 or not array.size:
+            raise FaceaeError(
+                "an image must be a path or H x W x 3 uint8, RGB, got "
+                f"{' x '.join(map(str, array.shape))} {array.dtype}"
+            )
+        if array.shape[:2] == (size, size):
+            return array
+        if crop is not None and min(array.shape[:2]) < crop:
+            raise FaceaeError(
+                f"an image of {array.shape[1]}x{array.shape[0]} pixels is smaller than the centre "
+                f"square of {crop} that the model was trained on; give a larger one, or one of "
+                f"{size}x{size}"
+            )
+        return fit_image(np.ascontiguousarray(array), crop, size)
+
+    def _encode(self, faces_NHWC: NDArray[np.uint8]) -> NDArray[np.float32]:
+        images_NCHW = torch.from_numpy(np.ascontiguousarray(faces_NHWC)).permute(0, 3, 1, 2)
+        with torch.inference_mode(), full_float32():
+            z_NZ: NDArray[np.float32] = (
+                self._model.encode(to_float(images_NCHW.to(self._device))).cpu().numpy()
+            )
+        return z_NZ
+
+    def _decode(self, z_NZ: NDArray[np.float32]) -> NDArray[np.uint8]:
+        with torch.inference_mode(), full_float32():
+            faces_NCHW = self._model.decode(torch.from_numpy(z_NZ).to(self._device))
+            faces_NHWC: NDArray[np.uint8] = to_uint8(faces_NCHW).permute(0, 2, 3, 1).cpu().numpy()
+        return np.ascontiguousarray(faces_NHWC)
+
+    def _empty(self) -> NDArray[np.uint8]:
+        return np.empty((0, self.image_size, self.image_size, 3), np.uint8)

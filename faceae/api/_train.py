@@ -1,0 +1,72 @@
+"""Training, and fitting the latents."""
+
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import faceae.training
+from faceae.device import DeviceName, resolve_device
+from faceae.latent import measure_latents
+from faceae.model import load_model, weights_hash
+from faceae.training import TrainConfig, TrainResult, parse_start, read_run
+
+from ._data import as_location, open_dataset, open_loader
+
+
+def train(
+    data: str | Path, run: str | Path, *, resume: bool = False, **options: Any
+) -> TrainResult:
+    """Train an autoencoder on a packed dataset.
+
+    Args:
+        data: the dataset.
+        run: folder to write: new or empty, or with `resume` that of an interrupted run.
+        resume: go on from the last checkpoint of `run`; other options must be left out, or be
+            those the run was started with.
+        options: fields of `faceae.training.TrainConfig`, such as `epochs=20`, `batch_size=64`,
+            `model="variational"`, `device="cuda"` and `amp=True`.
+
+    Raises:
+        FaceaeError, ShardsError: an option, the dataset, the device or the folder cannot be used,
+            or the loss is no longer finite.
+        TypeError: an option that does not exist.
+    """
+    if "init" in options:
+        options["init"] = parse_start(str(options["init"]))
+    if resume:
+        return faceae.training.resume(Path(run), as_location(data), options)
+    config = TrainConfig(data=as_location(data), run=Path(run), **options)
+    return faceae.training.train(config)
+
+
+def fit(
+    run: str | Path,
+    data: str | Path,
+    *,
+    split: str = "train",
+    batch_size: int = 256,
+    device: DeviceName = "auto",
+) -> None:
+    """Fit the distribution of a run's latents, from which new faces are drawn.
+
+    Writes `latents.safetensors` into the run's folder.
+
+    Raises:
+        FaceaeError, ShardsError: there is no such run, dataset or split, or the device cannot be
+            used.
+    """
+    opened = read_run(Path(run))
+    model = load_model(opened.model_path, resolve_device(device))
+    dataset = open_dataset(data)
+    loader = open_loader(
+        dataset,
+        split=split,
+        batch_size=batch_size,
+        image_size=model.config.image_size,
+        training=False,
+        device=device,
+    )
+    with closing(loader):
+        moments = measure_latents(model, loader)
+    hashes = {"weights_hash": weights_hash(model), "dataset_hash": dataset.hash}
+    moments.distribution(**hashes).save(opened.path / "latents.safetensors")
