@@ -111,7 +111,7 @@ def test_an_array_that_differs_from_the_first_is_an_error_with_the_remedy(
 def test_arrays_of_another_size_than_recorded_are_refused_when_the_loader_opens(
     dataset_npy: faceae_shards.Dataset,
 ) -> None:
-    other = replace(dataset_npy, image_size=(32, 31))
+    other = replace(dataset_npy, manifest=replace(dataset_npy.manifest, image_size=(32, 31)))
     with pytest.raises(FaceaeError, match=r"train-000000\.tar does not begin with .*32x31x3"):
         make_loader("dali", other, make_config(), CPU)
 

@@ -113,7 +113,15 @@ def test_empty_folder_will_do(config: TrainConfig, dataset_npy: faceae_shards.Da
 
 
 def only(dataset: faceae_shards.Dataset, *splits: str) -> faceae_shards.Dataset:
-    return replace(dataset, splits={split: dataset.splits[split] for split in splits})
+    kept = {split: dataset.splits[split] for split in splits}
+    return replace(dataset, manifest=replace(dataset.manifest, splits=kept))
+
+
+def with_image_size(
+    dataset: faceae_shards.Dataset, size: tuple[int, int] | None
+) -> faceae_shards.Dataset:
+    """The dataset as if its images had another size."""
+    return replace(dataset, manifest=replace(dataset.manifest, image_size=size))
 
 
 def test_quality_is_measured_on_test_where_there_is_no_valid(
@@ -145,7 +153,7 @@ def test_image_size(
     requested: int | None,
     chosen: int,
 ) -> None:
-    dataset = replace(dataset_npy, image_size=packed)
+    dataset = with_image_size(dataset_npy, packed)
     run = plan_run(replace(config, image_size=requested), dataset, CPU)
     assert run.model.image_size == chosen
 
@@ -154,13 +162,13 @@ def test_image_size(
 def test_pictures_smaller_than_the_image_size(
     config: TrainConfig, dataset_npy: faceae_shards.Dataset, packed: int, requested: int | None
 ) -> None:
-    dataset = replace(dataset_npy, image_size=(packed, packed))
+    dataset = with_image_size(dataset_npy, (packed, packed))
     with pytest.raises(FaceaeError, match=rf"have {packed} pixels .* --size {requested or 64}"):
         plan_run(replace(config, image_size=requested), dataset, CPU)
 
 
 def test_image_size_no_network_has(config: TrainConfig, dataset_npy: faceae_shards.Dataset) -> None:
-    dataset = replace(dataset_npy, image_size=(300, 300))
+    dataset = with_image_size(dataset_npy, (300, 300))
     with pytest.raises(FaceaeError, match="image size must be one of 32, 64, 128, 256, got 48"):
         plan_run(replace(config, image_size=48), dataset, CPU)
 
