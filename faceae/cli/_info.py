@@ -54,9 +54,8 @@ def _describe_rare_counts(dataset: Dataset) -> dict[str, str]:
 
 def _describe_split_by(dataset: Dataset) -> str:
     by, config = dataset.manifest.split_by, dataset.manifest.config
-    if isinstance(config, PackOptions) and config.seed is not None:
-        return f"{by}, seed {config.seed}"
-    return by
+    seed = config.seed if isinstance(config, PackOptions) else config.depends_on.get("seed")
+    return by if seed is None else f"{by}, seed {seed}"
 
 
 def _describe_split(dataset: Dataset, split: str) -> str:

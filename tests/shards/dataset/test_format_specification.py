@@ -1,10 +1,11 @@
-"""A reader written from shards/README.md alone: no import of ours, not even NumPy."""
+"""A reader written from shards/README.md alone, with the standard library alone."""
 
 import hashlib
 import json
 import re
 import struct
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,12 @@ import pytest
 
 from faceae_shards import (
     GeneratedConfig,
+    GeneratedOptions,
+    Manifest,
     PackConfig,
+    PackOptions,
+    ShardInfo,
+    SourceInfo,
     adopt,
     decode_image,
     encode_jpeg,
@@ -255,7 +261,7 @@ def test_generated_dataset(tmp_path: Path) -> None:
         numbers=range(7, 12),
         image_size=16,
         crop=None,
-        maker='é "\\\n\t\x01\x7f',
+        generator='é "\\\n\t\x01\x7f',
         depends_on={"seed": 5, "truncation": 1.0, "ratio": 1e-7},
     )
     pack_generated(config, Greys())
@@ -271,6 +277,13 @@ def test_adopted_dataset(out: Path) -> None:
     adopt(out, workers=1)
     assert read_manifest(out)["config"]["source"]["kind"] == "adopted"
     assert read_all(out) == before
+
+
+def test_every_key_is_specified() -> None:
+    text = (Path(__file__).parents[3] / "shards" / "README.md").read_text(encoding="utf-8")
+    classes = (Manifest, PackOptions, GeneratedOptions, SourceInfo, ShardInfo)
+    names = {field.name for cls in classes for field in fields(cls)} - {"depends_on"}
+    assert {name for name in names if f"`{name}`" not in text} == set()
 
 
 def edit(out: Path, old: str, new: str, *, sign: bool = False) -> None:
