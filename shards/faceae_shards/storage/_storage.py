@@ -89,7 +89,7 @@ def open_storage(location: Location) -> Storage:
     if isinstance(location, Path):
         return LocalFolder(location)
     if location.startswith(_LOCAL):
-        raise ShardsError(f"{location} is on this machine; give its path without the scheme")
+        raise ShardsError(f"{location} is on this machine; give the path without its scheme")
     scheme, _, place = location.partition("://")
     if not place.strip("/"):
         raise ShardsError(f"{location} names no place; give one such as {scheme}://bucket/faces")
