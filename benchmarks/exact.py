@@ -20,8 +20,7 @@ from benchmarks import runner
 from benchmarks.models import make_model, make_sampler
 from faceae.latent import LatentDistribution, Sampler, latent_noise
 from faceae.model import FaceAutoEncoder, ModelConfig, load_model
-from faceae.runs import TrainedModel
-from faceae.training import read_run
+from faceae.runs import TrainedModel, read_run
 from faceae_export import Precision, export_model, open_model, open_session
 
 CPU = torch.device("cpu")

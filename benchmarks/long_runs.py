@@ -17,7 +17,8 @@ from matplotlib import pyplot
 import faceae_shards
 from benchmarks import runner
 from benchmarks.time_to_quality import draw_pca, measure_pca
-from faceae.training import psnr_db, read_history, read_run
+from faceae.model import psnr_db
+from faceae.runs import read_history, read_run
 
 
 def read_curves(folder: Path) -> tuple[str, dict[str, Any]]:

@@ -30,9 +30,9 @@ from benchmarks import runner
 from faceae.data import Loader, LoaderConfig, make_loader
 from faceae.device import choose_amp
 from faceae.model import FaceAutoEncoder, ModelConfig, start_from_components, to_float
-from faceae.training import evaluate
-from faceae.training._batchnorm import keep_statistics
-from faceae.training._step import learning_rate
+from faceae.training import validate
+from faceae.training.distributed import keep_statistics
+from faceae.training.step import learning_rate
 
 log = logging.getLogger(__name__)
 
@@ -187,7 +187,7 @@ def run(
     dtype = choose_amp(CPU, trial.amp).dtype
     held_out = open_loader(dataset, "valid", 100, training=False)
     total_steps = num_faces // trial.batch_size
-    curve, seconds = [(0, evaluate(model, held_out, CPU).psnr_db)], []
+    curve, seconds = [(0, validate(model, held_out, CPU).psnr_db)], []
     for step, images in zip(range(total_steps), _endless(dataset, trial.batch_size), strict=False):
         start = time.perf_counter()
         lr = trial.lr if trial.constant_lr else learning_rate(step, total_steps, trial.lr)
@@ -198,7 +198,7 @@ def run(
         num_seen = (step + 1) * trial.batch_size
         if num_seen % measure_every == 0:
             measured = model if average is None else average.module
-            curve.append((num_seen, evaluate(measured, held_out, CPU).psnr_db))
+            curve.append((num_seen, validate(measured, held_out, CPU).psnr_db))
             log.info("%s: %d faces, %.2f dB", trial.name, *curve[-1])
     return {
         "curve": curve,

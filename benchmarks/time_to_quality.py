@@ -36,8 +36,9 @@ from benchmarks import runner
 from benchmarks.packers import NUM_WORKERS
 from faceae.data import Loader, LoaderConfig, make_loader
 from faceae.evaluation import fit_pca
-from faceae.model import FaceAutoEncoder, ModelConfig, start_from_components, to_float
-from faceae.training import EpochMetrics, Observer, TrainConfig, evaluate, psnr_db, train
+from faceae.model import FaceAutoEncoder, ModelConfig, psnr_db, start_from_components, to_float
+from faceae.runs import EpochMetrics
+from faceae.training import Observer, TrainConfig, train, validate
 from faceae_shards import PackConfig, open_dataset, pack
 
 log = logging.getLogger(__name__)
@@ -114,7 +115,7 @@ def train_tutorial(dataset: faceae_shards.Dataset, photos: Path, crop: int) -> C
             loss.item()
         seconds += time.perf_counter() - start
         with closing(open_loader(dataset, "valid")) as held_out:
-            curve.append((seconds, evaluate(model, held_out, CPU).psnr_db))
+            curve.append((seconds, validate(model, held_out, CPU).psnr_db))
         log.info("tutorial script: %.0f s, %.2f dB", *curve[-1])
     return curve
 
@@ -128,7 +129,7 @@ def make_start(dataset: faceae_shards.Dataset) -> tuple[float, float]:
         start_from_components(model, (batch.images[: batch.num_valid] for batch in loader))
     seconds = time.perf_counter() - start
     with closing(open_loader(dataset, "valid")) as held_out:
-        return seconds, evaluate(model, held_out, CPU).psnr_db
+        return seconds, validate(model, held_out, CPU).psnr_db
 
 
 class _Epochs(Observer):

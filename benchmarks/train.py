@@ -28,8 +28,8 @@ from faceae.device import choose_amp
 from faceae.model import FaceAutoEncoder, ModelConfig
 from faceae.synthetic import SynthConfig, write_dataset
 from faceae.training import TrainConfig
-from faceae.training._ranks import Ranks
-from faceae.training._step import TrainState, make_train_state, train_step
+from faceae.training.distributed import Ranks
+from faceae.training.step import TrainState, make_train_state, train_step
 
 log = logging.getLogger(__name__)
 

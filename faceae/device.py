@@ -1,7 +1,6 @@
-"""Every choice of device and number type, with its reason. Nothing here falls back silently.
+"""The choice of device, dtype and cache, each with its reason. Nothing here falls back silently.
 
-What concerns CUDA is written from the documentation and tested with a stand-in; it has not run on a
-GPU.
+The CUDA code is tested with stand-ins and has not yet run on a GPU.
 """
 
 import os
@@ -26,33 +25,30 @@ _BF16_MIN_CAPABILITY = (8, 0)
 """Compute capability of the first GPUs with bfloat16 tensor cores (Ampere)."""
 
 _MIN_SPEEDUP = 1.1
-"""Below this ratio of step times a lower precision is not worth its rounding."""
-
+"""Below this speedup a lower precision is not worth its rounding."""
 
 _CACHE_SHARE = 0.5
-"""Of the memory that is free, the largest part that `auto` gives to a cache."""
+"""Largest share of the free memory that `auto` gives to a cache."""
 
 _CGROUP = Path("/sys/fs/cgroup")
 
 _MAX_DECODE_THREADS = 8
-"""More of them decode faster than one device trains."""
+"""More threads decode faster than one device trains."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class AmpChoice:
-    """The number type autocast uses, and why."""
+    """The dtype of autocast, and why."""
 
     dtype: torch.dtype | None
-    """None: float32 without autocast."""
-    scaler: bool
-    """Whether gradients need loss scaling (float16 only)."""
+    """None: float32 without autocast. float16 needs loss scaling."""
     reason: str
     """One line for the log."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class CacheChoice:
-    """Where a training split is held in memory, and why."""
+    """The memory that holds a training split, and why."""
 
     place: CachePlace
     reason: str
@@ -60,21 +56,21 @@ class CacheChoice:
 
 
 def resolve_device(requested: DeviceName) -> torch.device:
-    """Return the device asked for; `auto` takes the GPU where there is one.
+    """Return the requested device; `auto` takes the GPU if there is one.
 
-    Where a launcher such as torchrun has started several processes, each gets the GPU of its
-    LOCAL_RANK, as torch's current one.
+    If a launcher such as torchrun has started several processes, each gets the GPU of its
+    LOCAL_RANK, which becomes torch's current one.
 
     Raises:
-        FaceaeError: `cuda` was asked for and torch cannot use it, or there are more processes on
-            this machine than GPUs.
+        FaceaeError: `cuda` was requested and torch cannot use it, or this machine runs more
+            processes than it has GPUs.
     """
     if requested == "cpu":
         return torch.device("cpu")
     if torch.cuda.is_available():
         return _take_gpu()
     if requested == "cuda":
-        raise FaceaeError("--device cuda: " + "; ".join(why_no_cuda()))
+        raise FaceaeError("`device='cuda'`: " + "; ".join(why_no_cuda()))
     return torch.device("cpu")
 
 
@@ -83,22 +79,22 @@ def _take_gpu() -> torch.device:
     if index >= torch.cuda.device_count():
         raise FaceaeError(
             f"process {index} of this machine has no GPU of its own: torch sees "
-            f"{torch.cuda.device_count()}; start no more with --nproc-per-node"
+            f"{torch.cuda.device_count()}; start no more processes than that"
         )
     torch.cuda.set_device(index)
     return torch.device("cuda", index)
 
 
 def choose_backend() -> str:
-    """Return what several processes exchange tensors by: NCCL between GPUs, gloo between CPUs."""
+    """Return torch's backend for several processes: NCCL between GPUs, gloo between CPUs."""
     return "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
 
 
 @contextmanager
 def full_float32() -> Iterator[None]:
-    """Let float32 convolutions on CUDA be float32, as on a CPU.
+    """Context in which float32 convolutions on CUDA have full precision, as on a CPU.
 
-    By default cuDNN rounds what they multiply to TF32, of 10 bits, on GPUs that have it.
+    By default cuDNN rounds their inputs to TF32, with 10 bits of mantissa, on GPUs that have it.
     """
     before = torch.backends.cudnn.allow_tf32
     torch.backends.cudnn.allow_tf32 = False
@@ -109,7 +105,7 @@ def full_float32() -> Iterator[None]:
 
 
 def count_decode_threads() -> int:
-    """Return how many threads are to decode pictures: the cores this process may use, up to 8.
+    """Return the number of threads that decode images: the cores of this process, at most 8.
 
     Processes that a launcher started on this machine share its cores.
     """
@@ -122,54 +118,56 @@ def count_decode_threads() -> int:
 
 
 def use_threads(count: int | None) -> None:
-    """Let torch, and every engine an exported file is run in, compute with so many threads on the
-    CPU; None leaves it at one a core, or at what OMP_NUM_THREADS says."""
+    """Set the number of CPU threads of torch and of the engines that run exported files.
+
+    None keeps the default: one per core, or OMP_NUM_THREADS.
+    """
     if count is not None:
         torch.set_num_threads(count)
 
 
 def why_no_cuda() -> tuple[str, str]:
-    """Say why torch sees no GPU, and what to do about it."""
+    """Return why torch sees no GPU, and the remedy."""
     if torch.version.cuda is None:
-        what = f"torch {torch.__version__} is built without CUDA"
-        return what, "install the CUDA 12 build of torch, or use --device cpu"
-    what = "torch sees no NVIDIA GPU"
-    return what, f"check nvidia-smi (CUDA {torch.version.cuda}), or use --device cpu"
+        reason = f"torch {torch.__version__} is built without CUDA"
+        return reason, "install the CUDA 12 build of torch, or use `device='cpu'`"
+    reason = "torch sees no NVIDIA GPU"
+    return reason, f"check nvidia-smi (CUDA {torch.version.cuda}), or use `device='cpu'`"
 
 
 def choose_amp(device: torch.device, requested: bool) -> AmpChoice:
-    """Choose the number type of training on `device`.
+    """Choose the dtype of training on `device`.
 
-    On CUDA bfloat16 from compute capability 8.0 on, else float16 with a loss scaler. On a CPU
-    bfloat16 where a short measurement of a convolution step shows it faster than float32.
+    CUDA takes bfloat16 from compute capability 8.0 on, and float16 below. A CPU takes bfloat16 if
+    a short measurement of a convolution step shows that it is faster than float32.
     """
     if not requested:
-        return AmpChoice(dtype=None, scaler=False, reason="float32 (no --amp)")
+        return AmpChoice(dtype=None, reason="float32, as requested")
     if device.type == "cuda":
         return _choose_cuda_amp(device)
     speedup = measure_bf16_speedup()
     if speedup >= _MIN_SPEEDUP:
-        reason = f"bfloat16: a convolution step is {speedup:.1f} times as fast as in float32 here"
-        return AmpChoice(dtype=torch.bfloat16, scaler=False, reason=reason)
-    reason = f"float32: bfloat16 brings {speedup:.1f} times its speed on this CPU, not worth it"
-    return AmpChoice(dtype=None, scaler=False, reason=reason)
+        reason = f"bfloat16: a convolution step is {speedup:.1f} times as fast as in float32"
+        return AmpChoice(dtype=torch.bfloat16, reason=reason)
+    reason = f"float32: bfloat16 is only {speedup:.1f} times as fast on this CPU"
+    return AmpChoice(dtype=None, reason=reason)
 
 
 def _choose_cuda_amp(device: torch.device) -> AmpChoice:
     capability = torch.cuda.get_device_capability(device)
     name = torch.cuda.get_device_name(device)
     if capability >= _BF16_MIN_CAPABILITY:
-        return AmpChoice(dtype=torch.bfloat16, scaler=False, reason=f"bfloat16 on {name}")
+        return AmpChoice(dtype=torch.bfloat16, reason=f"bfloat16 on {name}")
     reason = f"float16 with loss scaling: {name} has no bfloat16 tensor cores"
-    return AmpChoice(dtype=torch.float16, scaler=True, reason=reason)
+    return AmpChoice(dtype=torch.float16, reason=reason)
 
 
 def measure_bf16_speedup() -> float:
-    """Return the time of a float32 convolution step over that of a bfloat16 one on this CPU.
+    """Return the time of a convolution step in float32 divided by its time in bfloat16 on this CPU.
 
-    The convolution is the network's costliest kind (4x4, stride 2, channels-last); the best of
-    several interleaved runs counts, so that a busy machine disturbs both alike. Takes about half a
-    second; leaves the random state as it was.
+    The convolution is of the network's costliest kind (4x4, stride 2, channels-last). The fastest
+    of several interleaved runs counts, so that other load affects both dtypes alike. Takes about
+    half a second, and restores the random state.
     """
     with torch.random.fork_rng(devices=[]):
         conv = nn.Conv2d(128, 256, 4, stride=2, padding=1, bias=False)
@@ -187,22 +185,24 @@ def measure_bf16_speedup() -> float:
 
 
 def choose_cache(device: torch.device, requested: CacheMode, num_bytes: int) -> CacheChoice:
-    """Return where to hold the images of an epoch.
+    """Choose the memory that holds the images of an epoch.
 
-    `auto` takes the device's memory, else the host's, where the images fit into half of what is
-    free there now. Of several processes that share the images each GPU holds a part; the host is
-    taken to hold them all.
+    `auto` takes the GPU's memory if the images fit into half of what is free there, otherwise the
+    host's memory on the same condition, otherwise none. With several processes each GPU holds its
+    share of the images, and the host must hold all of them.
 
     Args:
-        num_bytes: of all images.
+        num_bytes: size of all images.
 
     Raises:
-        FaceaeError: what was asked for does not exist here, or does not fit into what is free.
+        FaceaeError: the requested memory does not exist here, or is too small.
     """
     if requested == "none":
-        return CacheChoice(place="none", reason="no cache, as asked for")
+        return CacheChoice(place="none", reason="no cache, as requested")
     if requested == "vram" and device.type != "cuda":
-        raise FaceaeError("--cache vram needs a GPU, this run is on the CPU; take --cache ram")
+        raise FaceaeError(
+            "`cache='vram'` needs a GPU, and this run is on the CPU; use `cache='ram'`"
+        )
     places: list[_CachePlan] = [_CachePlan("ram", num_bytes, measure_free_memory())]
     if device.type == "cuda":
         world_size = int(os.environ.get("WORLD_SIZE", "1"))
@@ -211,11 +211,13 @@ def choose_cache(device: torch.device, requested: CacheMode, num_bytes: int) -> 
     if requested != "auto":
         (plan,) = (plan for plan in places if plan.place == requested)
         if plan.num_bytes > plan.num_free:
-            raise FaceaeError(f"--cache {requested}: {plan}; take --cache none or auto")
-        return CacheChoice(place=requested, reason=f"{plan}, as asked for")
+            raise FaceaeError(
+                f"`cache='{requested}'`: {plan}; use `cache='none'` or `cache='auto'`"
+            )
+        return CacheChoice(place=requested, reason=f"{plan}, as requested")
     for plan in places:
         if plan.num_bytes <= _CACHE_SHARE * plan.num_free:
-            return CacheChoice(place=plan.place, reason=f"{plan}, so they fit into half of it")
+            return CacheChoice(place=plan.place, reason=f"{plan}: less than half of it")
     plans = "; ".join(map(str, places))
     return CacheChoice(place="none", reason=f"{plans}: more than half of it")
 
@@ -233,12 +235,12 @@ class _CachePlan(NamedTuple):
 
 
 def measure_free_memory() -> int:
-    """Return the bytes that this process may still take without swapping, limits of its container
-    included."""
+    """Return the bytes that this process can allocate without swapping, within the limits of its
+    container."""
     free: int = psutil.virtual_memory().available
     try:
         limit = (_CGROUP / "memory.max").read_text()
         used = (_CGROUP / "memory.current").read_text()
     except OSError:
-        return free  # no such limits: another system, or no container
+        return free  # no limits: not Linux, or no container
     return free if limit.strip() == "max" else min(free, max(0, int(limit) - int(used)))

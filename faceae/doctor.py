@@ -183,9 +183,9 @@ def _device_problems(
         return []
     what, remedy = why_no_cuda()
     if device == "cuda":
-        return [Problem(severity="error", what=f"--device cuda: {what}", remedy=remedy)]
+        return [Problem(severity="error", what=f"`device='cuda'`: {what}", remedy=remedy)]
     if driver is not None:
-        what = f"there is an NVIDIA driver ({driver}), but {what}: --device auto takes the CPU"
+        what = f"there is an NVIDIA driver ({driver}), but {what}: `device='auto'` takes the CPU"
         return [Problem(severity="warning", what=what, remedy=remedy)]
     return []
 
@@ -225,8 +225,8 @@ def _package_problems(
         problems.append(
             Problem(
                 severity="warning",
-                what=f"DALI cannot be imported ({dali}): --loader dali is not available",
-                remedy=f"on Linux x86-64: {_PINNED}; elsewhere use --loader webdataset",
+                what=f"DALI cannot be imported ({dali}): `loader='dali'` is not available",
+                remedy=f"on Linux x86-64: {_PINNED}; elsewhere use `loader='webdataset'`",
             )
         )
     return problems

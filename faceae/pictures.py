@@ -58,7 +58,7 @@ def read_face(path: Path, image_size: int, crop: int | None = None) -> NDArray[n
     if crop is not None and min(height, width) < crop:
         raise FaceaeError(
             f"{path}: {width}x{height} pixels, where the centre square of {crop} is to be kept; "
-            "give a larger photograph or a smaller --crop"
+            "give a larger photograph or a smaller `crop`"
         )
     return fit_image(image_HWC, crop, image_size)
 

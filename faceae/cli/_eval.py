@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from faceae.device import DeviceName
     from faceae.evaluation import EvalRecord, PcaRecord, Quality, RankedFace, Reconstruct, Score
     from faceae.model import FaceAutoEncoder
-    from faceae.training import Run
+    from faceae.runs import Run
     from faceae_shards import Dataset
 
 _NUM_RANKED = 8
@@ -83,7 +83,7 @@ def command(
     from faceae.data import LoaderConfig, make_loader
     from faceae.device import count_decode_threads, resolve_device
     from faceae.model import load_model
-    from faceae.training import read_run
+    from faceae.runs import read_run
     from faceae_shards import open_dataset
 
     run = read_run(run_path)

@@ -93,14 +93,13 @@ for _name, _purpose in _FORMATS.items():
 )
 def _web(run_path: Path, out: Path, **options: Any) -> None:
     """A page that draws new faces in the visitor's browser: a new folder for any web server."""
-    from faceae.training import read_run
+    from faceae.runs import open_run
     from faceae_export import export_web
 
     from ._outputs import check_parent
-    from ._runs import load_source
 
     check_parent(out)
-    source = load_source(read_run(run_path), with_sampler=True)
+    source = open_run(run_path, latents=True)
     page = export_web(source, out, **options)
     click.echo(_summarise(page.report))
     click.echo(
@@ -118,17 +117,14 @@ def _export(
     options: dict[str, Any],
 ) -> None:
     from faceae.device import resolve_device
-    from faceae.training import read_run
+    from faceae.runs import open_run
     from faceae_export import export_model
 
     from ._outputs import check_out_file, check_parent
-    from ._runs import latents_path, load_source
 
     check_parent(out) if format_name == "triton" else check_out_file(out)
     check_out_file(out.with_name(f"{out.name}.json"))
-    run = read_run(run_path)
-    with_sampler = kind == "generator" or latents_path(run).exists()
-    source = load_source(run, with_sampler=with_sampler)
+    source = open_run(run_path, latents=True if kind == "generator" else None)
     on_device = resolve_device(device)
     click.echo(_summarise(export_model(source, format_name, kind, out, on_device, **options)))
 

@@ -49,11 +49,10 @@ def command(
     from faceae.device import count_decode_threads, resolve_device
     from faceae.latent import measure_latents
     from faceae.model import load_model, weights_hash
-    from faceae.training import read_run
+    from faceae.runs import read_run
     from faceae_shards import open_dataset
 
     from ._progress import report_batches, show_image_progress
-    from ._runs import latents_path
 
     run = read_run(run_path)
     on_device = resolve_device(device)
@@ -73,8 +72,8 @@ def command(
     ):
         moments = measure_latents(model, report_batches(loader, show))
     distribution = moments.distribution(weights_hash=weights_hash(model), dataset_hash=dataset.hash)
-    distribution.save(latents_path(run))
-    click.echo(_summarise(latents_path(run), split, moments.count, model.config.latent_size))
+    distribution.save(run.latents_path)
+    click.echo(_summarise(run.latents_path, split, moments.count, model.config.latent_size))
     click.echo(f"encoded on {on_device}, read by {loader.reader}")
     if dataset.hash != run.dataset_hash:
         click.echo(f"note: {data} is not the data {run_path} was trained on, or packed otherwise")

@@ -62,13 +62,11 @@ def open_on_one_core(model: Path, engine: "EngineName | None") -> "Session":
 
 def _load(model: Path) -> "TrainedModel | Path":
     """Load a run; leave a file to those who open it."""
-    from faceae.training import read_run
-
-    from ._runs import load_source
+    from faceae.runs import open_run
 
     if not model.exists():
         raise FaceaeError(f"{model}: does not exist; give a run's folder or an exported generator")
-    return load_source(read_run(model), with_sampler=True) if model.is_dir() else model
+    return open_run(model, latents=True) if model.is_dir() else model
 
 
 def _check_kind(model: Path, session: "Session") -> None:

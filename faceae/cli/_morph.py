@@ -64,16 +64,14 @@ def command(
     """
     from faceae.device import resolve_device
     from faceae.latent import interpolate
-    from faceae.training import read_run
-
-    from ._runs import load_source
+    from faceae.runs import open_run, read_run
 
     _check_out(out)
     run = read_run(run_path)
     on_device = resolve_device(device)
     crop = run.crop if crop is None else crop or None
     faces = np.stack([read_face(path, run.model.image_size, crop) for path in (first, last)])
-    source = load_source(run, with_sampler=False)
+    source = open_run(run, latents=False)
     session = _open_decoder(decoder_path, source, run_path, on_device)
     z_first, z_last = _encode(source.model, faces, on_device)
     pictures = _decode(session, interpolate(z_first, z_last, frames))

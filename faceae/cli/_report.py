@@ -23,7 +23,7 @@ def command(run_path: Path, out: Path | None) -> None:
     RUN may still be at work or have been stopped. What `faceae eval` left in it is shown, too.
     """
     from faceae.report import write_report
-    from faceae.training import read_run
+    from faceae.runs import read_run
 
     run = read_run(run_path)
     out = out or run.path / "report.html"

@@ -159,7 +159,7 @@ def _summarise(result: "TrainResult") -> str:
         lines += [
             f"{run.model_path}: {position.best_psnr_db:.2f} dB on held-out faces "
             f"({run.held_out_split}), after epoch {position.best_epoch} of {run.config.epochs}",
-            f"{run.path / 'grids'}: held-out faces over their reconstructions",
+            f"{run.grids_path}: held-out faces over their reconstructions",
         ]
     if result.stopped_by is not None:
         lines.append(

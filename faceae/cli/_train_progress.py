@@ -9,7 +9,8 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from faceae.training import EpochMetrics, Observer, Run, StepMetrics
+from faceae.runs import EpochMetrics, Run, StepMetrics
+from faceae.training import Observer
 
 
 class TrainProgress(Observer):

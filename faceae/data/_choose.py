@@ -65,8 +65,8 @@ def _open(kind: LoaderKind, dataset: Dataset, config: LoaderConfig, device: torc
     except ImportError as error:
         if kind == "dali":
             raise FaceaeError(
-                f"--loader dali: DALI cannot be imported ({error}); pip install "
-                "nvidia-dali-cuda120 (Linux x86-64 only), or use --loader webdataset"
+                f"`loader='dali'`: DALI cannot be imported ({error}); pip install "
+                "nvidia-dali-cuda120 (Linux x86-64 only), or use `loader='webdataset'`"
             ) from error
         log.info("%s: webdataset loader, since DALI cannot be imported (%s)", config.split, error)
         return WebDatasetLoader(dataset, config, device)

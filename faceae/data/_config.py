@@ -35,17 +35,17 @@ class LoaderConfig:
     """Threads that decode; the batches do not depend on it."""
 
     def __post_init__(self) -> None:
-        for option, value, minimum in (
-            ("--batch-size", self.batch_size, 1),
-            ("--image-size", self.image_size, 1),
-            ("--seed", self.seed, 0),
+        for name, value, minimum in (
+            ("batch_size", self.batch_size, 1),
+            ("image_size", self.image_size, 1),
+            ("seed", self.seed, 0),
             ("world_size", self.world_size, 1),
             ("num_threads", self.num_threads, 1),
         ):
             if value < minimum:
-                raise FaceaeError(f"{option} must be at least {minimum}, got {value}")
+                raise FaceaeError(f"`{name}` must be at least {minimum}, got {value}")
         if not 0 <= self.rank < self.world_size:
-            raise FaceaeError(f"rank must be in 0..{self.world_size - 1}, got {self.rank}")
+            raise FaceaeError(f"`rank` must be in 0..{self.world_size - 1}, got {self.rank}")
 
 
 class Batch(NamedTuple):

@@ -142,7 +142,7 @@ class EpochLoader(ABC):
         if config.training and self.num_samples < global_batch:
             raise FaceaeError(
                 f"{where}, fewer than one batch of {config.batch_size} on each of "
-                f"{config.world_size} rank(s); lower --batch-size"
+                f"{config.world_size} rank(s); lower `batch_size`"
             )
         if self.num_samples < config.world_size:
             raise FaceaeError(f"{where} for {config.world_size} ranks; start fewer of them")

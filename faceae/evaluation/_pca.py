@@ -58,12 +58,12 @@ def choose_faces(
     if count <= num_components:
         raise FaceaeError(
             f"PCA of {num_components:,} components needs more faces than that to be fitted on, "
-            f"and here are {count:,}; --no-pca leaves it out"
+            f"and here are {count:,}; `pca=False` leaves it out"
         )
     if num_values < num_components:
         raise FaceaeError(
             f"PCA of {num_components:,} components is none of faces of {image_size}x{image_size} "
-            f"pixels, which have only {num_values:,} values; --no-pca leaves it out"
+            f"pixels, which have only {num_values:,} values; `pca=False` leaves it out"
         )
     places = np.random.default_rng(seed).choice(num_images, count, replace=False)
     return np.sort(places)

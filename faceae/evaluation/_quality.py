@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 from torchmetrics.functional.image import structural_similarity_index_measure
 
 from faceae.device import full_float32
-from faceae.model import to_float
-from faceae.training import psnr_db
+from faceae.model import psnr_db, to_float
 
 Reconstruct = Callable[[torch.Tensor], torch.Tensor]
 """From faces, N x 3 x H x W float32 in [-1, 1], RGB, to what comes back of them, of that form."""

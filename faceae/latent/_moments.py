@@ -42,7 +42,7 @@ class LatentMoments:
         if not np.isfinite(latents).all():
             raise FaceaeError(
                 "the model turns some faces into numbers that are not finite: its training "
-                "diverged; train again with a lower --lr"
+                "diverged; train again with a lower `lr`"
             )
         z_NZ = latents.astype(np.float64)
         mean_Z = z_NZ.mean(axis=0)

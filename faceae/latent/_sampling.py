@@ -53,9 +53,9 @@ def latent_noise(seed: int, start: int, count: int, latent_size: int) -> NDArray
     Raises:
         FaceaeError: a negative or huge number.
     """
-    for name, value in (("seed", seed), ("first face", start), ("number of faces", count)):
+    for name, value in (("seed", seed), ("start", start), ("count", count)):
         if not 0 <= value < _LIMIT:
-            raise FaceaeError(f"{name} must be at least 0 and below 2^63, got {value}")
+            raise FaceaeError(f"`{name}` must be at least 0 and below 2^63, got {value}")
     first_block, offset = divmod(start, BLOCK_FACES)
     num_blocks = -(-(offset + count) // BLOCK_FACES)
     noise_NZ = np.empty((num_blocks * BLOCK_FACES, latent_size), dtype=np.float32)
@@ -78,7 +78,7 @@ def interpolate(
         FaceaeError: fewer than two frames.
     """
     if frames < 2:
-        raise FaceaeError(f"a morph has at least 2 frames, got {frames}")
+        raise FaceaeError(f"`frames` must be at least 2, got {frames}")
     share_N1 = np.linspace(0, 1, frames, dtype=np.float32)[:, None]
     z_NZ: NDArray[np.float32] = (1 - share_N1) * start + share_N1 * end
     return z_NZ

@@ -4,7 +4,7 @@ from ._components import start_from_components
 from ._config import IMAGE_SIZES, ModelConfig, Variant
 from ._initial import load_initial_weights
 from ._network import FaceAutoEncoder
-from ._pixels import to_float, to_uint8
+from ._pixels import psnr_db, to_float, to_uint8
 from ._weights import load_model, save_model, weights_hash
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "Variant",
     "load_initial_weights",
     "load_model",
+    "psnr_db",
     "save_model",
     "start_from_components",
     "to_float",

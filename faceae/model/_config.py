@@ -34,13 +34,13 @@ class ModelConfig:
     def __post_init__(self) -> None:
         if self.image_size not in IMAGE_SIZES:
             sizes = ", ".join(map(str, IMAGE_SIZES))
-            raise FaceaeError(f"image size must be one of {sizes}, got {self.image_size}")
+            raise FaceaeError(f"`image_size` must be one of {sizes}, got {self.image_size}")
         if not 1 <= self.latent_size <= _MAX_LATENT_SIZE:
             raise FaceaeError(
-                f"latent size must be 1 to {_MAX_LATENT_SIZE}, got {self.latent_size}"
+                f"`latent_size` must be 1 to {_MAX_LATENT_SIZE}, got {self.latent_size}"
             )
         if not 1 <= self.width <= _MAX_WIDTH:
-            raise FaceaeError(f"width must be in 1-{_MAX_WIDTH}, got {self.width}")
+            raise FaceaeError(f"`width` must be in 1-{_MAX_WIDTH}, got {self.width}")
         if self.variant not in get_args(Variant):
             variants = ", ".join(get_args(Variant))
-            raise FaceaeError(f"model must be one of {variants}, got {self.variant}")
+            raise FaceaeError(f"`model` must be one of {variants}, got {self.variant}")

@@ -33,14 +33,14 @@ def load_initial_weights(model: FaceAutoEncoder, path: Path) -> None:
 
 def _read_tensors(path: Path) -> dict[str, torch.Tensor]:
     if not path.is_file():
-        raise FaceaeError(f"--init {path}: no such file")
+        raise FaceaeError(f"`init` {path}: no such file")
     try:
         if path.suffix == ".safetensors":
             tensors: object = safetensors.torch.load_file(path)
         elif path.suffix in _PICKLE_SUFFIXES:
             tensors = torch.load(path, map_location="cpu", weights_only=True)
         else:
-            raise FaceaeError(f"--init {path}: must end in .safetensors, .pt or .pth")
+            raise FaceaeError(f"`init` {path}: must end in .safetensors, .pt or .pth")
     except (
         EOFError,
         OSError,
@@ -50,14 +50,14 @@ def _read_tensors(path: Path) -> dict[str, torch.Tensor]:
     ) as error:
         reason = (str(error) or type(error).__name__).splitlines()[0]
         raise FaceaeError(
-            f"--init {path}: cut short, or not a file of weights alone ({reason}); "
+            f"`init` {path}: cut short, or not a file of weights alone ({reason}); "
             "save model.state_dict() again"
         ) from error
     if not isinstance(tensors, dict) or not all(
         isinstance(name, str) and isinstance(tensor, torch.Tensor)
         for name, tensor in tensors.items()
     ):
-        raise FaceaeError(f"--init {path}: not a state dict; save model.state_dict()")
+        raise FaceaeError(f"`init` {path}: not a state dict; save model.state_dict()")
     return tensors
 
 
@@ -82,8 +82,8 @@ def _check_tensors(path: Path, model: FaceAutoEncoder, tensors: dict[str, torch.
 
 def _mismatch(path: Path, model: FaceAutoEncoder, what: str) -> FaceaeError:
     return FaceaeError(
-        f"--init {path}: not weights of this architecture: {what} ({model.config}); "
-        "choose --image-size, --latent-size and --width as the weights have them"
+        f"`init` {path}: not weights of this architecture: {what} ({model.config}); "
+        "choose `image_size`, `latent_size` and `width` as the weights have them"
     )
 
 

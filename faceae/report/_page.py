@@ -13,7 +13,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from faceae.evaluation import EvalRecord, Score
 from faceae.model import load_model, weights_hash
-from faceae.training import History, Run, grid_path, read_history
+from faceae.runs import History, Run, read_history
 from faceae_shards import atomic_path
 
 from ._plots import (
@@ -83,7 +83,7 @@ def write_report(run: Run, path: Path) -> None:
 
 
 def _read_evals(run: Run) -> list[_Eval]:
-    paths = sorted(run.path.glob("eval-*.json"))
+    paths = run.list_evals()
     if not paths:
         return []
     current = weights_hash(load_model(run.model_path, torch.device("cpu")))
@@ -154,11 +154,11 @@ def _draw_curves(run: Run, history: History, evals: list[_Eval]) -> Iterator[_Fi
 
 def _find_pictures(run: Run, history: History, evals: list[_Eval]) -> Iterator[_Figure]:
     # The grid of an epoch is written after its metrics.
-    drawn = [m.epoch for m in history.epochs if grid_path(run, m.epoch).exists()]
+    drawn = [m.epoch for m in history.epochs if run.grid_path(m.epoch).exists()]
     for epoch in drawn[-1:]:
         yield _Figure(
             title=f"Held-out faces after epoch {epoch}",
-            source=_embed_file(grid_path(run, epoch)),
+            source=_embed_file(run.grid_path(epoch)),
             text="Rows take turns: originals, and under them their reconstructions.",
         )
     for evaluation in evals:

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from faceae.training import EpochMetrics, StepMetrics
+from faceae.runs import EpochMetrics, StepMetrics
 
 _SIZE_INCHES = (6.4, 3.0)
 _BLUE, _ORANGE = "#2b6cb0", "#dd6b20"

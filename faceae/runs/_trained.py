@@ -8,6 +8,8 @@ import torch
 from faceae.latent import LatentDistribution, Sampler
 from faceae.model import FaceAutoEncoder, load_model, weights_hash
 
+from ._run import Run, read_run
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class TrainedModel:
@@ -21,27 +23,28 @@ class TrainedModel:
     """Side in pixels of the centre square that photographs are cut to before they are scaled to
     the model's size. None: they are only scaled."""
     sampler: Sampler | None
-    """Draws latents of new faces. None: the latents have not been fitted."""
+    """Draws latents of new faces. None: no distribution of the latents was loaded."""
 
 
-def load_trained(
-    model_path: Path, latents_path: Path | None, *, dataset_hash: str, crop: int | None
-) -> TrainedModel:
-    """Load a model, on the CPU, and the distribution of its latents.
+def open_run(run: Path | str | Run, *, latents: bool | None = None) -> TrainedModel:
+    """Load the best weights of a run, on the CPU, and the distribution of its latents.
 
     Args:
-        model_path: a run's `model.safetensors`.
-        latents_path: a run's `latents.safetensors`. None: load no distribution, so that the model
-            cannot draw new faces.
-        dataset_hash: `faceae_shards.Dataset.hash` of the faces the model was trained on.
-        crop: side in pixels of the centre square these faces were cut to. None: they were not.
+        run: a run, or its folder.
+        latents: whether to load the distribution, without which the model cannot draw new faces.
+            None: if `faceae fit` has written one.
 
     Raises:
-        FaceaeError: a file is missing or damaged, or the distribution was fitted on other weights.
+        FaceaeError: there is no run, a file is missing or damaged, or the distribution was fitted
+            on other weights.
     """
-    model = load_model(model_path, torch.device("cpu"))
-    sampler = None if latents_path is None else _load_sampler(latents_path, model)
-    return TrainedModel(model=model, dataset_hash=dataset_hash, crop=crop, sampler=sampler)
+    if not isinstance(run, Run):
+        run = read_run(Path(run))
+    if latents is None:
+        latents = run.latents_path.exists()
+    model = load_model(run.model_path, torch.device("cpu"))
+    sampler = _load_sampler(run.latents_path, model) if latents else None
+    return TrainedModel(model=model, dataset_hash=run.dataset_hash, crop=run.crop, sampler=sampler)
 
 
 def _load_sampler(path: Path, model: FaceAutoEncoder) -> Sampler:

@@ -1,29 +1,20 @@
-"""The step, the loop, checkpoints, logging."""
+"""Training: the loop, its options, and resuming."""
 
-from ._config import TrainConfig, parse_start
-from ._evaluate import Evaluation, evaluate, psnr_db
-from ._history import History, read_history
-from ._log import EpochMetrics, Observer, StepMetrics, grid_path
+from faceae.runs import TrainConfig, parse_start
+
 from ._loop import TrainResult, resume, train
-from ._ranks import is_first_rank
-from ._run import Run, read_run
+from ._observer import Observer
+from ._validate import Validation, validate
+from .distributed import is_first_rank
 
 __all__ = [
-    "EpochMetrics",
-    "Evaluation",
-    "History",
     "Observer",
-    "Run",
-    "StepMetrics",
     "TrainConfig",
     "TrainResult",
-    "evaluate",
-    "grid_path",
+    "Validation",
     "is_first_rank",
     "parse_start",
-    "psnr_db",
-    "read_history",
-    "read_run",
     "resume",
     "train",
+    "validate",
 ]

@@ -14,25 +14,25 @@ from faceae.errors import FaceaeError
 from faceae.model import load_initial_weights, start_from_components
 from faceae_shards import Location, open_dataset
 
-from ._objective import noise_variance
-from ._trainer import TrainContext
+from ._context import TrainContext
+from .step import noise_variance
 
 log = logging.getLogger(__name__)
 
 _NUM_FACES = 8192
-"""Most faces to find components of; more change little, and take their time."""
+"""Largest number of faces to compute components of. More cost time and change little."""
 _BATCH = 256
 
 
 def initialize_weights(context: TrainContext, data: Location) -> None:
-    """Give the model the first weights that were asked for, the same in all processes.
+    """Give the model the first weights that `init` names, the same in all processes.
 
     Args:
-        data: the run's dataset, wherever it lies now.
+        data: the dataset of the run, which may have been moved.
 
     Raises:
-        FaceaeError, ShardsError: the dataset or the file of weights cannot be read, or the
-            weights are those of another architecture, or there are no components.
+        FaceaeError, ShardsError: the dataset or the file of weights cannot be read, the weights
+            are those of another architecture, or the faces have no components.
     """
     init, ranks, model = context.run.config.init, context.ranks, context.train_state.model
     if init == "components":
@@ -54,7 +54,7 @@ def _start_from_components(context: TrainContext, data: Location) -> None:
     loader = make_loader(run.config.loader, open_dataset(data), config, train_state.device)
 
     def faces() -> Iterator[torch.Tensor]:
-        # In stored order, which packing has shuffled.
+        # In stored order, which packing shuffled.
         for batch in islice(loader, _NUM_FACES // _BATCH):
             yield batch.images[: batch.num_valid]
 
@@ -64,8 +64,9 @@ def _start_from_components(context: TrainContext, data: Location) -> None:
         )
     if count == 0:
         raise FaceaeError(
-            "there are no principal components to start from: the faces do not differ, or --width "
-            f"{run.model.width} is too narrow; add --init random, and another --width or faces"
+            "there are no principal components to start from: the faces do not differ, or "
+            f"`width={run.model.width}` is too narrow; give `init='random'`, a larger `width` or "
+            "other faces"
         )
     log.info(
         "starting from %d principal components of %d faces",

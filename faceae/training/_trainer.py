@@ -1,44 +1,31 @@
-"""One context of a run: epochs of steps, each measured and checkpointed."""
+"""The epochs of a run: steps, validation, checkpoints."""
 
 import math
 import time
-from dataclasses import dataclass
 
-from faceae.data import Loader
 from faceae.errors import FaceaeError
 from faceae.model import save_model
+from faceae.runs import EpochMetrics
 
-from ._checkpoint import (
-    Bookmark,
+from ._context import TrainContext
+from ._observer import Observer
+from ._validate import Validation, validate
+from .distributed import Stopped, StopRequest, stop_on_signals
+from .records import (
+    Checkpoint,
     Position,
     RandomState,
+    RunLog,
+    StepMeter,
     list_checkpoints,
     random_state,
     save_checkpoint,
 )
-from ._evaluate import Evaluation, evaluate
-from ._log import EpochMetrics, Observer, RunLog, Window
-from ._ranks import Ranks
-from ._run import Run
-from ._signals import Stopped, StopRequest, stop_on_signals
-from ._step import TrainState, learning_rate, train_step
-
-
-@dataclass(frozen=True, kw_only=True)
-class TrainContext:
-    """What one process works on."""
-
-    run: Run
-    ranks: Ranks
-    train_state: TrainState
-    train: Loader
-    """Batches to train on."""
-    held_out: Loader
-    """Batches to measure on."""
+from .step import learning_rate, train_step
 
 
 class Trainer:
-    """The epochs of a run that remain. All processes make the same calls at the same steps."""
+    """Trains the remaining epochs of a run. All processes make the same calls at the same steps."""
 
     def __init__(
         self,
@@ -47,11 +34,12 @@ class Trainer:
         run_log: RunLog | None,
         observer: Observer,
     ) -> None:
-        """Prepare.
+        """Prepare a training that continues from `position`.
 
         Args:
-            run_log: the first process's; the others have none.
-            observer: told of the first process's steps.
+            position: is updated while the training proceeds.
+            run_log: log of the run in the first process; None in the others.
+            observer: receives the progress of the first process.
         """
         self._context = context
         self._run, self._ranks, self._train_state = context.run, context.ranks, context.train_state
@@ -63,15 +51,15 @@ class Trainer:
         self._last_checkpoint = time.monotonic()
 
     def finish(self) -> StopRequest:
-        """Train the epochs that remain; stop earlier, with a checkpoint, on a signal.
+        """Train the remaining epochs. A signal stops the training early, with a checkpoint.
 
-        Returns the request that ended it, or one without a signal.
+        Returns the request that stopped it, or one without a signal.
         """
         try:
             with stop_on_signals() as self._stop:
                 return self._train()
         except RuntimeError:
-            self._ranks.outlast_launcher()
+            self._ranks.ignore_sigterm()
             raise
 
     def _train(self) -> StopRequest:
@@ -81,41 +69,41 @@ class Trainer:
             while position.epoch < self._run.config.epochs:
                 if position.step < self._epoch_end():
                     self._train_epoch()
-                self._measure_epoch()
+                self._validate_epoch()
         except Stopped:
             self._save_checkpoint(epoch_done=False)
             return self._stop
         return StopRequest()
 
     def _epoch_end(self) -> int:
-        """Steps done when the epoch at work has been trained."""
+        """Return the number of steps at the end of the current epoch."""
         return (self._position.epoch + 1) * self._context.train.steps_per_epoch
 
     def _train_epoch(self) -> None:
         position, end = self._position, self._epoch_end()
-        window = Window(self._train_state)
-        for batch in window.timed(iter(self._context.train)):
-            window.add(train_step(self._train_state, position.step, batch.images))
+        meter = StepMeter(self._train_state)
+        for batch in meter.timed(iter(self._context.train)):
+            meter.add(train_step(self._train_state, position.step, batch.images))
             position.step += 1
             self._observer.on_step(position.step)
             is_log_step = position.step % self._run.config.log_steps == 0 or position.step == end
             if is_log_step:
-                self._log_window(window)
-            # At the end of an epoch the loader must first be exhausted, to be saved as such.
+                self._log_steps(meter)
+            # At the end of an epoch the loader must be exhausted before its state is saved.
             if position.step < end:
                 self._check_stop()
                 if is_log_step and self._ranks.broadcast_from_first(self._is_checkpoint_due):
                     self._save_checkpoint(epoch_done=False)
-                    window.restart()
+                    meter.reset()
         assert position.step == end, f"{position.step} steps where an epoch ends after {end}"
 
     def _check_stop(self) -> None:
         self._ranks.check(self._stop)
 
-    def _measure_epoch(self) -> None:
+    def _validate_epoch(self) -> None:
         position, train_state = self._position, self._train_state
         self._ranks.share_buffers(train_state.model)
-        evaluation = evaluate(
+        validation = validate(
             train_state.model,
             self._context.held_out,
             train_state.device,
@@ -123,29 +111,34 @@ class Trainer:
             self._ranks.sum,
         )
         position.epoch += 1
-        if position.best_psnr_db is None or evaluation.psnr_db > position.best_psnr_db:
-            position.best_psnr_db, position.best_epoch = evaluation.psnr_db, position.epoch
+        if position.best_psnr_db is None or validation.psnr_db > position.best_psnr_db:
+            position.best_psnr_db, position.best_epoch = validation.psnr_db, position.epoch
         metrics = EpochMetrics(
             step=position.step,
             epoch=position.epoch,
-            valid_psnr_db=evaluation.psnr_db,
+            valid_psnr_db=validation.psnr_db,
             best_psnr_db=position.best_psnr_db,
             seconds=self._seconds(),
         )
-        self._ranks.run_on_first(lambda: self._keep(evaluation, metrics))
+        self._ranks.run_on_first(lambda: self._record_epoch(validation, metrics))
         self._save_checkpoint(epoch_done=True)
         self._observer.on_epoch(metrics)
 
-    def _keep(self, evaluation: Evaluation, metrics: EpochMetrics) -> None:
-        assert self._log is not None, "the first process keeps the records"
+    def _record_epoch(self, validation: Validation, metrics: EpochMetrics) -> None:
+        assert self._log is not None, "the first process writes the run"
         if metrics.epoch == self._position.best_epoch:
             save_model(self._train_state.model, self._run.model_path)
         self._log.write(metrics)
-        self._log.draw(evaluation, step=metrics.step, epoch=metrics.epoch)
+        self._log.draw(
+            validation.originals,
+            validation.reconstructions,
+            step=metrics.step,
+            epoch=metrics.epoch,
+        )
 
-    def _log_window(self, window: Window) -> None:
+    def _log_steps(self, meter: StepMeter) -> None:
         step, train_state = self._position.step, self._train_state
-        metrics = window.close(
+        metrics = meter.read(
             self._ranks.sum,
             step=step,
             epoch=self._position.epoch + 1,
@@ -174,13 +167,13 @@ class Trainer:
         *,
         epoch_done: bool,
     ) -> None:
-        assert self._log is not None, "the first process keeps the records"
-        # The last step may have broken weights whose loss nobody has seen yet.
+        assert self._log is not None, "the first process writes the run"
+        # The last step may have produced weights whose loss was not computed yet.
         if not all(
             tensor.isfinite().all() for tensor in self._train_state.model.state_dict().values()
         ):
             raise self._diverged()
-        bookmark = Bookmark(
+        checkpoint = Checkpoint(
             position=self._position,
             loaders=loaders,
             metrics_bytes=self._log.sync(),
@@ -189,7 +182,7 @@ class Trainer:
         save_checkpoint(
             self._run.checkpoints_path,
             self._train_state,
-            bookmark,
+            checkpoint,
             random_states,
             epoch_done=epoch_done,
         )
@@ -206,5 +199,5 @@ class Trainer:
         last = f"the last good checkpoint is {checkpoints[-1]}" if checkpoints else "no checkpoint"
         return FaceaeError(
             f"the loss is not finite at step {self._position.step} ({last}); "
-            f"start another --run with an --lr below {self._run.config.peak_lr:g}"
+            f"start a new `run` with an `lr` below {self._run.config.peak_lr:g}"
         )

@@ -205,5 +205,5 @@ def test_read_face_truncated(tmp_path: Path) -> None:
 
 def test_read_face_smaller_than_the_crop(tmp_path: Path) -> None:
     write_photograph(tmp_path / "a.jpg")
-    with pytest.raises(FaceaeError, match=r"a\.jpg: 178x218 pixels, .* square of 200 .*--crop"):
+    with pytest.raises(FaceaeError, match=r"a\.jpg: 178x218 pixels, .* square of 200 .*`crop`"):
         read_face(tmp_path / "a.jpg", 64, crop=200)

@@ -10,9 +10,10 @@ import torch
 
 import faceae_shards
 from faceae.model import ModelConfig, load_model
-from faceae.training import Observer, TrainConfig, read_run, resume, train
-from faceae.training._ranks import Ranks
-from faceae.training._step import TrainState, make_train_state, train_step
+from faceae.runs import read_run
+from faceae.training import Observer, TrainConfig, resume, train
+from faceae.training.distributed import Ranks
+from faceae.training.step import TrainState, make_train_state, train_step
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs an NVIDIA GPU")
 

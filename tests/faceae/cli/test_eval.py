@@ -13,7 +13,7 @@ from faceae.cli import run
 from faceae.data import LoaderConfig, make_loader
 from faceae.device import resolve_device
 from faceae.model import load_model
-from faceae.training import evaluate
+from faceae.training import validate
 
 CPU = resolve_device("cpu")
 
@@ -63,7 +63,7 @@ def test_psnr_is_that_of_training(run_copy: Path, dataset_npy: faceae_shards.Dat
     model = load_model(run_copy / "model.safetensors", CPU)
     config = LoaderConfig(split="valid", batch_size=12, image_size=32, training=False)
     loader = make_loader("webdataset", dataset_npy, config, CPU)
-    expected = evaluate(model, loader, CPU).psnr_db
+    expected = validate(model, loader, CPU).psnr_db
     loader.close()
     assert record["model"]["psnr_db"] == pytest.approx(expected, abs=1e-5)
     assert record["pca"] is None

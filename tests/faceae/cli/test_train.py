@@ -14,7 +14,7 @@ import torch
 
 import faceae_shards
 from faceae.cli import run
-from faceae.training import TrainConfig, read_run
+from faceae.runs import TrainConfig, read_run
 
 
 @pytest.fixture(autouse=True)
@@ -38,7 +38,7 @@ def test_train_and_resume(
     psnr_db = json.loads((run_path / "metrics.jsonl").read_text().splitlines()[-1])["best_psnr_db"]
     assert f"model.safetensors: {psnr_db:.2f} dB on held-out faces (valid)" in captured.out
     assert "grids" in captured.out
-    assert "24 faces of 32x32 to train on; cpu, float32 (no --amp)" in captured.err
+    assert "24 faces of 32x32 to train on; cpu, float32, as requested" in captured.err
     assert re.search(r"train: \w+ loader", captured.err), "names the loader it took"
     assert len(re.findall(r"^epoch \d/2: \d+\.\d\d dB on held-out faces", captured.err, re.M)) == 2
     config = read_run(run_path).config

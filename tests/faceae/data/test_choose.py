@@ -51,7 +51,7 @@ def test_dali_asked_for_and_missing_is_an_error_with_the_remedy(
     dataset_npy: faceae_shards.Dataset,
 ) -> None:
     with pytest.raises(
-        FaceaeError, match=r"--loader dali.*nvidia-dali-cuda120.*--loader webdataset"
+        FaceaeError, match=r"`loader='dali'`.*nvidia-dali-cuda120.*`loader='webdataset'`"
     ):
         make_loader("dali", dataset_npy, make_config(), CPU)
 

@@ -253,7 +253,7 @@ def test_close_leaves_no_thread(make: MakeLoader) -> None:
 
 
 def test_fewer_training_images_than_a_global_batch_name_the_option(make: MakeLoader) -> None:
-    with pytest.raises(FaceaeError, match=r"107 images.*36 on each of 3.*--batch-size"):
+    with pytest.raises(FaceaeError, match=r"107 images.*36 on each of 3.*`batch_size`"):
         make(batch_size=36, world_size=3)
 
 

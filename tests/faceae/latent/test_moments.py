@@ -79,5 +79,5 @@ def test_too_few_faces(count: int) -> None:
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 def test_latents_that_are_not_finite(value: float) -> None:
-    with pytest.raises(FaceaeError, match=r"not finite.*--lr"):
+    with pytest.raises(FaceaeError, match=r"not finite.*`lr`"):
         LatentMoments(2).update(np.array([[0.0, 1.0], [value, 1.0]]))

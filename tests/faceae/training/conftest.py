@@ -1,3 +1,5 @@
+"""Helpers of the tests of training."""
+
 import json
 import os
 import signal
@@ -10,34 +12,14 @@ import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-import faceae_shards
 from faceae.model import load_model, weights_hash
-from faceae.training import Observer, TrainConfig
+from faceae.training import Observer
 
 
 @pytest.fixture(autouse=True)
 def _one_thread() -> None:
     """Nets this small gain nothing from threads, and their sums then have one order."""
     torch.set_num_threads(1)
-
-
-@pytest.fixture
-def config(dataset_npy: faceae_shards.Dataset, tmp_path: Path) -> TrainConfig:
-    """Two epochs of three steps in float32 from random weights, on the portable loader, with a tiny
-    net."""
-    return TrainConfig(
-        data=dataset_npy.path,
-        run=tmp_path / "run",
-        epochs=2,
-        batch_size=8,
-        latent_size=16,
-        width=4,
-        init="random",
-        amp=False,
-        device="cpu",
-        loader="webdataset",
-        log_steps=2,
-    )
 
 
 class HostReads(TorchDispatchMode):

@@ -1,3 +1,5 @@
+"""Trainings that were stopped or killed and continue."""
+
 import json
 import shutil
 import signal
@@ -13,7 +15,8 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 import faceae_shards
 from faceae.errors import FaceaeError
 from faceae.model import load_model, weights_hash
-from faceae.training import Observer, TrainConfig, TrainResult, _loop, _run, read_run, resume, train
+from faceae.runs import TrainConfig, read_run
+from faceae.training import Observer, TrainResult, _loop, _plan, resume, train
 
 STEPS_PER_EPOCH = 3
 TOTAL_STEPS = 2 * STEPS_PER_EPOCH
@@ -91,7 +94,7 @@ def test_finished_run_is_left_as_it_is(config: TrainConfig) -> None:
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from faceae.training import TrainConfig, _checkpoint, train
+from faceae.training import TrainConfig, train
 
 def killing_save(*args, **kwargs):
     # As the power may fail: after all files are written, before the folder gets its name.
@@ -99,10 +102,10 @@ def killing_save(*args, **kwargs):
         Path.replace = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
     return save_checkpoint(*args, **kwargs)
 
-import faceae.training._trainer as job
+import faceae.training._trainer as trainer
 import torch
 torch.set_num_threads(1)
-save_checkpoint, job.save_checkpoint = job.save_checkpoint, killing_save
+save_checkpoint, trainer.save_checkpoint = trainer.save_checkpoint, killing_save
 train(TrainConfig(data=Path(sys.argv[1]), run=Path(sys.argv[2]), epochs=3, batch_size=8,
                   latent_size=16, width=4, init="random", amp=False, loader="webdataset",
                   log_steps=2))
@@ -184,14 +187,14 @@ def test_run_begun_by_auto_on_a_cpu_goes_on_where_there_is_a_gpu(
 ) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     train(replace(config, device="auto"), signal_at(2))
-    for module in (_loop, _run):
+    for module in (_loop, _plan):
         monkeypatch.setattr(
             module, "resolve_device", lambda name: torch.device("cpu" if name == "cpu" else "cuda")
         )
     assert resume(config.run, config.data, {"device": "cpu"}).position.epoch == 2
 
 
-def test_two_sessions_on_one_run(config: TrainConfig) -> None:
+def test_two_trainings_of_one_run(config: TrainConfig) -> None:
     class Second(Observer):
         def on_step(self, step: int) -> None:
             with pytest.raises(FaceaeError, match="another process is training this run"):
@@ -205,7 +208,7 @@ def test_resume_refuses_what_differs(
     config: TrainConfig, dataset_jpg: faceae_shards.Dataset, signal_at: Any
 ) -> None:
     train(config, signal_at(2))
-    with pytest.raises(FaceaeError, match="--epochs is 5 where the run has 2"):
+    with pytest.raises(FaceaeError, match="`epochs` is 5 where the run has 2"):
         resume(config.run, config.data, {"epochs": 5})
     with pytest.raises(FaceaeError, match="not the data"):
         resume(config.run, dataset_jpg.path, {})
@@ -214,15 +217,15 @@ def test_resume_refuses_what_differs(
 def test_epoch_restarted_with_another_batch(
     config: TrainConfig, signal_at: Any, checkpoint_names: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Of twelve instead of eight: an epoch has two steps, and the plan of the rate the same end."""
+    """With batches of twelve an epoch has two steps, and the learning rate falls until step six."""
     train(replace(config, epochs=3), signal_at(5))
     learnt = config.run / "checkpoints" / "epoch-0001" / "model.safetensors"
 
-    def stop_before_the_first_step(session: Any, position: Any, *_: object) -> None:
+    def stop_before_the_first_step(context: Any, position: Any, *_: object) -> None:
         model = load_model(learnt, torch.device("cpu"))
-        assert weights_hash(session.train_state.model) == weights_hash(model)
-        assert len(session.train_state.optimizer.state) == len(list(model.parameters()))
-        assert (position.step, session.train_state.total_steps) == (2, 6)
+        assert weights_hash(context.train_state.model) == weights_hash(model)
+        assert len(context.train_state.optimizer.state) == len(list(model.parameters()))
+        assert (position.step, context.train_state.total_steps) == (2, 6)
         raise KeyboardInterrupt
 
     monkeypatch.setattr(_loop, "Trainer", stop_before_the_first_step)
@@ -252,7 +255,7 @@ def test_checkpoint_of_another_run(config: TrainConfig, signal_at: Any) -> None:
     train(other, signal_at(4))
     foreign = other.run / "checkpoints" / "epoch-0001-step-00000004"
     foreign.rename(config.run / "checkpoints" / foreign.name)
-    with pytest.raises(FaceaeError, match=r"epoch-0001-step-00000004: cannot go on .*width=8"):
+    with pytest.raises(FaceaeError, match=r"epoch-0001-step-00000004: cannot continue .*width=8"):
         resume(config.run, config.data, {})
 
 
@@ -290,8 +293,8 @@ def test_float16_state_is_in_the_checkpoint(
 ) -> None:
     from faceae.device import AmpChoice
 
-    choice = AmpChoice(dtype=torch.float16, scaler=True, reason="for the test")
-    monkeypatch.setattr(_run, "choose_amp", lambda *_: choice)
+    choice = AmpChoice(dtype=torch.float16, reason="for the test")
+    monkeypatch.setattr(_plan, "choose_amp", lambda *_: choice)
     config = replace(config, amp=True)
     unstopped = replace(config, run=config.run.with_name("unstopped"))
     train(unstopped)

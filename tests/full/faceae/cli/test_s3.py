@@ -16,7 +16,7 @@ import pytest
 import torch
 
 from faceae.cli import run
-from faceae.training import read_run
+from faceae.runs import read_run
 
 Capture = pytest.CaptureFixture[str]
 

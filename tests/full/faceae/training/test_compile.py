@@ -7,8 +7,8 @@ import torch
 
 from faceae.model import ModelConfig
 from faceae.training import TrainConfig
-from faceae.training._ranks import Ranks
-from faceae.training._step import TrainState, make_train_state, train_step
+from faceae.training.distributed import Ranks
+from faceae.training.step import TrainState, make_train_state, train_step
 
 CPU = torch.device("cpu")
 

@@ -1,6 +1,6 @@
-"""What makes a step faster and not every machine can do: compiling and CUDA graphs.
+"""Compilation and CUDA graphs, which make a step faster on machines that support them.
 
-What concerns CUDA is written from torch's documentation; it has not run on a GPU.
+The CUDA code follows torch's documentation and has not yet run on a GPU.
 """
 
 import torch
@@ -9,21 +9,20 @@ from torch._dynamo.exc import TorchDynamoException
 
 from faceae.errors import FaceaeError
 from faceae.model import ModelConfig
-
-from ._config import TrainConfig
+from faceae.runs import TrainConfig
 
 
 def check_speed_options(config: TrainConfig, device: torch.device, world_size: int) -> None:
-    """Raise FaceaeError where --compile or --cuda-graph cannot work; that takes some seconds."""
+    """Raise FaceaeError if `compile` or `cuda_graph` cannot work here. Takes some seconds."""
     if config.compile:
         _check_compiler(device)
     if config.cuda_graph and device.type != "cuda":
         raise FaceaeError(
-            "--cuda-graph needs a GPU, and training is on the CPU; leave it out "
-            "(--compile is the option for a CPU)"
+            "`cuda_graph` needs a GPU, and training is on the CPU; leave it out "
+            "(`compile` is the option for a CPU)"
         )
     if config.cuda_graph and world_size > 1:
-        raise FaceaeError("--cuda-graph works in one process only; leave it out under torchrun")
+        raise FaceaeError("`cuda_graph` works in one process only; leave it out under torchrun")
 
 
 def _check_compiler(device: torch.device) -> None:
@@ -33,10 +32,10 @@ def _check_compiler(device: torch.device) -> None:
     try:
         torch.compile(add_one)(torch.zeros(8, device=device))
     except TorchDynamoException as error:
-        what = "a C++ compiler such as g++" if device.type == "cpu" else "Triton and a C compiler"
+        needed = "a C++ compiler such as g++" if device.type == "cpu" else "Triton and a C compiler"
         raise FaceaeError(
-            f"--compile: torch.compile does not work here ({str(error).splitlines()[0]}); "
-            f"install {what}, or leave it out"
+            f"`compile`: torch.compile does not work here ({str(error).splitlines()[0]}); "
+            f"install {needed}, or leave it out"
         ) from error
 
 
@@ -49,14 +48,14 @@ def capture_graph(
 ) -> nn.Module:
     """Return `objective` with forward and backward pass as CUDA graphs for the training batch.
 
-    The passes that warm up for it leave weights, BatchNorm's means and random state as they were.
+    Weights, BatchNorm's statistics and the random state are restored after the warm-up passes.
     """
     size = model_config.image_size
     images_NCHW = torch.zeros(config.batch_size, 3, size, size, device=device)
     images_NCHW = images_NCHW.contiguous(memory_format=torch.channels_last)
     before = {name: tensor.clone() for name, tensor in objective.state_dict().items()}
     random_state = torch.cuda.get_rng_state(device)
-    # Casts that autocast remembered from one pass would not be part of the captured one.
+    # Casts that autocast cached in one pass would not be part of the captured pass.
     with torch.autocast(device.type, amp_dtype, enabled=amp_dtype is not None, cache_enabled=False):
         graphed = torch.cuda.make_graphed_callables(objective, (images_NCHW,))
     objective.load_state_dict(before)

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM as a request to stop between two steps."""
+"""Turns Ctrl-C and SIGTERM into a request to stop between two steps."""
 
 import signal
 import threading
@@ -10,11 +10,11 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Stopped(Exception):
-    """Raised between two steps once a signal has asked for it."""
+    """Raised between two steps after a signal has requested a stop."""
 
 
 class StopRequest:
-    """The signal that asked to stop, once one has."""
+    """The signal that requested a stop, or None so far."""
 
     def __init__(self) -> None:
         self.signal: signal.Signals | None = None
@@ -27,11 +27,10 @@ class StopRequest:
 
 @contextmanager
 def stop_on_signals() -> Iterator[StopRequest]:
-    """Turn the first SIGINT or SIGTERM into a request; a second SIGINT acts as it did before.
+    """Turn the first SIGINT or SIGTERM into a request. A second SIGINT has its usual effect.
 
-    A second SIGTERM does nothing more: launchers send several.
-
-    Only the main thread may handle signals: in another the request never comes.
+    A second SIGTERM has no further effect, since launchers send several. Only the main thread can
+    handle signals: in other threads no request arrives.
     """
     request = StopRequest()
     if threading.current_thread() is not threading.main_thread():
@@ -45,10 +44,10 @@ def stop_on_signals() -> Iterator[StopRequest]:
     def restore(*numbers: signal.Signals) -> None:
         for number in numbers:
             handler = previous[number]
-            # None is a handler not set from Python, which cannot be set from it either.
+            # None means a handler that was not set from Python, and cannot be set from Python.
             signal.signal(number, signal.SIG_DFL if handler is None else handler)
 
-    # All are known before the first is replaced: from then on `note` may be called.
+    # Read all handlers before the first is replaced, since `note` may be called from then on.
     previous = {number: signal.getsignal(number) for number in _SIGNALS}
     try:
         for number in _SIGNALS:

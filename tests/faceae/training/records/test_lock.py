@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from faceae.errors import FaceaeError
-from faceae.training._lock import lock_run
+from faceae.training.records import lock_run
 
 HOLD = """
 import sys
 from pathlib import Path
-from faceae.training._lock import lock_run
+from faceae.training.records import lock_run
 with lock_run(Path(sys.argv[1])):
     print("held", flush=True)
     sys.stdin.read()

@@ -1,3 +1,5 @@
+"""One optimisation step: learning, clipping, micro-batches, learning rate."""
+
 import math
 from pathlib import Path
 from typing import Any
@@ -7,8 +9,8 @@ import torch
 
 from faceae.model import ModelConfig, start_from_components, to_float, weights_hash
 from faceae.training import TrainConfig
-from faceae.training._ranks import Ranks
-from faceae.training._step import TrainState, learning_rate, make_train_state, train_step
+from faceae.training.distributed import Ranks
+from faceae.training.step import TrainState, learning_rate, make_train_state, train_step
 
 CPU = torch.device("cpu")
 

@@ -1,4 +1,4 @@
-"""One optimisation step, and what it works on.
+"""One optimisation step, and the state that it changes.
 
 Shapes: N faces, C channels, H and W pixels.
 """
@@ -13,39 +13,38 @@ from torch import nn
 from torch.amp.grad_scaler import GradScaler
 
 from faceae.model import FaceAutoEncoder, ModelConfig, to_float
+from faceae.runs import TrainConfig
 
-from ._batchnorm import keep_statistics, synchronise_batchnorm
-from ._config import TrainConfig
+from ..distributed import Ranks, keep_statistics, synchronise_batchnorm
 from ._objective import Losses, make_objective
-from ._ranks import Ranks
 from ._speed import capture_graph
 
 _WARMUP_SHARE = 0.1
-"""Part of all steps in which the learning rate rises."""
+"""Share of all steps in which the learning rate rises."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrainState:
-    """A model and what changes it."""
+    """A model with its objective, optimiser and loss scaler."""
 
     model: FaceAutoEncoder
-    """In training mode, its weights in channels-last order."""
+    """In training mode, with weights in channels-last order."""
     network: Callable[[torch.Tensor], Losses]
-    """What a step calls: the model's objective, compiled or joined with other processes."""
+    """The objective of the model, which may be compiled or distributed over processes."""
     hold_gradients: Callable[[], AbstractContextManager[None]]
-    """Within it processes do not exchange gradients."""
+    """Context in which processes do not exchange gradients."""
     optimizer: torch.optim.Optimizer
     scaler: GradScaler
-    """Scales the loss for float16; does nothing for the other types."""
+    """Scales the loss for float16. Does nothing for other dtypes."""
     device: torch.device
     amp_dtype: torch.dtype | None
-    """Type autocast computes in; None: float32 throughout."""
+    """Dtype of autocast. None: float32 without autocast."""
     config: TrainConfig
     total_steps: int
-    """Steps of the whole run: what the learning rate is planned over."""
+    """Number of steps of the whole run, which the learning rate schedule spans."""
 
     def count_taken_steps(self) -> int:
-        """Return the steps that changed the weights: all but those left out by the scaler.
+        """Return the number of steps that changed the weights. The scaler skips the others.
 
         Waits for the device.
         """
@@ -62,13 +61,13 @@ def make_train_state(
     total_steps: int,
     ranks: Ranks,
 ) -> TrainState:
-    """Return a train_state at step 0; its weights come from torch's global random state.
+    """Return a train state at step 0, with weights from torch's global random state.
 
-    What `check_speed_options` refuses must have been refused. All processes must call it.
+    All processes must call it. `check_speed_options` must have accepted `config`.
     """
     model = FaceAutoEncoder(model_config)
     if config.init == "components":
-        # The first weights come with exact ones; those of a batch are noise beside them.
+        # The components come with exact statistics. Those of a batch are noisy.
         keep_statistics(model)
     elif config.sync_batchnorm and ranks.world_size > 1:
         synchronise_batchnorm(model, device)
@@ -83,7 +82,7 @@ def make_train_state(
         model=model,
         network=network,
         hold_gradients=joined.hold_gradients,
-        # The fused kernel also unscales float16 gradients, with no wait for the device.
+        # The fused kernel also unscales float16 gradients, without waiting for the device.
         optimizer=torch.optim.AdamW(model.parameters(), lr=config.peak_lr, fused=True),
         scaler=GradScaler(device.type, enabled=amp_dtype is torch.float16),
         device=device,
@@ -94,19 +93,19 @@ def make_train_state(
 
 
 def train_step(train_state: TrainState, step: int, images: torch.Tensor) -> Losses:
-    """Change the weights once, and return the losses before: on the device, not awaited.
+    """Update the weights once, and return the losses before the update, without waiting for them.
 
     Args:
-        step: steps done before this one.
-        images: N x 3 x H x W uint8, channels-last, on the train_state's device.
+        step: number of steps done before this one.
+        images: N x 3 x H x W uint8, channels-last, on the device of `train_state`.
     """
     config, optimizer, scaler = train_state.config, train_state.optimizer, train_state.scaler
     for group in optimizer.param_groups:
         group["lr"] = learning_rate(step, train_state.total_steps, config.peak_lr)
-    *parts, last_part = images.chunk(config.accumulate)
+    *micro_batches, last = images.chunk(config.accumulate)
     with train_state.hold_gradients():
-        losses = [_add_gradients(train_state, part) for part in parts]
-    losses.append(_add_gradients(train_state, last_part))
+        losses = [_add_gradients(train_state, micro_batch) for micro_batch in micro_batches]
+    losses.append(_add_gradients(train_state, last))
     if config.clip_norm is not None:
         scaler.unscale_(optimizer)
         nn.utils.clip_grad_norm_(train_state.model.parameters(), config.clip_norm)
@@ -117,7 +116,7 @@ def train_step(train_state: TrainState, step: int, images: torch.Tensor) -> Loss
 
 
 def _add_gradients(train_state: TrainState, images: torch.Tensor) -> Losses:
-    """Add a part of the batch to the gradients, and return its losses."""
+    """Add the gradients of a micro-batch, and return its losses."""
     amp_dtype = train_state.amp_dtype
     with torch.autocast(train_state.device.type, amp_dtype, enabled=amp_dtype is not None):
         losses = train_state.network(to_float(images))
@@ -127,10 +126,10 @@ def _add_gradients(train_state: TrainState, images: torch.Tensor) -> Losses:
 
 
 def learning_rate(step: int, total_steps: int, peak_lr: float) -> float:
-    """Return the rate of step `step` (from 0): a linear rise, then half a cosine down to zero.
+    """Return the learning rate of step `step`, from 0: a linear rise, then a cosine to zero.
 
-    The one-cycle schedule of Smith and Topin (2018), in the shape of torch's OneCycleLR, which
-    divides by zero for some short runs.
+    This is the one-cycle schedule of Smith and Topin (2018), with the shape of torch's OneCycleLR,
+    which divides by zero for some short runs.
     """
     warmup_steps = _WARMUP_SHARE * total_steps
     if step + 1 < warmup_steps:

@@ -1,6 +1,6 @@
-"""The processes that train together, as torchrun starts them, and what they must agree on.
+"""Communication between the processes of one training, as torchrun starts them.
 
-What concerns NCCL is written from torch's documentation; only gloo, on the CPU, has run.
+Only gloo on the CPU has run. The code for NCCL follows torch's documentation.
 """
 
 import os
@@ -26,39 +26,40 @@ from ._signals import Stopped, StopRequest
 T = TypeVar("T")
 
 _TIMEOUT = timedelta(minutes=10)
-"""Longest wait for another process: one that vanished without closing its connections is noticed
-then. Compiling and writing a checkpoint, for which others wait, must fit into it."""
+"""Longest wait for another process. Detects a process that vanished without closing its
+connections. The others wait while one compiles or writes a checkpoint, which must take less."""
 
 _LEAVE_S = 0.5
-"""Pause before the end: torch ends gloo's threads with Python's lock held, and one that is about to
-free a tensor of Python's then waits for that lock for ever."""
+"""Pause before the process group is destroyed: torch joins gloo's threads while it holds Python's
+global lock, and a thread that is about to free a Python tensor then waits for that lock forever."""
 
 
 class Joined(NamedTuple):
-    """A network that may be one of several processes'."""
+    """A network that may be distributed over several processes."""
 
     network: nn.Module
     hold_gradients: Callable[[], AbstractContextManager[None]]
-    """Within it gradients are added up in this process only."""
+    """Context in which gradients accumulate in this process only."""
 
 
 class Ranks:
-    """This process among those that train together; alone, nothing is exchanged."""
+    """This process among those that train together. A single process exchanges nothing."""
 
     def __init__(self, rank: int = 0, world_size: int = 1) -> None:
         self.rank = rank
         self.world_size = world_size
-        self._asked_to_stop: tuple[dist.Work, torch.Tensor] | None = None
+        self._stop_exchange: tuple[dist.Work, torch.Tensor] | None = None
 
     @property
     def is_first(self) -> bool:
-        """Whether this process writes the run and speaks for all."""
+        """Whether this process writes the run and reports errors and progress."""
         return self.rank == 0
 
     def join(self, network: nn.Module, device: torch.device) -> Joined:
-        """Return `network` so that its gradients are the mean over the processes.
+        """Return `network` with gradients that are the mean over all processes.
 
-        Before each step the first process's buffers (BatchNorm's running means) go to the others.
+        Each forward pass first copies the buffers of the first process (BatchNorm's running
+        statistics) to the others.
         """
         if self.world_size == 1:
             return Joined(network, nullcontext)
@@ -67,25 +68,25 @@ class Ranks:
         return Joined(joined, joined.no_sync)
 
     def share_buffers(self, module: nn.Module) -> None:
-        """Give all processes the first one's buffers."""
+        """Copy the buffers of the first process to all others."""
         if self.world_size > 1:
             for buffer in module.buffers():
                 dist.broadcast(buffer, src=0)
 
     def share_state(self, module: nn.Module) -> None:
-        """Give all processes the first one's weights and buffers."""
+        """Copy the weights and buffers of the first process to all others."""
         if self.world_size == 1:
             return
         for tensor in module.state_dict().values():
-            shared = tensor.contiguous()  # channels-last weights cannot be sent as they lie
+            shared = tensor.contiguous()  # channels-last weights cannot be sent without a copy
             dist.broadcast(shared, src=0)
             tensor.copy_(shared)
 
     def run_on_all(self, compute: Callable[[], T]) -> T:
-        """Return what `compute` returns in this process once it has succeeded in all of them.
+        """Call `compute` in all processes, and return this process's result once all succeed.
 
-        A user's error ends all: the first process to have one raises it, the others leave without
-        a word (SystemExit).
+        If it raises FaceaeError, ShardsError or OSError in some processes, the lowest of their
+        ranks raises its error, and the other processes raise SystemExit.
         """
         if self.world_size == 1:
             return compute()
@@ -101,11 +102,17 @@ class Ranks:
         return result
 
     def run_on_first(self, compute: Callable[[], T]) -> T | None:
-        """Compute in the first process while the others wait; there it returns None."""
+        """Call `compute` in the first process only; the others wait, and return None.
+
+        Errors end all processes, as in `run_on_all`.
+        """
         return self.run_on_all(lambda: compute() if self.is_first else None)
 
     def broadcast_from_first(self, compute: Callable[[], T]) -> T:
-        """Return in all processes what `compute` returns in the first."""
+        """Call `compute` in the first process, and return its result in all of them.
+
+        The result must be picklable. Errors end all processes, as in `run_on_all`.
+        """
         if self.world_size == 1:
             return compute()
         results = [self.run_on_first(compute)]
@@ -114,11 +121,14 @@ class Ranks:
         return result  # type: ignore[no-any-return]
 
     def error_on_first(self, error: FaceaeError) -> BaseException:
-        """Return what to raise where every process has come to the same error."""
+        """Return the exception to raise for an error that occurs in all processes.
+
+        This is `error` in the first process, and SystemExit in the others.
+        """
         return error if self.is_first else SystemExit(1)
 
     def gather_on_first(self, value: T) -> list[T]:
-        """Return the values of all processes in the first one, in order; elsewhere the own."""
+        """Return all processes' values by rank in the first process, and [value] in the others."""
         if self.world_size == 1:
             return [value]
         values: list[Any] | None = [None] * self.world_size if self.is_first else None
@@ -135,47 +145,48 @@ class Ranks:
         return summed
 
     def check(self, stop: StopRequest) -> None:
-        """Raise Stopped in all processes at the same call, once a signal has reached one of them.
+        """Raise Stopped in all processes at the same call, after a signal has reached one of them.
 
-        They learn of it at the next call: the exchange goes on behind the step in between.
+        The exchange runs in the background during the next step, so that it takes effect one call
+        later.
         """
         if self.world_size == 1:
             stop.check()
             return
-        if self._asked_to_stop is not None:
-            work, number = self._asked_to_stop
+        if self._stop_exchange is not None:
+            work, number = self._stop_exchange
             work.wait()
             if number.item():
-                self._asked_to_stop = None
+                self._stop_exchange = None
                 stop.signal = signal.Signals(int(number.item()))
                 raise Stopped
         number = torch.tensor(stop.signal or 0)
         work = dist.all_reduce(number, dist.ReduceOp.MAX, async_op=True)
         assert work is not None, "an asynchronous call gives its handle"
-        self._asked_to_stop = work, number
+        self._stop_exchange = work, number
 
-    def outlast_launcher(self) -> None:
-        """Be deaf to SIGTERM from now on, to tell what went wrong.
+    def ignore_sigterm(self) -> None:
+        """Ignore SIGTERM from now on, so that this process can report its error.
 
-        A launcher that sees one process end terminates the others at once.
+        A launcher terminates all processes as soon as one of them fails.
         """
         if self.world_size > 1 and threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGTERM, signal.SIG_IGN)
 
     def close(self) -> None:
-        """Finish the exchange that is under way."""
-        if self._asked_to_stop is not None:
-            self._asked_to_stop[0].wait()
+        """Finish a pending exchange."""
+        if self._stop_exchange is not None:
+            self._stop_exchange[0].wait()
 
 
 def is_first_rank() -> bool:
-    """Tell, before any work, whether this process is the one that speaks for all."""
+    """Return whether this process is the first, from the launcher's environment variables."""
     return os.environ.get("RANK", "0") == "0"
 
 
 @contextmanager
 def open_ranks() -> Iterator[Ranks]:
-    """Join the processes that a launcher such as torchrun has started; without one, be alone.
+    """Connect the processes that a launcher such as torchrun has started, if there is one.
 
     Raises:
         FaceaeError: they cannot be reached, or one of them has ended too early.
@@ -183,7 +194,7 @@ def open_ranks() -> Iterator[Ranks]:
     if os.environ.get("WORLD_SIZE", "1") == "1":
         yield Ranks()
         return
-    _join()
+    _connect()
     ranks = Ranks(dist.get_rank(), dist.get_world_size())
     try:
         yield ranks
@@ -194,23 +205,24 @@ def open_ranks() -> Iterator[Ranks]:
         raise FaceaeError(
             f"rank {ranks.rank} of {ranks.world_size}: another process of this training has ended "
             f"or cannot be reached ({str(error).splitlines()[0]}); look for its own message, then "
-            "start all of them again with --resume (fewer or more: also --restart-epoch)"
+            "start all of them again with `resume=True` (another number of processes also needs "
+            "`restart_epoch=True`)"
         ) from error
-    # Not after an error, which is to be told before the launcher ends this process, too.
+    # Skipped after an error, which must be reported before the launcher ends this process.
     time.sleep(_LEAVE_S)
     dist.destroy_process_group()
 
 
-def _join() -> None:
+def _connect() -> None:
     try:
         dist.init_process_group(choose_backend(), timeout=_TIMEOUT)
     except (ValueError, dist.DistError) as error:
         raise FaceaeError(
-            f"WORLD_SIZE is {os.environ['WORLD_SIZE']}, but the other processes cannot be joined "
+            f"WORLD_SIZE is {os.environ['WORLD_SIZE']}, but the other processes cannot be reached "
             f"({str(error).splitlines()[0]}); start them with torchrun, or unset WORLD_SIZE"
         ) from error
 
 
 def _is_lost_contact(error: RuntimeError) -> bool:
-    # gloo raises a plain RuntimeError, which only its text tells from others.
+    # gloo raises a plain RuntimeError that only its text identifies.
     return isinstance(error, dist.DistError) or "gloo" in str(error)

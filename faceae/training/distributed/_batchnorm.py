@@ -1,4 +1,4 @@
-"""BatchNorm by other statistics than those of a process's batch.
+"""BatchNorm with synchronised or fixed statistics.
 
 Shapes: N faces, C channels, H and W pixels.
 """
@@ -13,10 +13,10 @@ from torch.nn import functional
 
 
 def synchronise_batchnorm(model: nn.Module, device: torch.device) -> None:
-    """Let the BatchNorm layers inside `model` take their statistics over all processes.
+    """Make the BatchNorm layers inside `model` compute their statistics over all processes.
 
-    On CUDA by torch's SyncBatchNorm, which has no CPU version; on the CPU by the same sums in plain
-    torch. Names and values of weights and buffers stay.
+    CUDA uses torch's SyncBatchNorm, which has no CPU version. The CPU computes the same in plain
+    torch. Names and values of weights and buffers do not change.
     """
     if device.type == "cuda":
         _replace_batchnorm(model, nn.SyncBatchNorm.convert_sync_batchnorm)
@@ -25,10 +25,9 @@ def synchronise_batchnorm(model: nn.Module, device: torch.device) -> None:
 
 
 def keep_statistics(model: nn.Module) -> None:
-    """Let the BatchNorm layers inside `model` compute with the statistics they have, in training
-    as in evaluation.
+    """Make the BatchNorm layers inside `model` use their current statistics in training, too.
 
-    Their weights and biases still learn. Names and values of weights and buffers stay.
+    Their weights and biases still learn. Names and values of weights and buffers do not change.
     """
     _replace_batchnorm(model, lambda norm: _copy_into(_FixedBatchNorm2d, norm))
 
@@ -48,7 +47,7 @@ def _copy_into(kind: type[nn.BatchNorm2d], norm: nn.BatchNorm2d) -> nn.BatchNorm
 
 
 class _FixedBatchNorm2d(nn.BatchNorm2d):
-    """BatchNorm2d that never looks at a batch."""
+    """BatchNorm2d that never uses the statistics of a batch."""
 
     def forward(self, x_NCHW: torch.Tensor) -> torch.Tensor:
         return functional.batch_norm(
@@ -57,7 +56,7 @@ class _FixedBatchNorm2d(nn.BatchNorm2d):
 
 
 class _SyncedBatchNorm2d(nn.BatchNorm2d):
-    """BatchNorm2d whose statistics in training are those of equal batches in all processes."""
+    """BatchNorm2d with statistics over the batches of all processes, which must be of one size."""
 
     def forward(self, x_NCHW: torch.Tensor) -> torch.Tensor:
         if not self.training:

@@ -1,4 +1,4 @@
-"""Checkpoints: folders from which a run goes on as if it had never stopped."""
+"""Checkpoints: folders from which a run continues as if it had never been interrupted."""
 
 import dataclasses
 import json
@@ -17,7 +17,7 @@ from faceae.errors import FaceaeError
 from faceae.model import load_model, save_model
 from faceae_shards import PART_SUFFIX, atomic_path
 
-from ._step import TrainState
+from ..step import TrainState
 
 _FORMAT = "faceae-checkpoint"
 _VERSION = 2
@@ -27,33 +27,33 @@ _NAME = re.compile(r"epoch-(\d+)(?:-step-(\d+))?")
 
 @dataclass(kw_only=True)
 class Position:
-    """How far a run has come."""
+    """How far a training has come."""
 
     step: int = 0
-    """Optimisation steps done."""
+    """Number of optimisation steps done."""
     epoch: int = 0
-    """Epochs trained and measured."""
+    """Number of epochs trained and validated."""
     best_psnr_db: float | None = None
-    """Highest held-out PSNR so far; None before the first epoch's end."""
+    """Highest held-out PSNR so far. None before the end of the first epoch."""
     best_epoch: int = 0
     seconds: float = 0.0
-    """Time spent training and measuring, over all the run's sessions."""
+    """Time spent on training and validation since the run began, without interruptions."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Bookmark:
-    """What a checkpoint holds besides the train_state."""
+class Checkpoint:
+    """The content of checkpoint.json: what a checkpoint holds besides tensors."""
 
     position: Position
     loaders: list[dict[str, str | int]]
-    """State of each process's training loader, in the order of ranks."""
+    """State of the training loader of each process, in the order of ranks."""
     metrics_bytes: int
     """Length of metrics.jsonl when the checkpoint was written."""
     dataset_hash: str
 
 
 RandomState = dict[str, torch.Tensor]
-"""Of one process: torch's generators, by the device they are on."""
+"""States of torch's random generators in one process, by type of device: uint8."""
 
 
 def random_state(device: torch.device) -> RandomState:
@@ -65,7 +65,7 @@ def random_state(device: torch.device) -> RandomState:
 
 
 def set_random_state(device: torch.device, state: RandomState) -> None:
-    """Go back to what `random_state` returned."""
+    """Restore a state that `random_state` returned."""
     torch.set_rng_state(state["cpu"])
     if device.type == "cuda":
         torch.cuda.set_rng_state(state["cuda"], device)
@@ -74,20 +74,22 @@ def set_random_state(device: torch.device, state: RandomState) -> None:
 def save_checkpoint(
     folder: Path,
     train_state: TrainState,
-    bookmark: Bookmark,
+    checkpoint: Checkpoint,
     random_states: Sequence[RandomState],
     *,
     epoch_done: bool,
 ) -> Path:
     """Write a checkpoint into `folder`, and return its path.
 
-    All but the last two are dropped, and the last at the end of an epoch. A checkpoint of the same
-    step is already there when a resumed run stops before its first step; it is kept.
+    Older checkpoints are deleted, except the last two and the last one written at the end of an
+    epoch. If a resumed run stops before its first step, the checkpoint of this step exists and is
+    kept.
 
     Args:
-        random_states: of each process, in the order of ranks.
+        random_states: the state of each process, in the order of ranks.
+        epoch_done: whether an epoch was trained and validated just now.
     """
-    position = bookmark.position
+    position = checkpoint.position
     name = f"epoch-{position.epoch:04}"
     path = folder / (name if epoch_done else f"{name}-step-{position.step:08}")
     if path.exists():
@@ -101,7 +103,7 @@ def save_checkpoint(
             "format": _FORMAT,
             "version": _VERSION,
             "scaler": train_state.scaler.state_dict(),
-            **dataclasses.asdict(bookmark),
+            **dataclasses.asdict(checkpoint),
         }
         (part / "checkpoint.json").write_text(json.dumps(record, indent=1) + "\n", "utf-8")
     kept = {
@@ -113,16 +115,20 @@ def save_checkpoint(
 
 
 def drop_checkpoints(paths: Iterable[Path]) -> None:
-    """Delete whole checkpoints."""
+    """Delete checkpoints."""
     for path in paths:
-        # Under its own name a half-deleted checkpoint would look whole.
+        # Renamed first: a half-deleted checkpoint must not look complete.
         part = path.with_name(path.name + PART_SUFFIX)
         path.rename(part)
         shutil.rmtree(part)
 
 
 def list_checkpoints(folder: Path, *, epochs_only: bool = False) -> list[Path]:
-    """Return the whole checkpoints in `folder`, the oldest first; or those at an epoch's end."""
+    """Return the complete checkpoints in `folder`, the oldest first.
+
+    Args:
+        epochs_only: only those written at the end of an epoch.
+    """
     found = []
     for path in folder.glob("epoch-*"):
         match = _NAME.fullmatch(path.name)
@@ -131,11 +137,11 @@ def list_checkpoints(folder: Path, *, epochs_only: bool = False) -> list[Path]:
     return [path for *_, path in sorted(found)]
 
 
-def load_checkpoint(path: Path, train_state: TrainState) -> tuple[Bookmark, list[RandomState]]:
-    """Put `train_state` back to where the checkpoint was written; return the rest, unused.
+def load_checkpoint(path: Path, train_state: TrainState) -> tuple[Checkpoint, list[RandomState]]:
+    """Load a checkpoint into `train_state`; return its record and each process's random state.
 
     Raises:
-        FaceaeError: the checkpoint is damaged, not ours, or of another architecture.
+        FaceaeError: the checkpoint is damaged, of another format, or of another architecture.
     """
     try:
         model = load_model(path / "model.safetensors", torch.device("cpu"))
@@ -146,8 +152,8 @@ def load_checkpoint(path: Path, train_state: TrainState) -> tuple[Bookmark, list
         train_state.model.load_state_dict(model.state_dict())
         train_state.scaler.load_state_dict(record.pop("scaler"))
         _restore_optimizer(train_state, tensors)
-        bookmark = Bookmark(position=Position(**record.pop("position")), **record)
-        return bookmark, _read_random_states(tensors, len(bookmark.loaders))
+        checkpoint = Checkpoint(position=Position(**record.pop("position")), **record)
+        return checkpoint, _read_random_states(tensors, len(checkpoint.loaders))
     except (
         FileNotFoundError,
         KeyError,
@@ -157,7 +163,7 @@ def load_checkpoint(path: Path, train_state: TrainState) -> tuple[Bookmark, list
         safetensors.SafetensorError,
     ) as error:
         raise FaceaeError(
-            f"{path}: cannot go on from this checkpoint ({error}); delete it, and --resume takes "
+            f"{path}: cannot continue from this checkpoint ({error}); delete it, and `resume` uses "
             "the one before"
         ) from error
 
@@ -171,9 +177,9 @@ def _optimizer_tensors(train_state: TrainState) -> dict[str, torch.Tensor]:
 
 
 def _restore_optimizer(train_state: TrainState, tensors: dict[str, torch.Tensor]) -> None:
-    """Load the optimiser's state in the memory order of the parameters it belongs to.
+    """Load the optimiser's state with the strides of the parameters it belongs to.
 
-    The fused kernels walk a parameter and its moments side by side, so their strides must agree.
+    The fused kernels read a parameter and its moments in parallel, so their strides must agree.
     """
     parameters = list(train_state.model.parameters())
     state: dict[int, dict[str, torch.Tensor]] = {}

@@ -1,10 +1,12 @@
+"""Signal handlers while a training runs."""
+
 import signal
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from faceae.training._signals import stop_on_signals
+from faceae.training.distributed import stop_on_signals
 
 
 @pytest.fixture(autouse=True)

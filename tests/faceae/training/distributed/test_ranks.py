@@ -17,9 +17,9 @@ import faceae_shards
 from faceae.data import Loader, LoaderConfig, make_loader
 from faceae.errors import FaceaeError
 from faceae.model import FaceAutoEncoder, ModelConfig, load_model, start_from_components
-from faceae.training import TrainConfig, evaluate, resume
-from faceae.training._ranks import Ranks, open_ranks
-from faceae.training._step import TrainState, make_train_state, train_step
+from faceae.training import TrainConfig, resume, validate
+from faceae.training.distributed import Ranks, open_ranks
+from faceae.training.step import TrainState, make_train_state, train_step
 
 CPU = torch.device("cpu")
 FINAL = Path("checkpoints", "epoch-0004", "model.safetensors")
@@ -29,7 +29,7 @@ import json, os, signal, sys
 from pathlib import Path
 import torch
 from faceae.errors import FaceaeError
-from faceae.training import TrainConfig, _trainer, _loop, resume, train
+from faceae.training import TrainConfig, _context, _trainer, resume, train
 
 torch.set_num_threads(1)
 fields, at_step, number = json.loads(sys.argv[1])
@@ -42,14 +42,14 @@ def train_step(train_state, step, images):
     return real_step(train_state, step, images)
 
 _trainer.train_step = train_step
-real_open = _loop._open_loader
+real_open = _context._open_loader
 
 def open_loader(*args, **options):
     if at_step < 0 and os.environ["RANK"] == "1":
         raise FaceaeError("its disk is not there")
     return real_open(*args, **options)
 
-_loop._open_loader = open_loader
+_context._open_loader = open_loader
 goes_on = (config.run / "run.json").exists()
 result = resume(config.run, config.data, {}) if goes_on else train(config)
 line = f"rank {os.environ['RANK']} step {result.position.step} by {result.stopped_by}"
@@ -170,7 +170,7 @@ def test_two_processes_learn_as_one_with_the_joint_batch(
     for name, tensor in train_state.model.state_dict().items():
         torch.testing.assert_close(saved.state_dict()[name], tensor, rtol=1e-3, atol=1e-5)
     with closing(open_loader(odd, "valid", batch_size=13)) as held_out:
-        every_image_once = evaluate(saved, held_out, CPU)
+        every_image_once = validate(saved, held_out, CPU)
     psnrs = [line["valid_psnr_db"] for line in lines if "valid_psnr_db" in line]
     assert psnrs[-1] == pytest.approx(every_image_once.psnr_db, abs=1e-5)
 
@@ -242,7 +242,8 @@ def test_killed_process_ends_the_others_and_fewer_go_on_from_the_epochs_end(
     assert process.returncode != 0
     assert "rank 0 of 2: another process of this training has ended" in process.stderr
     with pytest.raises(
-        FaceaeError, match=r"step-00000005: written by 2 processes, .* are 1; .*--restart-epoch"
+        FaceaeError,
+        match=r"step-00000005: written by 2 processes, .* are 1; .*`restart_epoch=True`",
     ):
         resume(joint.run, joint.data, {})
     result = resume(joint.run, joint.data, {}, restart_epoch=True)

@@ -1,4 +1,4 @@
-"""What training minimises, for each kind of model.
+"""The loss that training minimises, for each kind of model.
 
 Shapes: N faces, C channels, H and W pixels, Z latent size.
 """
@@ -10,17 +10,16 @@ from torch import nn
 from torch.nn import functional
 
 from faceae.model import FaceAutoEncoder
-
-from ._config import TrainConfig
+from faceae.runs import TrainConfig
 
 
 class Losses(NamedTuple):
     """Scalars of one batch, on its device."""
 
     loss: torch.Tensor
-    """What is minimised: mean squared error of the pixels in [-1, 1], and the penalty."""
+    """Mean squared error of the pixels in [-1, 1], plus the penalty."""
     penalty: torch.Tensor
-    """What the kind of model adds, without gradient; 0 for the plain one."""
+    """Term that the kind of model adds, without gradient. 0 for the plain model."""
 
 
 _NOISE_STD = 0.1
@@ -29,12 +28,12 @@ _LATENT_PENALTY = 0.01
 
 
 def noise_variance(config: TrainConfig) -> float:
-    """Return the variance of the Gaussian decoder that a KL weight stands for; see _Variational."""
+    """Return the variance of the Gaussian decoder that the KL weight implies; see _Variational."""
     return _or_default(config.kl_weight, _KL_WEIGHT) / 2.0
 
 
 def make_objective(model: FaceAutoEncoder, config: TrainConfig) -> "Objective":
-    """Return what `config.model` minimises, around `model`."""
+    """Return the objective of `config.model`, as a module around `model`."""
     kinds = {
         "plain": Objective,
         "denoising": _Denoising,
@@ -60,12 +59,12 @@ class Objective(nn.Module):
         return Losses(error + penalty, penalty.detach())
 
     def _encode(self, images_NCHW: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return latents to decode, and the penalty."""
+        """Return the latents to decode, and the penalty."""
         return self.model.encode(images_NCHW), images_NCHW.new_zeros(())
 
 
 class _Denoising(Objective):
-    """Reconstructs faces from faces with Gaussian noise (Vincent et al., 2008)."""
+    """Reconstructs faces from their noisy versions (Vincent et al., 2008)."""
 
     def _encode(self, images_NCHW: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         std = _or_default(self._config.noise_std, _NOISE_STD)
@@ -74,11 +73,11 @@ class _Denoising(Objective):
 
 
 class _Variational(Objective):
-    """Decodes latents drawn around their mean (Kingma and Welling, 2014), with a weighted KL
+    """Decodes samples of the latent distribution (Kingma and Welling, 2014), with a weighted KL
     divergence (Higgins et al., 2017) and free bits (Kingma et al., 2016).
 
-    With KL weight w the loss is the negative bound on the likelihood of a Gaussian decoder of
-    variance w / 2, but for a factor and a constant.
+    With KL weight w the loss is the negative evidence lower bound of a Gaussian decoder of variance
+    w / 2, up to a factor and a constant.
     """
 
     def _encode(self, images_NCHW: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -92,7 +91,7 @@ class _Variational(Objective):
 
 
 class _Regularised(Objective):
-    """Keeps latents short, as the regularised autoencoder of Ghosh et al. (2020)."""
+    """Penalises the length of latents, as the regularised autoencoder of Ghosh et al. (2020)."""
 
     def _encode(self, images_NCHW: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         z_NZ = self.model.encode(images_NCHW)

@@ -1,4 +1,4 @@
-"""Keep two processes from training one run at once."""
+"""A lock that lets one process at a time train a run."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,8 +16,8 @@ _LOCK_NAME = ".lock"
 def lock_run(path: Path) -> Iterator[None]:
     """Hold the run in folder `path` until the block ends.
 
-    The operating system releases the lock with the process, `kill -9` included. The empty lock file
-    stays.
+    The operating system releases the lock when the process ends, even by `kill -9`. The empty lock
+    file stays.
 
     Raises:
         FaceaeError: another process holds the run.

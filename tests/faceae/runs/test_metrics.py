@@ -1,10 +1,12 @@
+"""metrics.jsonl read back, also of a run that is at work or damaged."""
+
 from pathlib import Path
 
 import pytest
 
 from faceae.errors import FaceaeError
-from faceae.training import TrainConfig, read_history, read_run, train
-from faceae.training._log import StepMetrics
+from faceae.runs import StepMetrics, TrainConfig, read_history, read_run
+from faceae.training import train
 
 
 @pytest.fixture
@@ -34,7 +36,7 @@ def test_damaged_line_is_named(metrics_path: Path) -> None:
     lines = metrics_path.read_bytes().splitlines(keepends=True)
     lines[1] = b"\x00\xff\n"
     metrics_path.write_bytes(b"".join(lines))
-    with pytest.raises(FaceaeError, match=r"metrics\.jsonl: line 2 is damaged.*--resume"):
+    with pytest.raises(FaceaeError, match=r"metrics\.jsonl: line 2 is damaged.*resume the run"):
         read_history(read_run(metrics_path.parent))
 
 

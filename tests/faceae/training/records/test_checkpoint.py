@@ -1,3 +1,5 @@
+"""Checkpoints: what they restore, which are kept, and damaged ones."""
+
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -10,8 +12,9 @@ import torch
 from faceae.errors import FaceaeError
 from faceae.model import ModelConfig, weights_hash
 from faceae.training import TrainConfig
-from faceae.training._checkpoint import (
-    Bookmark,
+from faceae.training.distributed import Ranks
+from faceae.training.records import (
+    Checkpoint,
     Position,
     list_checkpoints,
     load_checkpoint,
@@ -19,12 +22,11 @@ from faceae.training._checkpoint import (
     save_checkpoint,
     set_random_state,
 )
-from faceae.training._ranks import Ranks
-from faceae.training._step import TrainState, make_train_state, train_step
+from faceae.training.step import TrainState, make_train_state, train_step
 
 CPU = torch.device("cpu")
 SMALL = ModelConfig(image_size=32, latent_size=16, width=4)
-BOOKMARK = Bookmark(
+CHECKPOINT = Checkpoint(
     position=Position(step=3, epoch=1, best_psnr_db=20.1, best_epoch=1, seconds=1.5),
     loaders=[{"epoch": 1, "step": 0, "dataset": "abc"}],
     metrics_bytes=77,
@@ -43,10 +45,10 @@ def small_state(
 
 
 def save(
-    folder: Path, train_state: TrainState, bookmark: Bookmark = BOOKMARK, **options: Any
+    folder: Path, train_state: TrainState, checkpoint: Checkpoint = CHECKPOINT, **options: Any
 ) -> Path:
     options = {"epoch_done": True} | options
-    return save_checkpoint(folder, train_state, bookmark, [random_state(CPU)], **options)
+    return save_checkpoint(folder, train_state, checkpoint, [random_state(CPU)], **options)
 
 
 def random_images(seed: int) -> torch.Tensor:
@@ -79,8 +81,8 @@ def test_steps_after_loading_are_those_after_saving(
     drawn_from = torch.get_rng_state()
 
     other = small_state(amp_dtype=amp_dtype, seed=9)
-    bookmark, (state,) = load_checkpoint(path, other)
-    assert bookmark == BOOKMARK
+    checkpoint, (state,) = load_checkpoint(path, other)
+    assert checkpoint == CHECKPOINT
     set_random_state(CPU, state)
     assert torch.equal(torch.get_rng_state(), drawn_from)
     assert other.scaler.state_dict() == train_state.scaler.state_dict()
@@ -101,15 +103,15 @@ def test_keeps_the_last_two_and_the_last_end_of_an_epoch(
     train_state: TrainState, tmp_path: Path
 ) -> None:
     for epoch, step, epoch_done in [(0, 9, 0), (1, 10, 1), (1, 11, 0), (8, 80, 1), (8, 81, 0)]:
-        bookmark = replace(BOOKMARK, position=Position(step=step, epoch=epoch))
-        save(tmp_path, train_state, bookmark, epoch_done=bool(epoch_done))
+        checkpoint = replace(CHECKPOINT, position=Position(step=step, epoch=epoch))
+        save(tmp_path, train_state, checkpoint, epoch_done=bool(epoch_done))
     assert [path.name for path in list_checkpoints(tmp_path)] == [
         "epoch-0008",
         "epoch-0008-step-00000081",
     ]
     for step in (82, 83, 84):
-        bookmark = replace(BOOKMARK, position=Position(step=step, epoch=8))
-        save(tmp_path, train_state, bookmark, epoch_done=False)
+        checkpoint = replace(CHECKPOINT, position=Position(step=step, epoch=8))
+        save(tmp_path, train_state, checkpoint, epoch_done=False)
     names = [path.name for path in list_checkpoints(tmp_path)]
     assert names == ["epoch-0008", "epoch-0008-step-00000083", "epoch-0008-step-00000084"]
     assert sorted(path.name for path in tmp_path.iterdir()) == names
@@ -120,8 +122,8 @@ def test_each_process_gets_its_own_random_state_back(
     train_state: TrainState, tmp_path: Path
 ) -> None:
     states = [{"cpu": torch.tensor([rank], dtype=torch.uint8)} for rank in range(11)]
-    bookmark = replace(BOOKMARK, loaders=BOOKMARK.loaders * 11)
-    path = save_checkpoint(tmp_path, train_state, bookmark, states, epoch_done=True)
+    checkpoint = replace(CHECKPOINT, loaders=CHECKPOINT.loaders * 11)
+    path = save_checkpoint(tmp_path, train_state, checkpoint, states, epoch_done=True)
     _, loaded = load_checkpoint(path, train_state)
     assert [state["cpu"].item() for state in loaded] == list(range(11))
 
@@ -155,14 +157,16 @@ def test_saving_that_fails_leaves_nothing(
 def test_truncated_file(saved: Path, name: str) -> None:
     file = saved / name
     file.write_bytes(file.read_bytes()[:-20])
-    with pytest.raises(FaceaeError, match=r"epoch-0001: cannot go on .* delete it, and --resume"):
+    with pytest.raises(
+        FaceaeError, match=r"epoch-0001: cannot continue .* delete it, and `resume`"
+    ):
         load_checkpoint(saved, small_state())
 
 
 @pytest.mark.parametrize("name", ["model.safetensors", "training.safetensors", "checkpoint.json"])
 def test_missing_file(saved: Path, name: str) -> None:
     (saved / name).unlink()
-    with pytest.raises(FaceaeError, match=f"epoch-0001: cannot go on .*{name}"):
+    with pytest.raises(FaceaeError, match=f"epoch-0001: cannot continue .*{name}"):
         load_checkpoint(saved, small_state())
 
 

@@ -9,7 +9,7 @@ import torch
 from faceae.errors import FaceaeError
 from faceae.model import FaceAutoEncoder, ModelConfig, Variant
 from faceae.training import TrainConfig
-from faceae.training._objective import Objective, make_objective
+from faceae.training.step._objective import Objective, make_objective
 
 NUM_PIXELS = 3 * 32 * 32
 
@@ -131,12 +131,12 @@ def test_stronger_penalty_draws_latents_to_zero(
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"noise_std": 0.1}, "--noise-std is an option of --model denoising, not of plain"),
-        ({"model": "denoising", "kl_weight": 1.0}, "--kl-weight is an option of --model variat"),
-        ({"model": "variational", "latent_penalty": 1.0}, "--latent-penalty is an option of"),
-        ({"model": "variational", "free_bits": -1.0}, "--free-bits must be a number of at least 0"),
-        ({"model": "denoising", "noise_std": float("nan")}, "--noise-std must be a number"),
-        ({"model": "gan"}, "model must be one of plain, denoising, variational, regularised"),
+        ({"noise_std": 0.1}, "`noise_std` belongs to `model='denoising'`, not to 'plain'"),
+        ({"model": "denoising", "kl_weight": 1.0}, "`kl_weight` belongs to `model='variat"),
+        ({"model": "variational", "latent_penalty": 1.0}, "`latent_penalty` belongs to"),
+        ({"model": "variational", "free_bits": -1.0}, "`free_bits` must be a number of at least 0"),
+        ({"model": "denoising", "noise_std": float("nan")}, "`noise_std` must be a number"),
+        ({"model": "gan"}, "`model` must be one of plain, denoising, variational, regularised"),
     ],
 )
 def test_options_of_other_kinds_are_refused(options: dict[str, Any], message: str) -> None:

@@ -1,6 +1,5 @@
-"""Reconstruction quality on held-out faces."""
+"""Reconstruction quality on held-out faces after each epoch."""
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -8,43 +7,40 @@ import torch
 
 from faceae.data import Loader
 from faceae.device import full_float32
-from faceae.errors import FaceaeError
-from faceae.model import FaceAutoEncoder, to_float, to_uint8
+from faceae.model import FaceAutoEncoder, psnr_db, to_float, to_uint8
 
 _NUM_SHOWN = 16
-_PEAK_SQUARED = 4.0
-"""Square of the largest possible error of a pixel in [-1, 1]."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Evaluation:
+class Validation:
     """Quality of a model on one split."""
 
     psnr_db: float
     num_images: int
     originals: torch.Tensor
-    """The split's first faces, up to 16 x 3 x H x W, uint8, on the CPU."""
+    """First faces of the split, up to 16 x 3 x H x W, uint8, on the CPU."""
     reconstructions: torch.Tensor
-    """The same faces as the model gives them back."""
+    """The model's reconstructions of these faces, of the same shape and dtype."""
 
 
-def evaluate(
+def validate(
     model: FaceAutoEncoder,
     loader: Loader,
     device: torch.device,
     after_batch: Callable[[], None] = lambda: None,
     sum_over_ranks: Callable[[Sequence[float]], Sequence[float]] = list,
-) -> Evaluation:
+) -> Validation:
     """Measure the model on every face of an evaluation loader, each counted once.
 
-    PSNR is 10 log10(4 / MSE), the mean taken over every pixel and channel of every face, in
-    [-1, 1]. It is computed in float32, whatever the training computes in, since that is what a
-    saved model is; errors are summed in float64. The model's mode is left as it was.
+    PSNR is 10 log10(4 / MSE). The mean is over all pixels and channels of all faces, with values in
+    [-1, 1]. The model runs in float32, as a saved model does, even if it is trained in another
+    dtype; errors are summed in float64. The model's mode is restored.
 
     Args:
-        after_batch: called between batches; what it raises ends the evaluation.
-        sum_over_ranks: adds up numbers over the processes that share the split. The pictures
-            returned are of this process's share.
+        after_batch: called between batches. An exception from it ends the validation.
+        sum_over_ranks: adds up numbers over the processes that share the split. The faces returned
+            are from this process's share.
 
     Raises:
         FaceaeError: the model returns numbers that are not finite.
@@ -53,18 +49,18 @@ def evaluate(
     model.eval()
     try:
         with torch.inference_mode(), full_float32():
-            return _evaluate(model, loader, device, after_batch, sum_over_ranks)
+            return _validate(model, loader, device, after_batch, sum_over_ranks)
     finally:
         model.train(was_training)
 
 
-def _evaluate(
+def _validate(
     model: FaceAutoEncoder,
     loader: Loader,
     device: torch.device,
     after_batch: Callable[[], None],
     sum_over_ranks: Callable[[Sequence[float]], Sequence[float]],
-) -> Evaluation:
+) -> Validation:
     squared_error = torch.zeros((), dtype=torch.float64, device=device)
     num_images, num_values = 0, 0
     originals: list[torch.Tensor] = []
@@ -81,22 +77,9 @@ def _evaluate(
         num_values += images_NCHW.numel()
         after_batch()
     sums = sum_over_ranks([squared_error.item(), num_values, num_images])
-    return Evaluation(
+    return Validation(
         psnr_db=psnr_db(sums[0] / sums[1]),
         num_images=int(sums[2]),
         originals=torch.cat(originals)[:_NUM_SHOWN],
         reconstructions=torch.cat(reconstructions)[:_NUM_SHOWN],
     )
-
-
-def psnr_db(mean_squared_error: float) -> float:
-    """Return the PSNR of values in [-1, 1], in decibels; infinite for an error of 0.
-
-    Raises:
-        FaceaeError: the error is not finite.
-    """
-    if not math.isfinite(mean_squared_error):
-        raise FaceaeError("the model returns numbers that are not finite")
-    if mean_squared_error == 0.0:
-        return math.inf
-    return 10.0 * math.log10(_PEAK_SQUARED / mean_squared_error)

@@ -1,0 +1,156 @@
+"""run.json: the options of a run and the choices made for it; the paths in a run's folder."""
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+
+from faceae.device import CachePlace
+from faceae.errors import FaceaeError
+from faceae.model import ModelConfig
+from faceae_shards import parse_location, write_json
+
+from ._config import TrainConfig, parse_start
+
+_RUN_NAME = "run.json"
+_FORMAT = "faceae-run"
+_VERSION = 2
+_RENAMED_KEYS = {"number_type": "dtype", "number_type_reason": "dtype_reason"}
+"""Keys of version 1 and their names in version 2."""
+
+DtypeName = Literal["float32", "bfloat16", "float16"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """A training run: its options, and what was chosen once for all of it."""
+
+    config: TrainConfig
+    model: ModelConfig
+    dataset_hash: str
+    crop: int | None
+    """Side in pixels of the centre square that the dataset's images were cut to when packed. Cut
+    other images to the same square before the model sees them. None: they were not cut."""
+    num_train_images: int
+    held_out_split: str
+    """Split that quality is measured on."""
+    device: Literal["cpu", "cuda"]
+    """Type of the device."""
+    dtype: DtypeName
+    """Type that training computes in."""
+    dtype_reason: str
+    cache: CachePlace
+    """Where the training faces are held."""
+    cache_reason: str
+    versions: Mapping[str, str | None]
+    """Versions of faceae and the packages that results depend on; None: not installed."""
+
+    @property
+    def path(self) -> Path:
+        """The run's folder."""
+        return self.config.run
+
+    @property
+    def file(self) -> Path:
+        """run.json."""
+        return run_file(self.path)
+
+    @property
+    def model_path(self) -> Path:
+        """The best weights so far; written at the end of the first epoch."""
+        return self.path / "model.safetensors"
+
+    @property
+    def latents_path(self) -> Path:
+        """The distribution of the latents, which `faceae fit` writes."""
+        return self.path / "latents.safetensors"
+
+    @property
+    def checkpoints_path(self) -> Path:
+        """Folder of the checkpoints."""
+        return self.path / "checkpoints"
+
+    @property
+    def metrics_path(self) -> Path:
+        """Metrics of log steps and epochs, one JSON object per line."""
+        return self.path / "metrics.jsonl"
+
+    @property
+    def tensorboard_path(self) -> Path:
+        """Folder of the TensorBoard events."""
+        return self.path / "tensorboard"
+
+    @property
+    def grids_path(self) -> Path:
+        """Folder of the grids of held-out faces."""
+        return self.path / "grids"
+
+    def grid_path(self, epoch: int) -> Path:
+        """Return the grid of held-out faces after epoch `epoch`, counted from 1."""
+        return self.grids_path / f"epoch-{epoch:04}.png"
+
+    def eval_path(self, split: str) -> Path:
+        """Return the file that `faceae eval` writes for a split; its picture ends in .png."""
+        return self.path / f"eval-{split}.json"
+
+    def list_evals(self) -> list[Path]:
+        """Return the files that `faceae eval` has written, by name."""
+        return sorted(self.path.glob("eval-*.json"))
+
+    @property
+    def amp_dtype(self) -> torch.dtype | None:
+        """Type autocast computes in; None: float32 throughout."""
+        return {"float32": None, "bfloat16": torch.bfloat16, "float16": torch.float16}[self.dtype]
+
+
+def run_file(path: Path) -> Path:
+    """Return the run.json of a run in folder `path`."""
+    return path / _RUN_NAME
+
+
+def write_run(run: Run) -> None:
+    """Write run.json into the run's folder, which is made if it is missing."""
+    run.path.mkdir(parents=True, exist_ok=True)
+    write_json(run.file, {"format": _FORMAT, "version": _VERSION, **_to_json(run)})
+
+
+def read_run(path: Path) -> Run:
+    """Read the run in folder `path`. A run's folder may be moved.
+
+    Raises:
+        FaceaeError: there is no run, or its run.json is damaged or of a later version.
+    """
+    file = run_file(path)
+    if not file.is_file():
+        raise FaceaeError(f"{path}: not a training run (no {_RUN_NAME}); `faceae train` makes one")
+    try:
+        record = _upgrade(json.loads(file.read_text(encoding="utf-8")))
+        options = record.pop("config")
+        del options["run"]
+        data = parse_location(options.pop("data"))
+        init = parse_start(options.pop("init"))
+        config = TrainConfig(**options, data=data, run=path, init=init)
+        return Run(config=config, model=ModelConfig(**record.pop("model")), **record)
+    except (KeyError, AttributeError, TypeError, ValueError) as error:
+        raise FaceaeError(
+            f"{file}: damaged, or written by another faceae ({error}); restore it from a copy"
+        ) from error
+
+
+def _upgrade(record: dict[str, Any]) -> dict[str, Any]:
+    """Return the fields of a run.json of any version under their current names."""
+    format_, version = record.pop("format"), record.pop("version")
+    if format_ != _FORMAT or version not in (1, _VERSION):
+        raise ValueError(f"not {_FORMAT} version {_VERSION}")
+    renamed = _RENAMED_KEYS if version == 1 else {}
+    return {renamed.get(name, name): value for name, value in record.items()}
+
+
+def _to_json(run: Run) -> dict[str, Any]:
+    record = dataclasses.asdict(run)
+    record["config"] |= {name: str(record["config"][name]) for name in ("data", "run", "init")}
+    return record

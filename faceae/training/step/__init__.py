@@ -1,0 +1,15 @@
+"""One optimisation step: objectives, learning rate, mixed precision, compilation."""
+
+from ._objective import Losses, noise_variance
+from ._speed import check_speed_options
+from ._step import TrainState, learning_rate, make_train_state, train_step
+
+__all__ = [
+    "Losses",
+    "TrainState",
+    "check_speed_options",
+    "learning_rate",
+    "make_train_state",
+    "noise_variance",
+    "train_step",
+]
