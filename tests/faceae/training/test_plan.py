@@ -75,7 +75,11 @@ def test_empty_folder_will_do(config: TrainConfig, dataset_npy: faceae_shards.Da
 
 
 def only(dataset: faceae_shards.Dataset, *splits: str) -> faceae_shards.Dataset:
-    return replace(dataset, splits={split: dataset.splits[split] for split in splits})
+    return with_manifest(dataset, splits={split: dataset.splits[split] for split in splits})
+
+
+def with_manifest(dataset: faceae_shards.Dataset, **changes: object) -> faceae_shards.Dataset:
+    return replace(dataset, manifest=replace(dataset.manifest, **changes))
 
 
 def test_quality_is_measured_on_test_where_there_is_no_valid(
@@ -107,7 +111,7 @@ def test_image_size(
     requested: int | None,
     chosen: int,
 ) -> None:
-    dataset = replace(dataset_npy, image_size=packed)
+    dataset = with_manifest(dataset_npy, image_size=packed)
     run = plan_run(replace(config, image_size=requested), dataset, CPU)
     assert run.model.image_size == chosen
 
@@ -116,13 +120,13 @@ def test_image_size(
 def test_pictures_smaller_than_the_image_size(
     config: TrainConfig, dataset_npy: faceae_shards.Dataset, packed: int, requested: int | None
 ) -> None:
-    dataset = replace(dataset_npy, image_size=(packed, packed))
+    dataset = with_manifest(dataset_npy, image_size=(packed, packed))
     with pytest.raises(FaceaeError, match=rf"is {packed} pixels, .* `size={requested or 64}`"):
         plan_run(replace(config, image_size=requested), dataset, CPU)
 
 
 def test_image_size_no_network_has(config: TrainConfig, dataset_npy: faceae_shards.Dataset) -> None:
-    dataset = replace(dataset_npy, image_size=(300, 300))
+    dataset = with_manifest(dataset_npy, image_size=(300, 300))
     with pytest.raises(FaceaeError, match="`image_size` must be one of 32, 64, 128, 256, got 48"):
         plan_run(replace(config, image_size=48), dataset, CPU)
 

@@ -87,7 +87,7 @@ def odd(face_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> faceae_s
     folder = tmp_path_factory.mktemp("odd")
     names = sorted(face_folder.rglob("*.jpg"))
     (folder / "photos").mkdir()
-    for number, name in enumerate(names[:40]):
+    for number, name in enumerate(names[:41]):
         (folder / "photos" / f"{number:02}.jpg").write_bytes(name.read_bytes())
     config = faceae_shards.PackConfig(
         source=folder / "photos",
