@@ -16,8 +16,7 @@ from faceae.errors import FaceaeError
 from faceae.latent import interpolate
 from faceae.model import to_float, to_uint8
 from faceae.pictures import read_face
-from faceae.runs import TrainedModel, load_trained
-from faceae.training import Run, read_run
+from faceae.runs import Run, open_run, read_run
 from faceae_export import Session, generate_faces, open_model
 from faceae_shards import fit_image
 
@@ -47,8 +46,7 @@ class FaceModel:
         """Load the weights. Use `load`."""
         self._run = run
         self._device = device
-        self._trained = self._load(with_sampler=False)
-        self._model = self._trained.model.to(device)
+        self._model = open_run(run, latents=False).model.to(device)
 
     @property
     def image_size(self) -> int:
@@ -148,18 +146,9 @@ class FaceModel:
         z_first, z_last = self.encode([first, last])
         return self.decode(interpolate(z_first, z_last, frames))
 
-    def _load(self, *, with_sampler: bool) -> TrainedModel:
-        run = self._run
-        return load_trained(
-            run.model_path,
-            run.path / "latents.safetensors" if with_sampler else None,
-            dataset_hash=run.dataset_hash,
-            crop=run.crop,
-        )
-
     @cached_property
     def _generator(self) -> Session:
-        return open_model(self._load(with_sampler=True), "generator", self._device)
+        return open_model(open_run(self._run, latents=True), "generator", self._device)
 
     def _prepare(self, images: Image | Sequence[Image]) -> NDArray[np.uint8]:
         """Return images as the model sees them, N x S x S x 3 uint8."""

@@ -8,7 +8,8 @@ import faceae.training
 from faceae.device import DeviceName, resolve_device
 from faceae.latent import measure_latents
 from faceae.model import load_model, weights_hash
-from faceae.training import TrainConfig, TrainResult, parse_start, read_run
+from faceae.runs import TrainConfig, parse_start, read_run
+from faceae.training import TrainResult
 
 from ._data import as_location, open_dataset, open_loader
 
@@ -23,7 +24,7 @@ def train(
         run: folder to write: new or empty, or with `resume` that of an interrupted run.
         resume: go on from the last checkpoint of `run`; other options must be left out, or be
             those the run was started with.
-        options: fields of `faceae.training.TrainConfig`, such as `epochs=20`, `batch_size=64`,
+        options: fields of `faceae.runs.TrainConfig`, such as `epochs=20`, `batch_size=64`,
             `model="variational"`, `device="cuda"` and `amp=True`.
 
     Raises:
@@ -69,4 +70,4 @@ def fit(
     with closing(loader):
         moments = measure_latents(model, loader)
     hashes = {"weights_hash": weights_hash(model), "dataset_hash": dataset.hash}
-    moments.distribution(**hashes).save(opened.path / "latents.safetensors")
+    moments.distribution(**hashes).save(opened.latents_path)
