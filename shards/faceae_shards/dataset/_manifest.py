@@ -111,8 +111,6 @@ class Manifest:
     """(H, W) in pixels where all images have one size by construction."""
     split_by: str
     """How images were assigned to splits: partition, source, person, image or nothing."""
-    split_reason: str | None = None
-    """Why, for a person to read."""
     annotations: tuple[str, ...]
     """Fields that a sample's json may hold besides name, width and height."""
     attribute_names: tuple[str, ...]
@@ -146,7 +144,6 @@ class Manifest:
             "encoding": self.encoding,
             "image_size": None if self.image_size is None else list(self.image_size),
             "split_by": self.split_by,
-            **({} if self.split_reason is None else {"split_reason": self.split_reason}),
             "annotations": list(self.annotations),
             "attribute_names": list(self.attribute_names),
             "notes": list(self.notes),

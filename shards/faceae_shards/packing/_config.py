@@ -160,8 +160,6 @@ class PackSummary:
     """The first few names by reason."""
     rejected_list: str
     """Path or URL of rejected.jsonl, which lists all of them."""
-    split_reason: str | None
-    """Why the images were split so; None where the dataset does not say."""
     split_by: str
     """partition (CelebA's own), source (its tars or folders name the splits), person (no person is
     in two splits) or image."""
@@ -169,3 +167,5 @@ class PackSummary:
     """Remarks on the source, one line each."""
     already_complete: bool = False
     """Whether the folder already held this result, so that nothing was done."""
+    split_reason: str | None = None
+    """Why the images were split so, for a person to read. None for generated datasets."""

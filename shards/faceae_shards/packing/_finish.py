@@ -47,7 +47,6 @@ def finish(plan: Plan, progress: Progress) -> None:
         encoding=plan.config.encoding,
         image_size=None if image_size is None else (image_size, image_size),
         split_by=plan.split_by,
-        split_reason=plan.split_reason,
         annotations=tuple(plan.annotations.fields or plan.source.fields),
         attribute_names=tuple(plan.annotations.attribute_names or plan.source.attribute_names),
         notes=plan.notes,

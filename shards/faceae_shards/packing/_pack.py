@@ -58,11 +58,12 @@ def _pack(config: PackConfig, executor: Executor, on_progress: OnProgress) -> Pa
     plan = make_plan(config)
     storage = open_storage(config.out)
     if storage.size(MANIFEST_NAME) is not None:
-        return accept_finished(config.out, plan.options, storage)
+        summary = accept_finished(config.out, plan.options, storage)
+        return replace(summary, split_reason=plan.split_reason)
     with claim_storage(storage, plan.identify_run()) as progress:
         _pack_missing(plan, progress, executor, on_progress)
         finish(plan, progress)
-    return summarize(config.out)
+    return replace(summarize(config.out), split_reason=plan.split_reason)
 
 
 def summarize(out: Location, *, already_complete: bool = False) -> PackSummary:
@@ -93,7 +94,6 @@ def summarize(out: Location, *, already_complete: bool = False) -> PackSummary:
         rejected_examples=examples,
         rejected_list=storage.locate(REJECTED_NAME),
         split_by=dataset.manifest.split_by,
-        split_reason=dataset.manifest.split_reason,
         notes=dataset.manifest.notes,
         already_complete=already_complete,
     )
