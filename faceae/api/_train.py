@@ -1,17 +1,16 @@
 """Training, and fitting the latents."""
 
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import faceae.training
 from faceae.device import DeviceName, resolve_device
-from faceae.latent import measure_latents
-from faceae.model import load_model, weights_hash
+from faceae.latent import fit_latents
+from faceae.model import load_model
 from faceae.runs import TrainConfig, parse_start, read_run
 from faceae.training import TrainResult
 
-from ._data import as_location, open_dataset, open_loader
+from ._data import as_location, open_dataset
 
 
 def train(
@@ -58,16 +57,5 @@ def fit(
     """
     opened = read_run(Path(run))
     model = load_model(opened.model_path, resolve_device(device))
-    dataset = open_dataset(data)
-    loader = open_loader(
-        dataset,
-        split=split,
-        batch_size=batch_size,
-        image_size=model.config.image_size,
-        training=False,
-        device=device,
-    )
-    with closing(loader):
-        moments = measure_latents(model, loader)
-    hashes = {"weights_hash": weights_hash(model), "dataset_hash": dataset.hash}
-    moments.distribution(**hashes).save(opened.latents_path)
+    fitted = fit_latents(model, open_dataset(data), split=split, batch_size=batch_size)
+    fitted.distribution.save(opened.latents_path)

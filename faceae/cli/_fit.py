@@ -43,38 +43,27 @@ def command(
     RUN/latents.safetensors receives them, in float64; `faceae generate` and the exported generator
     draw from them. Run it again when RUN's weights have changed.
     """
-    from contextlib import closing
-
-    from faceae.data import LoaderConfig, make_loader
-    from faceae.device import count_decode_threads, resolve_device
-    from faceae.latent import measure_latents
-    from faceae.model import load_model, weights_hash
+    from faceae.device import resolve_device
+    from faceae.latent import fit_latents
+    from faceae.model import load_model
     from faceae.runs import read_run
     from faceae_shards import open_dataset
 
-    from ._progress import report_batches, show_image_progress
+    from ._progress import show_image_progress
 
     run = read_run(run_path)
     on_device = resolve_device(device)
     model = load_model(run.model_path, on_device)
     fetch_dataset(data)
     dataset = open_dataset(data)
-    config = LoaderConfig(
-        split=split,
-        batch_size=batch_size,
-        image_size=model.config.image_size,
-        training=False,
-        num_threads=count_decode_threads(),
-    )
-    with (
-        closing(make_loader(loader_kind, dataset, config, on_device)) as loader,
-        show_image_progress("fit") as show,
-    ):
-        moments = measure_latents(model, report_batches(loader, show))
-    distribution = moments.distribution(weights_hash=weights_hash(model), dataset_hash=dataset.hash)
+    with show_image_progress("fit") as show:
+        fitted = fit_latents(
+            model, dataset, split=split, batch_size=batch_size, loader=loader_kind, on_images=show
+        )
+    distribution = fitted.distribution
     distribution.save(run.latents_path)
-    click.echo(_summarise(run.latents_path, split, moments.count, model.config.latent_size))
-    click.echo(f"encoded on {on_device}, read by {loader.reader}")
+    click.echo(_summarise(run.latents_path, split, distribution.count, model.config.latent_size))
+    click.echo(f"encoded on {on_device}, read by {fitted.reader}")
     if dataset.hash != run.dataset_hash:
         click.echo(f"note: {data} is not the data {run_path} was trained on, or packed otherwise")
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.progress import (
@@ -12,14 +11,12 @@ from rich.progress import (
     Progress,
     ProgressColumn,
     Task,
+    TaskID,
     TextColumn,
     TimeRemainingColumn,
     TransferSpeedColumn,
 )
 from rich.text import Text
-
-if TYPE_CHECKING:
-    from faceae.data import Batch, Loader
 
 
 class _RateColumn(ProgressColumn):
@@ -28,21 +25,33 @@ class _RateColumn(ProgressColumn):
         return Text(f"{speed:,.0f} img/s" if speed else "")
 
 
-def show_image_progress(title: str) -> AbstractContextManager[Callable[[int, int], None]]:
-    """Show a bar with images a second; yield the function that receives (done, total).
+@contextmanager
+def show_image_progress(title: str) -> Iterator[Callable[[int, int], None]]:
+    """Show a bar with images per second; yield a function that receives (done, total).
 
     Nothing is shown before its first call, so that an early error stands alone.
     """
-    return _show_progress(title, MofNCompleteColumn(), _RateColumn())
-
-
-def show_download_progress(title: str) -> AbstractContextManager[Callable[[int, int], None]]:
-    """Show a bar with bytes a second, as `show_image_progress` does with images."""
-    return _show_progress(title, DownloadColumn(), TransferSpeedColumn())
+    with show_stage_progress() as show:
+        yield lambda done, total: show(title, done, total)
 
 
 @contextmanager
-def _show_progress(title: str, *columns: ProgressColumn) -> Iterator[Callable[[int, int], None]]:
+def show_download_progress(title: str) -> Iterator[Callable[[int, int], None]]:
+    """Show a bar with bytes per second, as `show_image_progress` does with images."""
+    with _show_progress(DownloadColumn(), TransferSpeedColumn()) as show:
+        yield lambda done, total: show(title, done, total)
+
+
+def show_stage_progress() -> AbstractContextManager[Callable[[str, int, int], None]]:
+    """Show a bar with images per second for each stage.
+
+    Yields a function that receives (stage, done, total).
+    """
+    return _show_progress(MofNCompleteColumn(), _RateColumn())
+
+
+@contextmanager
+def _show_progress(*columns: ProgressColumn) -> Iterator[Callable[[str, int, int], None]]:
     progress = Progress(
         TextColumn("{task.description}"),
         BarColumn(),
@@ -50,24 +59,16 @@ def _show_progress(title: str, *columns: ProgressColumn) -> Iterator[Callable[[i
         TimeRemainingColumn(),
         console=Console(stderr=True),
     )
+    tasks: dict[str, TaskID] = {}
 
-    def show(done: int, total: int) -> None:
-        if not progress.tasks:
+    def show(stage: str, done: int, total: int) -> None:
+        if stage not in tasks:
             progress.start()
-            progress.add_task(title, total=total)
-        progress.update(progress.tasks[0].id, completed=done)
+            tasks[stage] = progress.add_task(stage, total=total)
+        progress.update(tasks[stage], completed=done)
 
     try:
         yield show
     finally:
-        if progress.tasks:
+        if tasks:
             progress.stop()
-
-
-def report_batches(loader: "Loader", show: Callable[[int, int], None]) -> "Iterator[Batch]":
-    """Yield the batches of an evaluation loader, and tell `show` how many images are done."""
-    done = 0
-    for batch in loader:
-        yield batch
-        done += batch.num_valid
-        show(done, loader.num_samples)

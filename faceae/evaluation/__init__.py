@@ -1,11 +1,14 @@
-"""How good a model's reconstructions are, and how good those of principal components."""
+"""Quality of a model's reconstructions, compared with principal components."""
 
+from ._evaluate import EvalConfig, Evaluation, evaluate_run
 from ._pca import Pca, choose_faces, fit_pca
 from ._quality import Quality, RankedFace, Reconstruct, measure_quality, take_faces
 from ._record import EvalRecord, PcaRecord, Score
 
 __all__ = [
+    "EvalConfig",
     "EvalRecord",
+    "Evaluation",
     "Pca",
     "PcaRecord",
     "Quality",
@@ -13,6 +16,7 @@ __all__ = [
     "Reconstruct",
     "Score",
     "choose_faces",
+    "evaluate_run",
     "fit_pca",
     "measure_quality",
     "take_faces",
