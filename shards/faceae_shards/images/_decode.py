@@ -7,7 +7,7 @@ are there, and refused if not.
 
 import warnings
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 import simplejpeg
@@ -27,6 +27,7 @@ _HUGE_PIXELS = 100_000_000
 _SCALES = (8, 4, 2)
 _ANY_PIXELS = 1 << 32
 """Pixels of the largest JPEG that there can be."""
+_CMYK = ("CMYK", "YCCK")
 _DAMAGED = ("truncated", "corrupt")
 _HEADER_CUT = "the JPEG header is not whole"
 _UNKNOWN_TO_SIMPLEJPEG = "Could not determine"
@@ -47,6 +48,14 @@ class DecodedImage:
     """Whether the source file has a colour profile that cannot be used."""
 
 
+class _Limits(NamedTuple):
+    """Arguments of `decode`."""
+
+    max_pixels: int
+    crop: int | None
+    min_side: int | None
+
+
 def decode_image(data: bytes, *, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
     """Decode a photograph: upright, in sRGB, transparent parts white.
 
@@ -61,12 +70,18 @@ def decode_image(data: bytes, *, max_pixels: int = MAX_PIXELS) -> NDArray[np.uin
 
 
 def decode(
-    data: bytes, *, max_pixels: int = MAX_PIXELS, min_side: int | None = None
+    data: bytes,
+    *,
+    max_pixels: int = MAX_PIXELS,
+    crop: int | None = None,
+    min_side: int | None = None,
 ) -> DecodedImage:
     """Decode a photograph, upright and in sRGB.
 
     Args:
         max_pixels: larger pictures are refused.
+        crop: side of the centre square that the caller will keep. Where a JPEG is converted to
+            sRGB, only that square is; the result may then be the square alone.
         min_side: pixels that the shorter side must keep where a huge JPEG is decoded at a half, a
             quarter or an eighth. None: it is decoded in full.
 
@@ -76,7 +91,7 @@ def decode(
     if not data:
         raise ImageRefused("empty", "the file has no bytes")
     if is_jpeg(data):
-        return _decode_jpeg(data, max_pixels, min_side)
+        return _decode_jpeg(data, _Limits(max_pixels, crop, min_side))
     return _decode_other(data, max_pixels)
 
 
@@ -131,39 +146,38 @@ def _decode_other(data: bytes, max_pixels: int) -> DecodedImage:
     )
 
 
-def _decode_jpeg(data: bytes, max_pixels: int, min_side: int | None) -> DecodedImage:
+def _decode_jpeg(data: bytes, limits: _Limits) -> DecodedImage:
     try:
-        return _decode_sound_jpeg(data, max_pixels, min_side)
+        return _decode_sound_jpeg(data, limits)
     except ImageRefused as refusal:
         if refusal.reason not in _DAMAGED:
             raise
-        repaired = repair(data, lambda candidate: _find_problem(candidate, max_pixels))
+        repaired = repair(data, lambda candidate: _find_problem(candidate, limits.max_pixels))
         if repaired is None:
             raise
-    return replace(_decode_sound_jpeg(repaired, max_pixels, min_side), is_repaired=True)
+    return replace(_decode_sound_jpeg(repaired, limits), is_repaired=True)
 
 
-def _decode_sound_jpeg(data: bytes, max_pixels: int, min_side: int | None) -> DecodedImage:
-    header = _read_decodable_header(data, max_pixels)
+def _decode_sound_jpeg(data: bytes, limits: _Limits) -> DecodedImage:
+    header = _read_decodable_header(data, limits.max_pixels)
     try:
         _, _, colorspace, _ = simplejpeg.decode_jpeg_header(data)
     except ValueError as error:
         if _UNKNOWN_TO_SIMPLEJPEG in str(error):  # Pillow decodes every subsampling
-            return _decode_other(data, max_pixels)
+            return _decode_other(data, limits.max_pixels)
         raise _explain(error) from error
-    sides = _choose_scale(header, min_side)
-    is_cmyk = colorspace in ("CMYK", "YCCK")
-    icc = header.icc
-    if is_cmyk or (icc is not None and not is_srgb(icc)):
-        image = _decode_for_conversion(data, colorspace, sides)
-        image_HWC, is_ignored = finish_colours(image, icc)
+    icc, sides = header.icc, _choose_scale(header, limits.min_side)
+    orientation, is_ignored = _read_orientation(header), False
+    if colorspace in _CMYK or (icc is not None and not is_srgb(icc)):
+        image = turn_upright(_decode_for_conversion(data, colorspace, sides), orientation)
+        image_HWC, is_ignored = finish_colours(_crop_centre(image, limits.crop), icc)
     else:
-        image_HWC, is_ignored = _decode_strictly(data, "RGB", sides), False
-    orientation = _read_orientation(header)
+        image_HWC = _turn_upright(_decode_strictly(data, "RGB", sides), orientation)
     is_plain = orientation == 1 and header.is_common and colorspace == "YCbCr"
+    is_srgb_already = icc is None or is_ignored or is_srgb(icc)
     return DecodedImage(
-        image_HWC=_turn_upright(image_HWC, orientation),
-        plain=data if is_plain and (icc is None or is_ignored or is_srgb(icc)) else None,
+        image_HWC=image_HWC,
+        plain=data if is_plain and is_srgb_already else None,
         is_repaired=False,
         is_profile_ignored=is_ignored,
     )
@@ -181,7 +195,7 @@ def _read_decodable_header(data: bytes, max_pixels: int) -> JpegHeader:
 
 def _decode_for_conversion(data: bytes, colorspace: str, sides: tuple[int, int]) -> Image.Image:
     """Decode a JPEG into the colour space that its profile is for."""
-    if colorspace in ("CMYK", "YCCK"):
+    if colorspace in _CMYK:
         inks_HWC = _decode_strictly(data, "CMYK", sides)
         return Image.fromarray(255 - inks_HWC, "CMYK")  # stored inverted, as Pillow reads it
     if colorspace == "GRAY":
@@ -248,7 +262,7 @@ def _find_problem(data: bytes, max_pixels: int) -> str | None:
         _, _, colorspace, _ = simplejpeg.decode_jpeg_header(data)
     except ValueError as error:
         return None if _UNKNOWN_TO_SIMPLEJPEG in str(error) else str(error)
-    return _find_warning(data, "CMYK" if colorspace in ("CMYK", "YCCK") else "GRAY")
+    return _find_warning(data, "CMYK" if colorspace in _CMYK else "GRAY")
 
 
 def _read_orientation(header: JpegHeader) -> object:
@@ -273,3 +287,11 @@ def _turn_upright(image_HWC: NDArray[np.uint8], orientation: object) -> NDArray[
     if orientation == 1:
         return image_HWC
     return np.array(turn_upright(Image.fromarray(image_HWC), orientation))
+
+
+def _crop_centre(image: Image.Image, side: int | None) -> Image.Image:
+    width, height = image.size
+    if side is None or side > min(width, height):
+        return image
+    left, top = (width - side) // 2, (height - side) // 2
+    return image.crop((left, top, left + side, top + side))

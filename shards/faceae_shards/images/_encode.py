@@ -94,7 +94,7 @@ def encode_for_shard(
     if is_untouched and (size_HW := check_plain_jpeg(data, max_pixels=max_pixels)) is not None:
         return EncodedImage(data=data, height=size_HW[0], width=size_HW[1], converted=False)
     min_side = _OVERSAMPLING * size if crop is None and size is not None else None
-    decoded = decode(data, max_pixels=max_pixels, min_side=min_side)
+    decoded = decode(data, max_pixels=max_pixels, crop=crop, min_side=min_side)
     image_HWC, plain = decoded.image_HWC, decoded.plain
     height, width, _ = image_HWC.shape
     if wanted is not None and min(height, width) < wanted:

@@ -59,8 +59,8 @@ class PackConfig:
     split: tuple[float, float, float] = (0.9, 0.05, 0.05)
     """Fractions of train, valid and test. Not used where the source has CelebA's partition."""
     max_pixels: int = MAX_PIXELS
-    """Images of more pixels are refused before they take memory: one of 512 megapixels takes up to
-    4 GB. A huge JPEG is decoded at a smaller scale where `size` is given without `crop`."""
+    """Images of more pixels are refused before they take memory, which is up to 10 bytes per pixel
+    and worker. A huge JPEG is decoded at a smaller scale where `size` is given without `crop`."""
     seed: int = 0
     """Seed of the split and of the stored order."""
     drop_duplicates: bool = False

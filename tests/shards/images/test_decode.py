@@ -216,6 +216,17 @@ def test_png_bomb_is_refused_by_its_header(encode: Encode, side: int, reason: st
     assert refusal(bytes(data)).reason == reason
 
 
+@pytest.mark.parametrize("file_format", ["JPEG", "PNG", "WEBP", "TIFF", "GIF", "BMP", "AVIF"])
+def test_limit_of_pillow_does_not_apply(
+    picture: Picture, encode: Encode, file_format: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = encode(picture, file_format)
+    expected = decode_image(data)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
+    assert np.array_equal(decode_image(data), expected)
+    assert Image.MAX_IMAGE_PIXELS == 100
+
+
 @pytest.mark.parametrize("file_format", ["JPEG", "PNG"])
 def test_limit_of_pixels_is_an_option(picture: Picture, encode: Encode, file_format: str) -> None:
     data = encode(picture, file_format)

@@ -12,9 +12,10 @@ import numpy as np
 import pytest
 import simplejpeg
 from numpy.typing import NDArray
+from PIL import Image
 
 import faceae_shards
-from faceae_shards import PackConfig, ShardsError, open_dataset, pack
+from faceae_shards import PackConfig, ShardsError, open_dataset, pack, verify
 from faceae_shards.storage._atomic import PART_SUFFIX
 
 Encode = Callable[..., bytes]
@@ -118,6 +119,45 @@ def test_zip_and_list_hold_the_same_images(
         pack(configure(source=tmp_path / source, out=out, workers=workers))
         packed = {Path(name).name: s["jpg"] for name, s in read_samples(out).items()}
         assert packed == expected
+
+
+def test_repaired_images_and_unusable_profiles_are_counted(
+    configure: Configure, photos: Path, encode: Encode
+) -> None:
+    whole = pack(configure(out=photos.parent / "whole"))
+    assert (whole.num_repaired, whole.num_profiles_ignored) == (0, 0)
+    content = json.loads((photos.parent / "whole" / "dataset.json").read_text())
+    assert not {"num_repaired", "num_profiles_ignored"} & set(content)
+    assert "max_pixels" not in content["config"]
+    for number in range(3):
+        photo = photos / f"{number:02}.jpg"
+        photo.write_bytes(photo.read_bytes().replace(b"\xff\xdb", b"\0\0\xff\xdb", 1))
+    image = Image.fromarray(simplejpeg.decode_jpeg((photos / "05.jpg").read_bytes()))
+    (photos / "05.jpg").write_bytes(encode(image, icc_profile=b"junk" * 99))
+    summary = pack(configure())
+    assert (summary.num_repaired, summary.num_profiles_ignored) == (3, 1)
+    assert (summary.num_converted, summary.num_rejected) == (0, {})
+    assert verify(summary.out).problems == ()
+
+
+def test_limit_of_pixels(configure: Configure, photos: Path, encode: Encode) -> None:
+    (photos / "large.png").write_bytes(encode(np.zeros((50, 50, 3), np.uint8), "PNG"))
+    summary = pack(configure(max_pixels=2000))
+    assert summary.num_rejected == {"too large": 1}
+    assert pack(configure(max_pixels=2000)).already_complete
+    with pytest.raises(ShardsError, match="max_pixels"):
+        pack(configure())
+    with pytest.raises(ShardsError, match="max_pixels"):
+        configure(max_pixels=0)
+
+
+@pytest.mark.parametrize("suffix", [".jfif", ".jpe", ".JPE", ".avif", ".heic", ".HEIF"])
+def test_suffixes_of_images(
+    configure: Configure, photos: Path, encode: Encode, suffix: str
+) -> None:
+    photo = photos / "00.jpg"
+    photo.rename(photo.with_suffix(suffix))
+    assert sum(pack(configure()).num_samples.values()) == 20
 
 
 @pytest.fixture
