@@ -20,6 +20,8 @@ _CLASSES = frozenset({"mntr", "scnr", "prtr", "spac"})
 _SRGB: Final = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB"))
 _MAX_SRGB_ERROR = 2
 """Levels of 255 by which profiles of sRGB differ through their rounding."""
+_ERRORS = (ImageCms.PyCMSError, OSError, ValueError, TypeError)
+"""What Pillow raises on damaged profiles; text that is not ASCII is a ValueError."""
 _GRID = np.linspace(0, 255, 9).round().astype(np.uint8)
 
 
@@ -77,7 +79,7 @@ def _find_transform(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform | N
     try:
         transform = _build(ImageCms.ImageCmsProfile(io.BytesIO(profile)), mode)
         return None if _changes_nothing(transform, mode) else transform
-    except ImageCms.PyCMSError as error:
+    except _ERRORS as error:
         raise BadProfileError from error
 
 
@@ -90,11 +92,12 @@ def _read_space(profile: bytes) -> str:
     """
     try:
         header = ImageCms.ImageCmsProfile(io.BytesIO(profile)).profile
-    except (OSError, ImageCms.PyCMSError) as error:
+        device_class, space = header.device_class, header.xcolor_space
+    except _ERRORS as error:
         raise BadProfileError from error
-    if header.device_class not in _CLASSES or header.xcolor_space not in _SPACES:
+    if device_class not in _CLASSES or space not in _SPACES:
         raise BadProfileError
-    return _SPACES[header.xcolor_space]
+    return _SPACES[space]
 
 
 def _build(profile: ImageCms.ImageCmsProfile, mode: str) -> ImageCms.ImageCmsTransform:

@@ -29,6 +29,7 @@ _ANY_PIXELS = 1 << 32
 """Pixels of the largest JPEG that there can be."""
 _CMYK = ("CMYK", "YCCK")
 _DAMAGED = ("truncated", "corrupt")
+_SCAN_MARKER = b"\xff\xda"
 _HEADER_CUT = "the JPEG header is not whole"
 _UNKNOWN_TO_SIMPLEJPEG = "Could not determine"
 _Colorspace = Literal["RGB", "GRAY", "CMYK"]
@@ -186,6 +187,8 @@ def _decode_sound_jpeg(data: bytes, limits: _Limits) -> DecodedImage:
 def _read_decodable_header(data: bytes, max_pixels: int) -> JpegHeader:
     header = read_header(data)
     if header is None:
+        if _SCAN_MARKER in data:
+            raise ImageRefused("corrupt", "the JPEG header is damaged")
         raise ImageRefused("truncated", _HEADER_CUT)
     check_sides(header.width, header.height, max_pixels)
     if header.bits != 8:

@@ -27,6 +27,7 @@ _NPY_HEADER = re.compile(
 """As `numpy.save` writes it for an image; the groups are height and width."""
 
 _JPEG_QUALITY = 95
+_MAX_JPEG_SIDE = 65_500
 _OVERSAMPLING = 2
 """Pixels of a huge JPEG, decoded at a smaller scale, for each pixel of the size asked for."""
 
@@ -102,8 +103,7 @@ def encode_for_shard(
     if plain is None or not is_untouched:
         image_HWC = fit_image(image_HWC, crop, size)
         height, width, _ = image_HWC.shape
-        encode = encode_npy if encoding == "npy" else encode_jpeg
-        stored = encode(image_HWC)
+        stored = _encode(image_HWC, encoding)
     else:
         stored = plain
     return EncodedImage(
@@ -114,6 +114,16 @@ def encode_for_shard(
         repaired=decoded.is_repaired,
         profile_ignored=decoded.is_profile_ignored,
     )
+
+
+def _encode(image_HWC: NDArray[np.uint8], encoding: Encoding) -> bytes:
+    if encoding == "npy":
+        return encode_npy(image_HWC)
+    height, width, _ = image_HWC.shape
+    if max(height, width) > _MAX_JPEG_SIDE:
+        detail = f"{width}x{height} pixels, a JPEG has at most {_MAX_JPEG_SIDE:,} a side"
+        raise ImageRefused("too large", detail)
+    return encode_jpeg(image_HWC)
 
 
 def encode_npy(image_HWC: NDArray[np.uint8]) -> bytes:

@@ -29,7 +29,7 @@ DECODER_ERRORS = (
     MemoryError,
     struct.error,
     zlib.error,
-    NotImplementedError,
+    RuntimeError,
 )
 """What Pillow's plugins raise on damaged files."""
 

@@ -4,8 +4,10 @@ from .._errors import ShardsError
 from .._format import MIN_SIDE
 
 MAX_PIXELS = 512_000_000
-"""Pixels above which a picture is refused by default, as a decompression bomb may be. Decoding takes
-up to 10 bytes per pixel, 5 GB for this size. Panoramas and scans have some 200 megapixels."""
+"""Pixels above which a picture is refused by default, as a decompression bomb may be.
+
+Decoding takes up to 10 bytes per pixel. Panoramas and scans have some 200 megapixels.
+"""
 
 
 class ImageRefused(ShardsError):

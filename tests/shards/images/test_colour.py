@@ -187,6 +187,15 @@ def test_broken_profile_is_ignored_and_reported(
     assert np.array_equal(decoded.image_HWC, decode_image(encode(picture, file_format)))
 
 
+def test_damage_anywhere_in_a_profile(picture: Picture, encode: Encode) -> None:
+    whole, rng = write_rgb_profile("Display P3"), np.random.default_rng(0)
+    for _ in range(300):
+        profile = bytearray(whole)
+        for place in rng.integers(0, len(profile), 3) // rng.integers(1, 6):
+            profile[place] = rng.integers(256)
+        assert decode(encode(picture, icc_profile=bytes(profile))).image_HWC.shape == picture.shape
+
+
 def test_profile_of_another_space_is_ignored(picture: Picture, encode: Encode) -> None:
     decoded = decode(encode(picture, icc_profile=write_grey_profile(2.2)))
     assert decoded.is_profile_ignored

@@ -288,7 +288,7 @@ def test_jpeg_of_a_rare_coding_process_is_not_kept_as_it_is(
     assert not plain
 
 
-@pytest.mark.parametrize("file_format", ["JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF"])
+@pytest.mark.parametrize("file_format", ["JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF", "AVIF"])
 def test_damage_anywhere_gives_an_image_or_a_refusal(
     picture: Picture, encode: Encode, file_format: str
 ) -> None:

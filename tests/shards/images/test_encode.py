@@ -82,6 +82,14 @@ def test_nothing_is_enlarged(
         encode_for_shard(encode(picture), crop=crop, size=size, encoding="jpg")
 
 
+def test_side_that_no_jpeg_can_have(encode: Encode) -> None:
+    data = encode(np.zeros((16, 65_501, 3), np.uint8), "PNG")
+    with pytest.raises(ImageRefused, match="65501x16") as caught:
+        encode_for_shard(data, crop=None, size=None, encoding="jpg")
+    assert caught.value.reason == "too large"
+    assert encode_for_shard(data, crop=16, size=None, encoding="jpg").width == 16
+
+
 def test_npy_is_128_bytes_and_the_pixels(picture: Picture, encode: Encode) -> None:
     encoded = encode_for_shard(encode(picture, "PNG"), crop=None, size=16, encoding="npy")
     pixels = np.frombuffer(encoded.data, np.uint8, offset=NPY_HEADER_BYTES).reshape(16, 16, 3)
