@@ -48,6 +48,7 @@ _TRANSPOSES = {
     8: Image.Transpose.ROTATE_90,
 }
 """What turns a picture upright, by its EXIF orientation. Other values say nothing."""
+_NOT_INSTALLED = "support not installed"
 _UNKNOWN_PIXELS = "unknown pixel mode"
 _BITS_PER_SAMPLE, _PHOTOMETRIC = 258, 262
 _MIN_IS_WHITE = 0
@@ -133,6 +134,8 @@ def _explain_unidentified(data: bytes) -> ImageRefused:
     except DECODER_ERRORS as error:
         if _UNKNOWN_PIXELS in str(error):
             return ImageRefused("unsupported", f"a {name} file with pixels of an unusual type")
+        if _NOT_INSTALLED in str(error):
+            return ImageRefused("unsupported", f"this Pillow was built without {name}")
     return ImageRefused("corrupt", f"a damaged {name} file")
 
 

@@ -57,7 +57,7 @@ def adopt(
     Raises:
         ShardsError: the folder has no tars, tars in other sub-folders, or is a dataset already. Or
             a tar is cut. Or a sample has no jpg, dots in its key, members that lie apart, or an
-            image that `pack` would refuse or convert.
+            image that `pack` would refuse or convert for more than its colour profile.
         OSError: the file system failed. Some indices may have been written.
     """
     names = _list_tars(path)

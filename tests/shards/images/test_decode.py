@@ -270,6 +270,28 @@ def test_pixels_of_unknown_range(encode: Encode, dtype: type) -> None:
     assert refusal(encode(image, "TIFF")).reason == "unsupported"
 
 
+@pytest.mark.parametrize(
+    ("data", "word"),
+    [
+        (b"%PDF-1.4", "PDF"),
+        (b"PK\3\4" + bytes(30), "zip"),
+        (b"\0\0\0\x18ftypqt  " + bytes(30), "video"),
+        (b"\0\0\0\x0cjP  \r\n\x87\n" + bytes(30), "JPEG 2000"),
+        (b"version https://git-lfs.github.com/spec/v1\n", "git lfs pull"),
+        (bytes(2000), "zero bytes"),
+    ],
+)
+def test_other_content_is_named(data: bytes, word: str) -> None:
+    error = refusal(data)
+    assert error.reason == "not an image"
+    assert word in error.detail
+
+
+@pytest.mark.parametrize("start", [b"\x89PNG\r\n\x1a\n", b"GIF89a", b"BM", b"II*\0"])
+def test_picture_cut_in_its_header_is_no_other_content(start: bytes) -> None:
+    assert refusal(start + b"\1\2").reason in ("truncated", "corrupt")
+
+
 def test_twelve_bit_jpeg(picture: Picture, encode: Encode) -> None:
     data = bytearray(encode(picture))
     data[data.index(b"\xff\xc0") + 4] = 12

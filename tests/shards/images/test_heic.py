@@ -1,4 +1,4 @@
-"""HEIC pictures, with and without the package that decodes them."""
+"""HEIC and AVIF pictures, with and without what decodes them."""
 
 import io
 import sys
@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import AvifImagePlugin, Image
 
 from faceae_shards import ImageRefused, decode_image
 
@@ -21,6 +21,16 @@ def test_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pillow_heif", None)
     with pytest.raises(ImageRefused, match=r"pip install 'faceae\[heic\]'") as caught:
         decode_image(HEADER + bytes(100))
+    assert caught.value.reason == "unsupported"
+
+
+def test_pillow_without_avif(
+    picture: Picture, encode: Encode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = encode(picture, "AVIF")
+    monkeypatch.setattr(AvifImagePlugin, "SUPPORTED", False)
+    with pytest.raises(ImageRefused, match="built without AVIF") as caught:
+        decode_image(data)
     assert caught.value.reason == "unsupported"
 
 
