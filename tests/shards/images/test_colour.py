@@ -11,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image, ImageCms
 
-from faceae_shards import decode_image
+from faceae_shards import decode_image, fit_image
 from faceae_shards.images import encode_for_shard
 from faceae_shards.images._colour import is_srgb
 from faceae_shards.images._decode import check_plain_jpeg, decode
@@ -159,6 +159,18 @@ def test_packed_jpeg_is_converted(scene: Picture, encode: Encode) -> None:
     assert encoded.converted
     assert check_plain_jpeg(encoded.data) == scene.shape[:2]
     assert measure_delta_e(decode_image(encoded.data), scene) < 1.5
+
+
+@pytest.mark.parametrize("orientation", [1, 6, 8])
+def test_crop_is_the_same_before_and_after_conversion(
+    scene: Picture, encode: Encode, orientation: int
+) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    profile = write_rgb_profile("Display P3")
+    data = encode(scene, icc_profile=profile, exif=exif.tobytes())
+    encoded = encode_for_shard(data, crop=41, size=None, encoding="npy")
+    assert encoded.data[128:] == fit_image(decode_image(data), crop=41).tobytes()
 
 
 def test_profile_in_several_segments(scene: Picture, encode: Encode) -> None:

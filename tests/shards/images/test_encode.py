@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from faceae_shards import ImageRefused, ShardsError, fit_image
+from faceae_shards.images import _decode
+from faceae_shards.images._decode import decode
 from faceae_shards.images._encode import NPY_HEADER_BYTES, check_stored, encode_for_shard
 
 Encode = Callable[..., bytes]
@@ -80,6 +82,21 @@ def test_nothing_is_enlarged(
 ) -> None:
     with pytest.raises(ImageRefused, match=r"too small: 40x48 pixels, \d+ are asked for"):
         encode_for_shard(encode(picture), crop=crop, size=size, encoding="jpg")
+
+
+@pytest.mark.parametrize("size", [16, 32])
+def test_huge_jpeg_is_decoded_at_a_smaller_scale(
+    encode: Encode, monkeypatch: pytest.MonkeyPatch, size: int
+) -> None:
+    coarse = np.random.default_rng(0).integers(0, 256, (5, 4, 3), dtype=np.uint8)
+    picture = np.array(Image.fromarray(coarse).resize((300, 407), Image.Resampling.BICUBIC))
+    data = encode(picture, quality=95)
+    options = {"crop": None, "size": size, "encoding": "npy"}
+    full = np.frombuffer(encode_for_shard(data, **options).data[NPY_HEADER_BYTES:], np.uint8)
+    monkeypatch.setattr(_decode, "_HUGE_PIXELS", 1000)
+    assert decode(data, min_side=2 * size).image_HWC.shape[1] < 300
+    scaled = np.frombuffer(encode_for_shard(data, **options).data[NPY_HEADER_BYTES:], np.uint8)
+    assert np.abs(scaled.astype(int) - full).mean() < 2
 
 
 def test_side_that_no_jpeg_can_have(encode: Encode) -> None:
