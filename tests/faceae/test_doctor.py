@@ -43,8 +43,8 @@ def test_a_sound_cpu_machine_has_no_problem() -> None:
 def test_cuda_asked_for_and_missing_fails_with_a_remedy() -> None:
     (problem,) = doctor.diagnose("cuda").problems
     assert problem.severity == "error"
-    assert problem.what == "--device cuda: torch sees no NVIDIA GPU"
-    assert problem.remedy.endswith("or use --device cpu")
+    assert problem.what == "`device='cuda'`: torch sees no NVIDIA GPU"
+    assert problem.remedy.endswith("or use `device='cpu'`")
 
 
 def test_a_driver_whose_gpu_torch_cannot_see_is_no_silent_cpu(

@@ -68,12 +68,12 @@ def test_enlarging_is_said(
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"batch_size": 0}, "--batch-size must be at least 1, got 0"),
-        ({"image_size": 0}, "--image-size must be at least 1"),
-        ({"seed": -1}, "--seed must be at least 0"),
-        ({"num_threads": 0}, "num_threads must be at least 1"),
-        ({"world_size": 0}, "world_size must be at least 1"),
-        ({"rank": 2, "world_size": 2}, r"rank must be in 0\.\.1, got 2"),
+        ({"batch_size": 0}, "`batch_size` must be at least 1, got 0"),
+        ({"image_size": 0}, "`image_size` must be at least 1"),
+        ({"seed": -1}, "`seed` must be at least 0"),
+        ({"num_threads": 0}, "`num_threads` must be at least 1"),
+        ({"world_size": 0}, "`world_size` must be at least 1"),
+        ({"rank": 2, "world_size": 2}, r"`rank` must be in 0\.\.1, got 2"),
     ],
 )
 def test_config_refuses_what_makes_no_sense(options: dict[str, int], message: str) -> None:

@@ -80,4 +80,4 @@ def test_too_many_components_are_an_error(
 ) -> None:
     with pytest.raises(FaceaeError, match=re.escape(message)) as caught:
         choose_faces(num_images, 32, num_components)
-    assert "--no-pca" in str(caught.value)
+    assert "`pca=False`" in str(caught.value)

@@ -106,5 +106,5 @@ def test_interpolate_is_even_and_includes_both_ends_exactly() -> None:
 
 
 def test_interpolate_needs_both_ends() -> None:
-    with pytest.raises(FaceaeError, match="at least 2 frames, got 1"):
+    with pytest.raises(FaceaeError, match="`frames` must be at least 2, got 1"):
         interpolate(np.zeros(Z, np.float32), np.ones(Z, np.float32), frames=1)

@@ -87,7 +87,7 @@ def test_channels_last_images_stay_so_inside() -> None:
     ],
 )
 def test_config_rejects_what_no_network_can_be_built_with(field: str, value: int) -> None:
-    with pytest.raises(FaceaeError, match=f"{field.replace('_', ' ')} must be .* got {value}"):
+    with pytest.raises(FaceaeError, match=f"`{field}` must be .* got {value}"):
         ModelConfig(**{field: value})
 
 

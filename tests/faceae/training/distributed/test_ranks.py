@@ -95,7 +95,7 @@ def odd(face_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> faceae_s
         size=32,
         encoding="npy",
         samples_per_shard=8,
-        split=(0.66, 0.33, 0.01),
+        split=(0.66, 0.32, 0.02),
         workers=1,
     )
     faceae_shards.pack(config)
