@@ -62,7 +62,7 @@ demo: $(INSTALLED)
 	$(BIN)/faceae shard $(DEMO)/faces $(DEMO)/packed --crop 178 --size 64
 	$(BIN)/faceae train $(DEMO)/packed --run $(DEMO)/run --amp --model variational --epochs 4
 	$(BIN)/faceae fit $(DEMO)/run $(DEMO)/packed
-	$(BIN)/faceae export onnx $(DEMO)/run --what generator -o $(DEMO)/generator.onnx
+	$(BIN)/faceae export onnx $(DEMO)/run $(DEMO)/generator.onnx --part generator
 	$(BIN)/faceae generate $(DEMO)/generator.onnx $(DEMO)/faces64.png -n 64 --seed 1
 	$(BIN)/faceae morph $(DEMO)/run $(DEMO)/faces/img_align_celeba/000001.jpg \
 	  $(DEMO)/faces/img_align_celeba/003600.jpg $(DEMO)/morph.gif --frames 32

@@ -71,7 +71,7 @@ def _verify(out: Path) -> dict[str, Any]:
 def _kill(faces: Path, out: Path) -> int:
     """Kill a pack with all its processes after some shards; return how many are finished."""
     log.info("packing, to be killed")
-    command = [sys.executable, "-m", "faceae.cli", "shard", str(faces), str(out)]
+    command = [sys.executable, "-m", "faceae", "shard", str(faces), str(out)]
     process = subprocess.Popen(command, start_new_session=True)
     while len(list(out.rglob("*.tar"))) < SHARDS_BEFORE_KILL:
         if process.poll() is not None:

@@ -1,5 +1,6 @@
 """The `faceae` command: one module a verb, imported only when that verb runs."""
 
+import difflib
 import errno
 import importlib
 import signal
@@ -10,25 +11,25 @@ from types import FrameType
 import click
 
 import faceae
-from faceae.errors import FaceaeError
-from faceae_shards import ShardsError
+
+from ._command import Failure
 
 __all__ = ["main", "run"]
 
 VERBS = {
-    "synth": "Draw a CelebA-like set of faces.",
+    "synth": "Draw an artificial set of faces in CelebA's layout.",
     "shard": "Pack photographs into checked WebDataset shards.",
-    "adopt": "Make WebDataset shards of other tools a dataset, in place.",
-    "verify": "Check every hash and decode every image of a packed dataset.",
-    "info": "Print what a packed dataset holds.",
-    "train": "Train an autoencoder on a packed dataset.",
-    "eval": "Measure a model on held-out faces, against PCA of its latent size.",
-    "report": "Draw a run's curves and faces on one page.",
-    "fit": "Fit the latent distribution new faces are drawn from.",
+    "adopt": "Turn WebDataset shards of other tools into a dataset, in place.",
+    "verify": "Check every hash and decode every image of a dataset.",
+    "info": "Print what a dataset holds.",
+    "train": "Train an autoencoder on a dataset.",
+    "eval": "Measure a model on held-out faces and compare it with PCA.",
+    "report": "Write an HTML page with the curves and faces of a run.",
+    "fit": "Fit the distribution that new faces are drawn from.",
     "generate": "Draw new faces.",
-    "morph": "Blend one face into another.",
+    "morph": "Turn one face gradually into another.",
     "export": "Write a trained model for other software: ONNX, TorchScript, OpenVINO, ...",
-    "doctor": "Print what this machine can and cannot run.",
+    "doctor": "Check what this machine can run.",
 }
 
 
@@ -38,9 +39,11 @@ class _LazyGroup(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(VERBS)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command:
         if cmd_name not in VERBS:
-            return None
+            similar = difflib.get_close_matches(cmd_name, VERBS)
+            hint = f" Did you mean {' or '.join(similar)}?" if similar else ""
+            ctx.fail(f"No such command {cmd_name!r}.{hint}")
         command: click.Command = importlib.import_module(f"faceae.cli._{cmd_name}").command
         return command
 
@@ -58,11 +61,13 @@ def _cli() -> None:
 def run(argv: Sequence[str]) -> int:
     """Run one command line and return its exit code.
 
-    0 done; 1 a request that cannot be met, told in one line on stderr; 2 wrong usage; 130 Ctrl-C;
-    143 SIGTERM.
+    0: done. 1: a request that cannot be met; one line on stderr says why. 2: wrong usage.
+    130: Ctrl-C. 143: SIGTERM.
     """
     try:
         status = _cli.main(list(argv), prog_name="faceae", standalone_mode=False)
+    except Failure as error:
+        return _fail(error.message, 1)
     except click.ClickException as error:
         error.show()
         return error.exit_code
@@ -70,8 +75,6 @@ def run(argv: Sequence[str]) -> int:
         return _fail("interrupted", 130)
     except _Terminated:
         return _fail("terminated", 143)
-    except (FaceaeError, ShardsError) as error:
-        return _fail(str(error), 1)
     except BrokenPipeError:
         return 1
     except OSError as error:

@@ -6,23 +6,21 @@ import click
 
 from faceae_shards import Location, ShardsError, parse_location
 
+from ._command import verb, workers_option
 
-@click.command()
+
+@verb()
 @click.argument("folder", type=parse_location)
-@click.option(
-    "--workers", type=click.IntRange(min=1), metavar="N", help="Processes.  [default: one a core]"
-)
+@workers_option
 def command(folder: Location, workers: int | None) -> None:
-    """Make the WebDataset shards in FOLDER a dataset, in place.
+    """Turn the WebDataset shards in FOLDER into a dataset, in place.
 
-    Checks every sample, decodes every image, and writes an index beside each tar and dataset.json;
-    the tars keep every byte. Sub-folders train, valid and test are splits; tars in FOLDER itself
-    are for training.
+    Decodes every image, then writes an index beside each tar and dataset.json. The tars stay as
+    they are. Splits follow from names such as train-00000.tar and val-00000.tar, or from folders
+    named train, val and test; other tars in FOLDER itself are for training.
     """
     if not isinstance(folder, Path):
-        raise ShardsError(
-            f"{folder} is no folder of this machine; copy the tars to one to adopt them"
-        )
+        raise ShardsError(f"{folder} is not a folder of this machine; copy the tars to one first")
     from faceae.cli._progress import show_image_progress
     from faceae_shards import adopt
 

@@ -5,23 +5,25 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
+from ._command import option, translate, verb
+
 if TYPE_CHECKING:
     from faceae.doctor import Report
 
 
-@click.command()
-@click.option(
+@verb()
+@option(
     "--device",
     type=click.Choice(["auto", "cpu", "cuda"]),
     default="auto",
-    show_default=True,
-    help="The device you mean to use.",
+    help="Device that you want to use.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
+@option("--json", "as_json", is_flag=True, show_default=False, help="Print the report as JSON.")
 def command(device: Literal["auto", "cpu", "cuda"], as_json: bool) -> int:
-    """Print versions, CUDA majors, devices and number types, and each thing that would not work.
+    """Check what this machine can run.
 
-    Exits with 1 if something asked for cannot work.
+    Prints versions, the CUDA major of each library, devices, number types, and each problem with
+    its remedy. The exit code is 1 if the device asked for cannot be used.
     """
     from faceae.doctor import diagnose
 
@@ -41,7 +43,9 @@ def _text(report: "Report") -> str:
         f"--amp        {report.amp}",
         f"loader       {report.loader or 'none'}",
     ]
-    lines += [f"{p.severity}: {p.what}\n  remedy: {p.remedy}" for p in report.problems]
+    lines += [
+        translate(f"{p.severity}: {p.what}\n  remedy: {p.remedy}", command) for p in report.problems
+    ]
     if not report.problems:
         lines.append("no problem found")
     return "\n".join(lines)

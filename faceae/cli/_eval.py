@@ -5,8 +5,17 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
-from faceae_shards import Location, parse_location
+from faceae_shards import Location
 
+from ._command import (
+    data_argument,
+    device_option,
+    loader_option,
+    option,
+    out_option,
+    run_argument,
+    verb,
+)
 from ._outputs import check_out_file
 from ._progress import show_stage_progress
 from ._remote import fetch_dataset
@@ -20,38 +29,29 @@ if TYPE_CHECKING:
     from faceae_shards import Dataset
 
 
-@click.command()
-@click.argument("run_path", metavar="RUN", type=click.Path(path_type=Path))
-@click.argument("data", type=parse_location)
-@click.option("--split", default="test", show_default=True, help="Part of DATA to measure on.")
-@click.option(
-    "-o",
-    "out",
-    metavar="FILE",
-    type=click.Path(path_type=Path),
-    show_default="RUN/eval-SPLIT.json",
-    help="Where to write; the picture lies beside it.",
+@verb()
+@run_argument
+@data_argument
+@option("--split", default="test", metavar="SPLIT", help="Split of DATA to measure on.")
+@out_option(
+    "RUN/eval-SPLIT.json",
+    "JSON file to write. A picture of the same name but .png lies beside it.",
 )
-@click.option(
+@option(
     "--pca/--no-pca",
     "with_pca",
     default=True,
-    show_default=True,
-    help="Compare with principal components of the training split of DATA.",
+    help="Compare with principal components of the train split of DATA.",
 )
-@click.option(
-    "--batch-size", type=click.IntRange(min=1), metavar="N", default=64, show_default=True
+@option(
+    "--batch-size",
+    type=click.IntRange(min=1),
+    metavar="N",
+    default=64,
+    help="Faces per batch. Does not change the result.",
 )
-@click.option(
-    "--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True
-)
-@click.option(
-    "--loader",
-    "loader_kind",
-    type=click.Choice(["auto", "dali", "webdataset"]),
-    default="auto",
-    show_default=True,
-)
+@device_option
+@loader_option
 def command(
     run_path: Path,
     data: Location,
@@ -62,12 +62,11 @@ def command(
     device: "DeviceName",
     loader_kind: Literal["auto", "dali", "webdataset"],
 ) -> None:
-    """Measure RUN's model on a split of DATA: PSNR, SSIM, and both for PCA of its latent size.
+    """Measure PSNR and SSIM of RUN's model on a split of DATA, and of PCA of its latent size.
 
-    PCA is fitted on the training split, or on a random part of it where all would take more than
-    1 GiB. FILE receives the figures and the places of the worst and the best faces in the split,
-    counted from 0; the picture of the same name shows these: the worst over their
-    reconstructions, and below the best over theirs.
+    PCA is fitted on the train split; if that takes more than 1 GiB as float32, on a random part of
+    it. The picture shows the worst faces over their reconstructions, then the best. The JSON file
+    names their places in the split, counted from 0.
     """
     from faceae.evaluation import EvalConfig, evaluate_run
     from faceae.runs import read_run

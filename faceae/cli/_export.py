@@ -5,94 +5,104 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ._command import Verb, option, run_argument, verb
+
 if TYPE_CHECKING:
     from faceae.device import DeviceName
     from faceae_export import ExportReport, FormatName, Kind
 
 _FORMATS = {
-    "onnx": "For ONNX Runtime and everything else that reads ONNX: .onnx.",
-    "torchscript": "For torch and libtorch, frozen: .ts or .pt.",
-    "pt2": "For torch.export.load: .pt2.",
-    "openvino": "For OpenVINO: .xml, and a .bin beside it.",
-    "triton": "For Triton: a model repository, a new folder.",
-    "weights": "The decoder's weights alone, for code of your own: .pt or .safetensors.",
+    "onnx": "For ONNX Runtime and other software that reads ONNX. OUT ends in .onnx.",
+    "torchscript": "For torch.jit.load and libtorch. OUT ends in .ts or .pt.",
+    "pt2": "For torch.export.load. OUT ends in .pt2.",
+    "openvino": "For OpenVINO. OUT ends in .xml; a .bin file is written beside it.",
+    "triton": "For NVIDIA Triton. OUT is a new folder, a model repository.",
+    "weights": "Only the decoder's weights. OUT ends in .pt or .safetensors.",
 }
 
 
 @click.group()
 def command() -> None:
-    """Write a trained model, or a part of it, for other software, with a free batch size.
+    """Write a trained model, or a part of it, for other software.
 
-    What is written is run at batch 1, 7 and 64 on fresh inputs and kept only if it computes what
-    the model does; OUT.json beside it reports the check. A generator needs `faceae fit` first.
+    The file takes any batch size. Before it is kept it is run at batch 1, 7 and 64 on new inputs
+    and compared with the model; OUT.json holds the report. A generator needs `faceae fit` first.
     """
 
 
 def _make_verb(format_name: "FormatName", purpose: str) -> click.Command:
-    @click.command(format_name, help=purpose)
-    @click.argument("run_path", metavar="RUN", type=click.Path(path_type=Path))
-    @click.option("-o", "out", metavar="OUT", type=click.Path(path_type=Path), required=True)
-    @click.option(
-        "--what",
+    @verb(format_name, help=purpose, short_help=purpose)
+    @run_argument
+    @click.argument("out", type=click.Path(path_type=Path))
+    @option(
+        "--part",
         "kind",
         type=click.Choice(["decoder", "generator", "encoder", "autoencoder", "morph"]),
         default="decoder",
-        show_default=True,
-        help="decoder: latents to float faces. generator: noise to uint8 pictures. encoder: uint8 "
-        "pictures to latents. autoencoder: uint8 pictures to the same. morph: two uint8 pictures "
-        "and a number of frames to the frames between them.",
+        help="decoder: latents to float images. generator: noise to uint8 images. encoder: uint8 "
+        "images to latents. autoencoder: uint8 images to uint8 images. morph: two uint8 images and "
+        "a number of frames to the frames between them.",
     )
-    @click.option(
+    @option(
         "--rewrite/--no-rewrite",
         default=True,
-        show_default=True,
-        help="Give the network the form that computes the same faster.",
+        help="Rewrite the network into an equal form that runs faster.",
     )
-    @click.option(
+    @option(
         "--precision",
         type=click.Choice(["fp32", "fp16", "bf16", "int8"]),
         default="fp32",
-        show_default=True,
-        help="What the network is computed in; below fp32 (onnx) at least 35 dB PSNR against it.",
+        help="Number type of the network. The file must have at least 35 dB PSNR against fp32.",
     )
-    @click.option("--force", is_flag=True, help="Keep a file of a lower PSNR, too.")
-    @click.option(
+    @option(
+        "--force",
+        is_flag=True,
+        show_default=False,
+        help="Keep a file of a lower PSNR, too.",
+    )
+    @option(
         "--device",
         type=click.Choice(["auto", "cpu", "cuda"]),
         default="auto",
-        show_default=True,
-        help="Where the written file is checked; it runs anywhere.",
+        help="Device that the file is checked on. It runs on any.",
     )
-    def verb(run_path: Path, out: Path, kind: "Kind", device: "DeviceName", **options: Any) -> None:
+    def export(
+        run_path: Path, out: Path, kind: "Kind", device: "DeviceName", **options: Any
+    ) -> None:
         _export(format_name, run_path, out, kind, device, options)
 
-    return verb
+    command_of_format: click.Command = export
+    return command_of_format
 
 
 for _name, _purpose in _FORMATS.items():
     command.add_command(_make_verb(_name, _purpose))  # type: ignore[arg-type]
 
 
-@command.command("web")
-@click.argument("run_path", metavar="RUN", type=click.Path(path_type=Path))
-@click.option("-o", "out", metavar="DIR", type=click.Path(path_type=Path), required=True)
-@click.option(
+@command.command("web", cls=Verb, short_help="A web page that draws faces in the browser.")
+@run_argument
+@click.argument("out", type=click.Path(path_type=Path))
+@option(
     "--precision",
     type=click.Choice(["int8", "fp16"]),
     default="int8",
     show_default=True,
-    help="int8: smaller to load, and faster in the grid. fp16: closer to the model.",
+    help="int8: smaller and faster. fp16: closer to the model.",
 )
-@click.option("--force", is_flag=True, help="Keep a generator below 35 dB PSNR, too.")
-@click.option(
+@option("--force", is_flag=True, help="Keep a generator below 35 dB PSNR, too.")
+@option(
     "--onnxruntime-web",
     "runtime_tarball",
-    metavar="TGZ",
+    metavar="FILE",
     type=click.Path(path_type=Path),
-    help="What `npm pack onnxruntime-web` wrote, for a machine without npm; else npm fetches it.",
+    show_default="npm downloads it",
+    help="File that `npm pack onnxruntime-web` wrote, for a machine without npm.",
 )
 def _web(run_path: Path, out: Path, **options: Any) -> None:
-    """A page that draws new faces in the visitor's browser: a new folder for any web server."""
+    """Write a web page that draws new faces in the visitor's browser.
+
+    OUT is a new folder of static files for any web server.
+    """
     from faceae.runs import open_run
     from faceae_export import export_web
 

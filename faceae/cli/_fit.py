@@ -5,31 +5,28 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
-from faceae_shards import Location, parse_location
+from faceae_shards import Location
 
+from ._command import data_argument, device_option, loader_option, option, run_argument, verb
 from ._remote import fetch_dataset
 
 if TYPE_CHECKING:
     from faceae.device import DeviceName
 
 
-@click.command()
-@click.argument("run_path", metavar="RUN", type=click.Path(path_type=Path))
-@click.argument("data", type=parse_location)
-@click.option("--split", default="train", show_default=True, help="Part of DATA to fit on.")
-@click.option(
-    "--batch-size", type=click.IntRange(min=1), metavar="N", default=256, show_default=True
+@verb()
+@run_argument
+@data_argument
+@option("--split", default="train", metavar="SPLIT", help="Split of DATA to fit on.")
+@option(
+    "--batch-size",
+    type=click.IntRange(min=1),
+    metavar="N",
+    default=256,
+    help="Faces per batch. Does not change the result.",
 )
-@click.option(
-    "--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True
-)
-@click.option(
-    "--loader",
-    "loader_kind",
-    type=click.Choice(["auto", "dali", "webdataset"]),
-    default="auto",
-    show_default=True,
-)
+@device_option
+@loader_option
 def command(
     run_path: Path,
     data: Location,
@@ -38,10 +35,11 @@ def command(
     device: "DeviceName",
     loader_kind: Literal["auto", "dali", "webdataset"],
 ) -> None:
-    """Encode every face of a split of DATA once and write the mean and covariance of the latents.
+    """Fit the distribution of RUN's latents, from which new faces are drawn.
 
-    RUN/latents.safetensors receives them, in float64; `faceae generate` and the exported generator
-    draw from them. Run it again when RUN's weights have changed.
+    Encodes every face of a split of DATA once and writes mean and covariance of the latents to
+    RUN/latents.safetensors. `faceae generate` and exported generators draw from them. Run it again
+    when RUN's weights have changed.
     """
     from faceae.device import resolve_device
     from faceae.latent import fit_latents

@@ -20,6 +20,7 @@ from faceae.pictures import (
 )
 from faceae_shards import Location, parse_location
 
+from ._command import count_option, device_option, option, verb
 from ._generators import open_chosen
 from ._outputs import check_parent
 
@@ -50,90 +51,84 @@ def _check_number(ctx: click.Context, param: click.Parameter, value: int) -> int
     return value
 
 
-@click.command()
+@verb()
 @click.argument("model", type=click.Path(path_type=Path))
 @click.argument("out", type=parse_location)
-@click.option(
-    "-n",
-    "count",
-    type=click.IntRange(min=1),
-    callback=_check_number,
-    metavar="N",
-    default=64,
-    show_default=True,
-)
-@click.option(
+@count_option("Number of faces.", type=click.IntRange(min=1), callback=_check_number, default=64)
+@option(
     "--seed",
     type=click.IntRange(min=0),
     callback=_check_number,
     metavar="N",
     default=0,
-    show_default=True,
+    help="Seed of the faces.",
 )
-@click.option(
+@option(
     "--start",
     type=click.IntRange(min=0),
     callback=_check_number,
     metavar="N",
     default=0,
-    show_default=True,
     help="Number of the first face.",
 )
-@click.option(
+@option(
     "--truncation",
     type=click.FloatRange(min=0),
     callback=_check_finite,
+    metavar="FACTOR",
     default=1.0,
-    show_default=True,
-    help="Below 1: nearer to the average face, less varied.",
+    help="Below 1 the faces are closer to the average face and vary less.",
 )
-@click.option(
+@option(
     "--format",
     "out_format",
     type=click.Choice(["png", "jpg", "shards"]),
     show_default="png",
-    help="Of a folder: pictures, or a dataset of JPEG shards.",
+    help="Content of a folder OUT: picture files, or a dataset of JPEG shards.",
 )
-@click.option(
+@option(
     "--samples-per-shard",
     type=click.IntRange(min=1),
     metavar="N",
     show_default="64 to 4096, more for more faces",
-    help="With --format shards.",
+    help="With --format shards: faces per shard.",
 )
-@click.option(
+@option(
     "--engine",
     type=click.Choice(
         ["auto", "torch", "onnxruntime", "tensorrt", "torchscript", "pt2", "openvino"]
     ),
-    show_default="torch for a run, else the file's own",
-    help="What computes the faces; auto measures which is the fastest here.",
+    show_default="torch for a run, else the one the file is made for",
+    help="Inference engine; auto measures which one is the fastest here.",
 )
-@click.option(
+@option(
     "--threads",
     type=click.IntRange(min=1),
     metavar="N",
-    show_default="one a core",
-    help="That compute, and that encode pictures.",
+    show_default="one per core",
+    help="CPU threads for inference and encoding.",
 )
-@click.option(
+@option(
     "--batch-size",
     type=click.IntRange(min=1),
     metavar="N",
-    show_default="what keeps all threads busy, 64 at least",
-    help="Faces handed on at a time.",
+    show_default="64, or more to keep all threads busy",
+    help="Faces per batch. Does not change the faces.",
 )
-@click.option(
-    "--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True
-)
-@click.option(
+@device_option
+@option(
     "--executor",
     type=click.Choice(["local", "ray"]),
     default="local",
-    show_default=True,
-    help="With --format shards: this machine, or tasks on a Ray cluster, one a shard and a core.",
+    help="With --format shards. local: this machine. ray: tasks on a Ray cluster, one per shard, "
+    "each on one core.",
 )
-@click.option("--address", metavar="HOST:PORT", help="Of the Ray cluster; see `faceae shard`.")
+@option(
+    "--address",
+    metavar="HOST:PORT",
+    show_default="RAY_ADDRESS, else the cluster that runs on this machine",
+    help="Head of the Ray cluster; local starts a cluster on this machine.",
+)
 def command(
     model: Path,
     out: Location,
@@ -148,21 +143,22 @@ def command(
     device: "DeviceName",
     **shard_options: Any,
 ) -> None:
-    """Draw new faces with MODEL: a run, or a generator that `faceae export` wrote.
+    """Draw new faces with MODEL, a run or a generator written by `faceae export`.
 
-    OUT decides the form: a name ending in .png or .jpg one picture with all faces in a grid, .npy
-    one array (N x H x W x 3, uint8), any other, which must hold no dot, a new folder with one
-    picture a face, named by its number; with --format shards a dataset like those `faceae shard`
-    writes, or the URL of one (s3://, gs://). Shards go on when the same command is run again.
+    The name of OUT decides what is written. It ends in .png or .jpg: one picture with all faces in
+    a grid. It ends in .npy: one array, N x H x W x 3 uint8. It holds no dot: a new folder with one
+    picture per face, named by the face's number. With --format shards: a dataset as `faceae shard`
+    writes it, in a folder or at a URL (s3://, gs://); to continue an interrupted one, run the same
+    command again.
 
-    Face number i of a seed is the same face however many are drawn at a time, in whatever form and
-    from whichever export of the run; in one engine it is the same to the last bit.
+    Face number i of a seed is always the same face, however many are drawn and in whatever form.
+    In one engine it is the same to the last bit.
     """
     from faceae.device import use_threads
     from faceae_export import generate_faces
 
     if start + count > _LIMIT:
-        raise click.UsageError(f"--start {start} and -n {count} lead beyond number 2^63.")
+        raise click.UsageError(f"--start {start} and --count {count} lead beyond number 2^63.")
     form = _choose_form(out, out_format)
     _check_shard_options(form, device, shard_options)
     use_threads(threads)
@@ -192,7 +188,7 @@ def _choose_form(out: Location, out_format: str | None) -> Form:
     form: Form = "shards" if out_format == "shards" else "folder"
     is_file = suffix in (_ARRAY_SUFFIX, *PICTURE_FORMATS) and not out.is_dir()
     if is_file and out_format is not None:
-        raise click.UsageError(f"--format is for what is in a folder, {out} is a file.")
+        raise click.UsageError(f"--format is for the content of a folder; {out} is a file.")
     if is_file:
         form = "array" if suffix == _ARRAY_SUFFIX else "grid"
     elif form == "folder":

@@ -73,5 +73,5 @@ def _check_kind(model: Path, session: "Session") -> None:
     if session.info.kind != "generator":
         raise FaceaeError(
             f"{model}: is a {session.info.kind}, which cannot draw new faces; export the "
-            "generator: faceae export onnx RUN -o FILE --what generator"
+            "generator: faceae export onnx RUN OUT --part generator"
         )

@@ -7,13 +7,15 @@ import click
 
 from faceae_shards import Dataset, Location, PackOptions, inspect_dataset, parse_location
 
+from ._command import option, verb
 
-@click.command()
-@click.argument("dataset", type=parse_location)
-@click.option("--json", "as_json", is_flag=True, help="Print the manifest as JSON.")
-def command(dataset: Location, as_json: bool) -> None:
-    """Print what DATASET holds, after the checks that cost nothing."""
-    opened = inspect_dataset(dataset)
+
+@verb()
+@click.argument("data", type=parse_location)
+@option("--json", "as_json", is_flag=True, show_default=False, help="Print dataset.json instead.")
+def command(data: Location, as_json: bool) -> None:
+    """Print what the dataset DATA holds. Checks sizes and indices, but decodes no image."""
+    opened = inspect_dataset(data)
     if as_json:
         click.echo(json.dumps(opened.to_json(), indent=1, ensure_ascii=False))
     else:

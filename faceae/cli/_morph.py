@@ -9,6 +9,7 @@ import numpy as np
 from faceae.errors import FaceaeError
 from faceae.pictures import PICTURE_FORMATS, read_face, save_gif, save_grid
 
+from ._command import device_option, option, run_argument, verb
 from ._outputs import check_out_file
 
 if TYPE_CHECKING:
@@ -24,29 +25,27 @@ _GIF_SUFFIX = ".gif"
 _BATCH_FRAMES = 64
 
 
-@click.command()
-@click.argument("run_path", metavar="RUN", type=click.Path(path_type=Path))
-@click.argument("first", metavar="A.jpg", type=click.Path(path_type=Path))
-@click.argument("last", metavar="B.jpg", type=click.Path(path_type=Path))
+@verb()
+@run_argument
+@click.argument("first", metavar="FIRST", type=click.Path(path_type=Path))
+@click.argument("last", metavar="LAST", type=click.Path(path_type=Path))
 @click.argument("out", type=click.Path(path_type=Path))
-@click.option("--frames", type=click.IntRange(2, 1000), metavar="N", default=64, show_default=True)
-@click.option(
+@option("--frames", type=click.IntRange(2, 1000), metavar="N", default=64, help="Number of frames.")
+@option(
     "--crop",
     type=click.IntRange(min=0),
     metavar="N",
-    show_default="as the run's data were packed",
+    show_default="the crop RUN's dataset was packed with",
     help="Keep the centre square of N pixels of each photograph; 0 keeps all of it.",
 )
-@click.option(
+@option(
     "--decoder",
     "decoder_path",
     metavar="FILE",
     type=click.Path(path_type=Path),
     help="Decode with this export of RUN's decoder.",
 )
-@click.option(
-    "--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True
-)
+@device_option
 def command(
     run_path: Path,
     first: Path,
@@ -57,10 +56,10 @@ def command(
     decoder_path: Path | None,
     device: "DeviceName",
 ) -> None:
-    """Encode two photographs with RUN and decode the latents on the line between them.
+    """Turn the face in photograph FIRST gradually into the one in LAST.
 
-    OUT ending in .gif is an animation there and back, without end; .png or .jpg is one picture
-    with the frames row after row. The first frame is A as the model sees it, the last one B.
+    OUT ends in .gif for an endless animation there and back, or in .png or .jpg for one picture
+    of all frames. The first and the last frame are the model's reconstructions of the photographs.
     """
     from faceae.device import resolve_device
     from faceae.latent import interpolate
@@ -101,7 +100,7 @@ def _open_decoder(
     if session.info.kind != "decoder":
         raise FaceaeError(
             f"--decoder {path}: is a {session.info.kind}; export the decoder: "
-            "faceae export onnx RUN -o FILE --what decoder"
+            "faceae export onnx RUN OUT --part decoder"
         )
     if session.info.weights_hash != weights_hash(source.model):
         raise FaceaeError(

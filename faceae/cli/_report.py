@@ -4,23 +4,18 @@ from pathlib import Path
 
 import click
 
+from ._command import out_option, run_argument, verb
 from ._outputs import check_out_file
 
 
-@click.command()
-@click.argument("run_path", metavar="RUN", type=click.Path(path_type=Path))
-@click.option(
-    "-o",
-    "out",
-    metavar="FILE",
-    type=click.Path(path_type=Path),
-    show_default="RUN/report.html",
-    help="Where to write.",
-)
+@verb()
+@run_argument
+@out_option("RUN/report.html", "HTML file to write.")
 def command(run_path: Path, out: Path | None) -> None:
-    """Draw RUN on one HTML page that needs no other file: quality, loss, speed, options, faces.
+    """Write one HTML page that shows RUN: quality, loss, speed, options and faces.
 
-    RUN may still be at work or have been stopped. What `faceae eval` left in it is shown, too.
+    The page needs no other file. RUN may still be training. What `faceae eval` wrote into RUN is
+    shown, too.
     """
     from faceae.report import write_report
     from faceae.runs import read_run

@@ -6,6 +6,8 @@ import click
 
 from faceae_shards import MIN_SIDE, Location, PackConfig, PackSummary, ShardsError, parse_location
 
+from ._command import option, say, verb
+
 Split = tuple[float, float, float]
 
 
@@ -17,95 +19,95 @@ def _parse_split(ctx: click.Context, param: click.Parameter, value: str) -> Spli
     return train, valid, test
 
 
-@click.command()
+@verb()
 @click.argument("source", type=parse_location)
 @click.argument("out", type=parse_location)
-@click.option(
+@option(
     "--crop",
     type=click.IntRange(min=MIN_SIDE),
     metavar="N",
-    help=f"Keep the centre square of N pixels, at least {MIN_SIDE}.",
+    help="Keep the centre square of N pixels. By default images are not cropped.",
 )
-@click.option(
+@option(
     "--size",
     type=click.IntRange(min=MIN_SIDE),
     metavar="N",
-    help="Scale the shorter side to N pixels, then keep the centre square.",
+    help="Scale the shorter side to N pixels, then keep the centre square. By default images are "
+    "not scaled.",
 )
-@click.option(
+@option(
     "--encoding",
     type=click.Choice(["jpg", "npy"]),
     default=PackConfig.encoding,
-    show_default=True,
-    help="npy holds raw pixels: larger, and much faster to load.",
+    help="jpg: JPEG files, unchanged where possible. npy: raw pixels; larger, and much faster to "
+    "load.",
 )
-@click.option(
-    "--samples-per-shard",
-    type=click.IntRange(min=1),
-    metavar="N",
-    show_default="64 to 4096, more for more images",
-)
-@click.option(
-    "--seed",
-    type=click.IntRange(min=0),
-    metavar="N",
-    default=PackConfig.seed,
-    show_default=True,
-    help="Of the split and the stored order.",
-)
-@click.option(
-    "--drop-duplicates",
-    is_flag=True,
-    help="Leave out images whose files hold the same bytes as an earlier one's.",
-)
-@click.option(
-    "--max-rejected",
-    type=click.FloatRange(0, 1),
-    metavar="FRACTION",
-    default=PackConfig.max_rejected,
-    show_default=True,
-    help="Stop when more of the images are bad. Ten always may be, unless it is 0.",
-)
-@click.option(
-    "--executor",
-    type=click.Choice(["local", "ray"]),
-    default=PackConfig.executor,
-    show_default=True,
-    help="Processes of this machine, or tasks on a Ray cluster, one a shard.",
-)
-@click.option(
-    "--address",
-    metavar="HOST:PORT",
-    help="Of the Ray cluster's head; local starts one on this machine.  "
-    "[default: RAY_ADDRESS, else the one that runs on this machine]",
-)
-@click.option(
-    "--workers",
-    type=click.IntRange(min=1),
-    metavar="N",
-    help="Processes; with Ray, tasks at once.  [default: one a core; as many as it has CPUs]",
-)
-@click.option(
-    "--image-column",
-    metavar="NAME",
-    help="Pictures to pack where SOURCE has several kinds, such as masks beside photographs: a "
-    "column of Parquet files, a folder inside SOURCE, or the extension of members of shards.",
-)
-@click.option(
-    "--max-pixels",
-    type=click.IntRange(min=MIN_SIDE**2),
-    metavar="N",
-    default=PackConfig.max_pixels,
-    show_default=True,
-    help="Refuse images of more pixels, as decompression bombs may be.",
-)
-@click.option(
+@option(
     "--split",
     metavar="A,B,C",
     callback=_parse_split,
     default=",".join(map(str, PackConfig.split)),
-    show_default=True,
-    help="Shares of train, valid and test where the source has no partition of its own.",
+    help="Fractions of train, valid and test. Not used if SOURCE has splits of its own.",
+)
+@option(
+    "--seed",
+    type=click.IntRange(min=0),
+    metavar="N",
+    default=PackConfig.seed,
+    help="Seed of the split and of the stored order.",
+)
+@option(
+    "--drop-duplicates",
+    is_flag=True,
+    show_default=False,
+    help="Leave out images whose file has the same bytes as an earlier one.",
+)
+@option(
+    "--image-column",
+    metavar="NAME",
+    help="Pictures to pack if SOURCE has several kinds, such as masks beside photographs: a "
+    "Parquet column, a folder inside SOURCE, or an extension of members of shards.",
+)
+@option(
+    "--max-rejected",
+    type=click.FloatRange(0, 1),
+    metavar="FRACTION",
+    default=PackConfig.max_rejected,
+    help="Stop if a larger fraction of the images cannot be used. Ten bad images never stop a "
+    "pack, except with 0, which stops at the first one.",
+)
+@option(
+    "--max-pixels",
+    type=click.IntRange(min=MIN_SIDE**2),
+    metavar="N",
+    default=PackConfig.max_pixels,
+    help="Refuse images with more pixels; a small file can hold a huge image.",
+)
+@option(
+    "--samples-per-shard",
+    type=click.IntRange(min=1),
+    metavar="N",
+    show_default="64 to 4096, more for more images",
+    help="Images per shard.",
+)
+@option(
+    "--workers",
+    type=click.IntRange(min=1),
+    metavar="N",
+    show_default="one per core; with Ray one per CPU of the cluster",
+    help="Number of worker processes, or of Ray tasks that run at once.",
+)
+@option(
+    "--executor",
+    type=click.Choice(["local", "ray"]),
+    default=PackConfig.executor,
+    help="local: processes of this machine. ray: tasks on a Ray cluster, one per shard.",
+)
+@option(
+    "--address",
+    metavar="HOST:PORT",
+    show_default="RAY_ADDRESS, else the cluster that runs on this machine",
+    help="Head of the Ray cluster; local starts a cluster on this machine.",
 )
 def command(
     source: Location,
@@ -126,11 +128,12 @@ def command(
 ) -> None:
     """Pack the photographs of SOURCE into the new dataset OUT.
 
-    SOURCE is a folder, a zip, a tar, a Parquet file, a folder of WebDataset shards or of Parquet
-    files, or a text file with one path or URL a line; or the URL of such (s3://, gs://, https://).
-    Every image is decoded before it is packed; what cannot be used is refused and listed in
-    OUT/rejected.jsonl. An interrupted pack goes on when the same command is run again. OUT may be
-    the prefix of an object store, such as s3://bucket/faces.
+    SOURCE is a folder, a zip, a tar, a Parquet file, a folder of WebDataset shards or Parquet
+    files, a text file with one path or URL per line, or the URL of any of these (s3://, gs://,
+    https://). OUT is a folder, or a prefix of an object store such as s3://bucket/faces.
+
+    Every image is decoded before it is packed. Images that cannot be used are listed in
+    OUT/rejected.jsonl. To continue an interrupted pack, run the same command again.
     """
     try:
         config = PackConfig(
@@ -157,7 +160,7 @@ def command(
 
     with show_image_progress("packing") as on_progress:
         summary = pack(config, on_progress)
-    click.echo(_text(summary))
+    say(_text(summary))
 
 
 def _text(summary: PackSummary) -> str:
@@ -165,8 +168,7 @@ def _text(summary: PackSummary) -> str:
     done = "was complete already" if summary.already_complete else "is complete"
     lines = [
         f"{summary.out} {done}: {counts} images",
-        f"split by {summary.split_by}"
-        + (f": {reason}" if (reason := summary.split_reason) else ""),
+        ": ".join(filter(None, (f"split by {summary.split_by}", summary.split_reason))),
         f"{summary.num_shards} shards, {summary.num_bytes / 1e6:,.1f} MB",
     ]
     lines.extend(f"note: {note}" for note in summary.notes)

@@ -7,24 +7,25 @@ import click
 from faceae.errors import FaceaeError
 from faceae.synthetic import SynthConfig, SynthSummary
 
+from ._command import count_option, option, verb, workers_option
 
-@click.command()
+
+@verb()
 @click.argument("out", type=click.Path(path_type=Path))
-@click.option("--count", type=int, metavar="N", required=True, help="Pictures.")
-@click.option(
+@count_option("Number of faces.", type=int, required=True)
+@option(
     "--seed",
     type=int,
     metavar="N",
     default=SynthConfig.seed,
-    show_default=True,
-    help="Another seed draws other people.",
+    help="Seed of the people and pictures.",
 )
-@click.option("--workers", type=int, metavar="N", help="Processes.  [default: one a core]")
+@workers_option
 def command(out: Path, count: int, seed: int, workers: int | None) -> None:
-    """Draw N faces into the new folder OUT, laid out like CelebA.
+    """Draw an artificial set of faces into the new folder OUT, in CelebA's layout.
 
-    `faceae shard OUT` packs them as it would pack CelebA. Picture number i of a seed is always the
-    same, so a longer set begins with the pictures of a shorter one.
+    `faceae shard OUT packed` packs it as it would pack CelebA. A seed always gives the same faces,
+    and a longer set begins with the faces of a shorter one.
     """
     try:
         config = SynthConfig(

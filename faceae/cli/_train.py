@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from faceae.errors import FaceaeError
-from faceae_shards import Location, parse_location
+from faceae_shards import Location
 
+from ._command import data_argument, option, verb
 from ._remote import fetch_dataset
 
 if TYPE_CHECKING:
@@ -20,94 +21,176 @@ _SIGNAL_EXIT = 128
 """Added to a signal's number to make an exit code, as shells do."""
 
 
-@click.command()
-@click.argument("data", type=parse_location)
-@click.option(
+@verb()
+@data_argument
+@option(
     "--run",
     "run_path",
     metavar="RUN",
     type=click.Path(path_type=Path),
     required=True,
-    help="Folder to write; with --resume the run to go on with.",
+    help="Folder to write; with --resume the run to continue.",
 )
-@click.option("--resume", is_flag=True, help="Go on from the run's last checkpoint.")
-@click.option(
+@option("--resume", is_flag=True, show_default=False, help="Continue from the last checkpoint.")
+@option(
     "--restart-epoch",
     is_flag=True,
-    help="With --resume: go on from the last end of an epoch; number of processes and batch may "
-    "be others.",
+    show_default=False,
+    help="With --resume: continue from the last end of an epoch. The number of processes and the "
+    "batch size may then differ.",
 )
-@click.option("--epochs", type=int, help="Passes over the training split (default 20).")
-@click.option("--batch-size", type=int, help="Faces a step over all processes (default 64).")
-@click.option(
-    "--accumulate", type=int, help="Parts a batch is computed in, to need less memory (default 1)."
+@option("--epochs", type=int, metavar="N", show_default="20", help="Passes over the train split.")
+@option(
+    "--batch-size",
+    type=int,
+    metavar="N",
+    show_default="64",
+    help="Faces per step, over all processes.",
 )
-@click.option(
-    "--sync-batchnorm/--no-sync-batchnorm",
-    default=None,
-    help="With --init random or WEIGHTS: take BatchNorm's statistics over all processes (default: "
-    "each over its own faces).",
+@option(
+    "--accumulate",
+    type=int,
+    metavar="N",
+    show_default="1",
+    help="Compute each batch in N parts, which needs less memory.",
 )
-@click.option(
+@option(
     "--lr",
     type=float,
-    help="Peak learning rate (default 0.0002; with --init random 0.002).",
+    metavar="RATE",
+    show_default="0.0002; with --init random 0.002",
+    help="Peak learning rate.",
 )
-@click.option("--clip-norm", type=float, help="Largest norm of the gradient (default: any).")
-@click.option(
+@option(
+    "--clip-norm",
+    type=float,
+    metavar="NORM",
+    show_default="no limit",
+    help="Largest norm of the gradient.",
+)
+@option(
     "--model",
     type=click.Choice(["plain", "denoising", "variational", "regularised"]),
-    help="Kind of autoencoder (default: plain).",
+    show_default="plain",
+    help="Kind of autoencoder: plain for close reconstructions, variational for new faces.",
 )
-@click.option("--noise-std", type=float, help="Of denoising; pixels are in [-1, 1] (default 0.1).")
-@click.option("--kl-weight", type=float, help="Of variational (default 1).")
-@click.option("--free-bits", type=float, help="Of variational; nats a latent number (default 0).")
-@click.option("--latent-penalty", type=float, help="Of regularised (default 0.01).")
-@click.option(
+@option(
+    "--noise-std",
+    type=float,
+    metavar="STD",
+    show_default="0.1",
+    help="denoising: standard deviation of the noise; pixels are in [-1, 1].",
+)
+@option(
+    "--kl-weight",
+    type=float,
+    metavar="WEIGHT",
+    show_default="1",
+    help="variational: weight of the KL divergence.",
+)
+@option(
+    "--free-bits",
+    type=float,
+    metavar="NATS",
+    show_default="0",
+    help="variational: KL divergence per latent number that is not penalised.",
+)
+@option(
+    "--latent-penalty",
+    type=float,
+    metavar="WEIGHT",
+    show_default="0.01",
+    help="regularised: weight of the squared length of the latents.",
+)
+@option(
     "--init",
-    metavar="components|random|WEIGHTS",
-    help="First weights: from the faces' principal components (default), random ones, or those of "
-    "a .safetensors file or a state dict of torch.save (.pt, .pth), whole or a decoder's.",
+    metavar="components|random|FILE",
+    show_default="components",
+    help="First weights. components: the faces' principal components. random: as autoencoders "
+    "usually begin. FILE: safetensors, or a state dict of torch.save (.pt, .pth), whole or a "
+    "decoder's.",
 )
-@click.option(
+@option(
     "--image-size",
     type=int,
-    help="Height and width in pixels: 32, 64, 128 or 256 (default: as packed, else 64).",
+    metavar="N",
+    show_default="as packed, else 64",
+    help="Height and width in pixels: 32, 64, 128 or 256.",
 )
-@click.option("--latent-size", type=int, help="Numbers that describe a face (default 1024).")
-@click.option("--width", type=int, help="Channels after the first convolution (default 64).")
-@click.option(
+@option(
+    "--latent-size",
+    type=int,
+    metavar="N",
+    show_default="1024",
+    help="Numbers that describe one face.",
+)
+@option(
+    "--width",
+    type=int,
+    metavar="N",
+    show_default="64",
+    help="Channels after the first convolution.",
+)
+@option(
     "--amp/--no-amp",
     default=None,
-    help="Compute in bfloat16 or float16 where the device is faster so (default: yes).",
+    show_default="amp",
+    help="Compute in bfloat16 or float16 if the device is faster at it.",
 )
-@click.option(
+@option(
     "--compile/--no-compile",
     default=None,
-    help="Compile the network; the first step then takes up to some minutes (default: no).",
+    show_default="no-compile",
+    help="Compile the network with torch.compile. The first step then takes some minutes.",
 )
-@click.option(
+@option(
     "--cuda-graph/--no-cuda-graph",
     default=None,
-    help="Replay each step's kernels as a CUDA graph (default: no).",
+    show_default="no-cuda-graph",
+    help="Replay the kernels of each step as a CUDA graph.",
 )
-@click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), help="Default: auto.")
-@click.option("--loader", type=click.Choice(["auto", "dali", "webdataset"]), help="Default: auto.")
-@click.option(
+@option(
+    "--sync-batchnorm/--no-sync-batchnorm",
+    default=None,
+    show_default="no-sync-batchnorm",
+    help="With --init random or FILE: compute BatchNorm's statistics over the faces of all "
+    "processes.",
+)
+@option(
+    "--device",
+    type=click.Choice(["auto", "cpu", "cuda"]),
+    show_default="auto",
+    help="Device to train on; auto takes the GPU where there is one.",
+)
+@option(
+    "--loader",
+    type=click.Choice(["auto", "dali", "webdataset"]),
+    show_default="auto",
+    help="Library that reads the shards; auto takes DALI where it is installed.",
+)
+@option(
     "--cache",
     type=click.Choice(["auto", "none", "ram", "vram"]),
-    help="Hold the training faces in memory once they were read (default: auto, where they fit).",
+    show_default="auto",
+    help="Memory that holds the training faces after they were read once; auto takes one where "
+    "they fit.",
 )
-@click.option("--seed", type=int, help="Of first weights, order and mirroring (default 0).")
+@option(
+    "--seed",
+    type=int,
+    metavar="N",
+    show_default="0",
+    help="Seed of the first weights, the order of the faces and their mirroring.",
+)
 def command(
     data: Location, run_path: Path, resume: bool, restart_epoch: bool, **options: Any
 ) -> int:
     """Train an autoencoder on DATA, a dataset packed by `faceae shard`.
 
-    RUN receives model.safetensors (the weights best on held-out faces), a grid of held-out faces
-    over their reconstructions for each epoch, metrics.jsonl, TensorBoard events and checkpoints.
-    Ctrl-C and SIGTERM write a checkpoint first; --resume goes on exactly there, with the options
-    the run was started with. Under torchrun several processes share each step.
+    RUN receives model.safetensors (the weights that are best on held-out faces), for each epoch a
+    grid of held-out faces over their reconstructions, metrics.jsonl, TensorBoard events and
+    checkpoints. Ctrl-C and SIGTERM write a checkpoint first, from which --resume continues with
+    the run's own options. Under torchrun several processes share each step.
     """
     if restart_epoch and not resume:
         raise click.UsageError("--restart-epoch goes with --resume")

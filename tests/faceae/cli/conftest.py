@@ -60,5 +60,5 @@ def exported(fitted_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
         ("onnx", "decoder", "decoder.onnx"),
     ):
         out = folder / name
-        assert run(["export", verb, str(fitted_run), "--what", kind, "-o", str(out)]) == 0
+        assert run(["export", verb, str(fitted_run), "--part", kind, str(out)]) == 0
     return folder

@@ -41,7 +41,7 @@ def test_decoder_needs_no_fit_and_is_the_default(
     unfitted_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "d.pt"
-    assert run(["export", "torchscript", str(unfitted_run), "-o", str(out)]) == 0
+    assert run(["export", "torchscript", str(unfitted_run), str(out)]) == 0
     assert open_session(out, CPU).info.kind == "decoder"
     text = capsys.readouterr().out
     assert "d.pt: decoder, " in text
@@ -59,7 +59,7 @@ def test_precision_tells_what_it_gains(
     unfitted_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "e.ts"
-    argv = ["export", "torchscript", str(unfitted_run), "--what", "encoder", "-o", str(out)]
+    argv = ["export", "torchscript", str(unfitted_run), "--part", "encoder", str(out)]
     assert run([*argv, "--precision", "bf16"]) == 0
     report = json.loads((tmp_path / "e.ts.json").read_text())
     line = capsys.readouterr().out.splitlines()[-1]
@@ -80,16 +80,16 @@ def test_web_refuses_before_it_writes(
         (fitted_run, tmp_path / "no" / "page", "there is no folder"),
         (fitted_run, tmp_path / "page", "other.tgz: is not npm's onnxruntime-web"),
     ):
-        argv = ["export", "web", str(run_path), "-o", str(out), "--onnxruntime-web", str(tarball)]
+        argv = ["export", "web", str(run_path), str(out), "--onnxruntime-web", str(tarball)]
         assert run(argv) == 1
         assert message in capsys.readouterr().err
     assert not (tmp_path / "page").exists()
-    argv = ["export", "web", str(fitted_run), "-o", str(tmp_path / "page"), "--precision", "fp32"]
+    argv = ["export", "web", str(fitted_run), str(tmp_path / "page"), "--precision", "fp32"]
     assert run(argv) == 2
 
 
 def test_repository_is_a_folder(unfitted_run: Path, tmp_path: Path) -> None:
-    argv = ["export", "triton", str(unfitted_run), "--what", "encoder", "-o", str(tmp_path / "r")]
+    argv = ["export", "triton", str(unfitted_run), "--part", "encoder", str(tmp_path / "r")]
     assert run(argv) == 0
     assert (tmp_path / "r" / "encoder" / "config.pbtxt").read_text().startswith('name: "encoder"')
     assert json.loads((tmp_path / "r.json").read_text())["format"] == "triton"
@@ -98,7 +98,7 @@ def test_repository_is_a_folder(unfitted_run: Path, tmp_path: Path) -> None:
 def test_no_rewrite(unfitted_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for options, rewritten in ([], True), (["--no-rewrite"], False):
         out = tmp_path / "d.ts"
-        assert run(["export", "torchscript", str(unfitted_run), "-o", str(out), *options]) == 0
+        assert run(["export", "torchscript", str(unfitted_run), str(out), *options]) == 0
         assert json.loads((tmp_path / "d.ts.json").read_text())["rewritten"] is rewritten
         assert ("MB, rewritten" in capsys.readouterr().out) is rewritten
 
@@ -107,7 +107,7 @@ def test_folder_where_the_report_must_go(
     unfitted_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "d.ts.json").mkdir()
-    argv = ["export", "torchscript", str(unfitted_run), "-o", str(tmp_path / "d.ts")]
+    argv = ["export", "torchscript", str(unfitted_run), str(tmp_path / "d.ts")]
     assert run(argv) == 1
     assert "d.ts.json: is a folder" in capsys.readouterr().err
 
@@ -115,8 +115,8 @@ def test_folder_where_the_report_must_go(
 def test_generator_needs_fit(
     unfitted_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    argv = ["export", "onnx", str(unfitted_run), "-o", str(tmp_path / "g.onnx")]
-    assert run([*argv, "--what", "generator"]) == 1
+    argv = ["export", "onnx", str(unfitted_run), str(tmp_path / "g.onnx")]
+    assert run([*argv, "--part", "generator"]) == 1
     assert "latents.safetensors: no such file; `faceae fit" in capsys.readouterr().err
     assert not (tmp_path / "g.onnx").exists()
 
@@ -129,7 +129,7 @@ def test_retrained_weights_need_a_new_fit(
     model = load_model(path / "model.safetensors", CPU)
     torch.nn.init.zeros_(model.get_parameter("decoder.0.weight"))
     save_model(model, path / "model.safetensors")
-    argv = ["export", "onnx", str(path), "-o", str(tmp_path / "g.onnx"), "--what", "generator"]
+    argv = ["export", "onnx", str(path), str(tmp_path / "g.onnx"), "--part", "generator"]
     assert run(argv) == 1
     assert "fitted on other weights than the run now has; run `faceae fit`" in (
         capsys.readouterr().err
@@ -147,17 +147,17 @@ def test_exported_file_names_no_folder_of_the_run(fitted_run: Path, exported: Pa
 def test_bad_input(fitted_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     good = str(fitted_run)
     for argv, message in (
-        (["onnx", str(tmp_path / "no"), "-o", str(tmp_path / "d.onnx")], "not a training run"),
-        (["onnx", good, "-o", str(tmp_path / "d.ts")], "d.ts: the file must end in .onnx"),
-        (["torchscript", good, "-o", str(tmp_path / "d.onnx")], "must end in .ts or .pt"),
-        (["onnx", good, "-o", str(tmp_path / "no" / "d.onnx")], "there is no folder"),
-        (["triton", good, "-o", str(tmp_path / "no" / "d")], "there is no folder"),
-        (["triton", good, "-o", str(tmp_path)], "already there; name a new folder"),
+        (["onnx", str(tmp_path / "no"), str(tmp_path / "d.onnx")], "not a training run"),
+        (["onnx", good, str(tmp_path / "d.ts")], "d.ts: the file must end in .onnx"),
+        (["torchscript", good, str(tmp_path / "d.onnx")], "must end in .ts or .pt"),
+        (["onnx", good, str(tmp_path / "no" / "d.onnx")], "there is no folder"),
+        (["triton", good, str(tmp_path / "no" / "d")], "there is no folder"),
+        (["triton", good, str(tmp_path)], "already there; name a new folder"),
         (
-            ["weights", good, "-o", str(tmp_path / "w.pt"), "--what", "morph"],
-            "--what morph: weights can hold only the decoder",
+            ["weights", good, str(tmp_path / "w.pt"), "--part", "morph"],
+            "weights can hold only the decoder",
         ),
-        (["onnx", good, "-o", str(tmp_path)], "is a folder; name a file in it"),
+        (["onnx", good, str(tmp_path)], "is a folder; name a file in it"),
     ):
         assert run(["export", *argv]) == 1
         (line,) = capsys.readouterr().err.splitlines()
@@ -171,7 +171,7 @@ def test_bad_input(fitted_run: Path, tmp_path: Path, capsys: pytest.CaptureFixtu
 def test_cuda_without_a_gpu(
     fitted_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    argv = ["export", "onnx", str(fitted_run), "-o", str(tmp_path / "d.onnx"), "--device", "cuda"]
+    argv = ["export", "onnx", str(fitted_run), str(tmp_path / "d.onnx"), "--device", "cuda"]
     assert run(argv) == 1
     assert "--device cuda" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []

@@ -12,6 +12,7 @@ import pytest
 
 import faceae.cli
 from faceae.cli import VERBS, run
+from faceae.cli._command import verb
 from faceae.errors import FaceaeError
 from faceae_shards import ShardsError
 
@@ -30,6 +31,35 @@ def test_help_imports_no_heavy_library() -> None:
 def test_every_verb_has_help(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run([verb, "--help"]) == 0
     assert f"Usage: faceae {verb}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("typed", ["shards", "sharrd", "trian", "exprot"])
+def test_a_mistyped_verb_suggests_the_right_one(
+    typed: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    right = {"shards": "shard", "sharrd": "shard", "trian": "train", "exprot": "export"}[typed]
+    assert run([typed]) == 2
+    assert f"Did you mean {right}?" in capsys.readouterr().err
+
+
+def test_a_mistyped_option_suggests_the_right_one(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["shard", "a", "b", "--encodng", "npy"]) == 2
+    assert "--encoding" in capsys.readouterr().err
+
+
+def test_python_m_faceae() -> None:
+    command = [sys.executable, "-m", "faceae", "--version"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("faceae, version ")
+
+
+def test_every_option_has_help(capsys: pytest.CaptureFixture[str]) -> None:
+    for name in VERBS:
+        command = faceae.cli._cli.get_command(click.Context(faceae.cli._cli), name)  # type: ignore[attr-defined]
+        commands = command.commands.values() if isinstance(command, click.Group) else [command]
+        for each in commands:
+            options = [each for each in each.params if isinstance(each, click.Option)]
+            assert all(each.help for each in options), each.name
 
 
 @pytest.mark.parametrize("argv", [["no-such-verb"], ["shard"], ["shard", "--no-such-option"]])
@@ -55,7 +85,7 @@ def test_errors_are_one_line(
     code: int,
     message: str,
 ) -> None:
-    @click.command()
+    @verb()
     def fail() -> None:
         raise error
 

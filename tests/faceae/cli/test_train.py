@@ -55,7 +55,7 @@ def test_run_that_exists(
     run_path.mkdir()
     (run_path / "run.json").touch()
     assert run(arguments(dataset_npy, run_path)) == 1
-    assert "there is a run already; add --resume" in capsys.readouterr().err
+    assert "there is a run already; pass --resume" in capsys.readouterr().err
 
 
 def test_resume_without_a_run(
@@ -82,8 +82,8 @@ def test_variational_model_is_exported_with_its_means(
 ) -> None:
     run_path, exported = tmp_path / "run", tmp_path / "autoencoder.ts"
     assert run(arguments(dataset_npy, run_path, "--no-amp", "--model", "variational")) == 0
-    command = ["export", "torchscript", str(run_path), "--what", "autoencoder"]
-    assert run([*command, "-o", str(exported)]) == 0
+    command = ["export", "torchscript", str(run_path), "--part", "autoencoder"]
+    assert run([*command, str(exported)]) == 0
     assert json.loads((tmp_path / "autoencoder.ts.json").read_text())["rewritten"]
 
 
@@ -99,7 +99,7 @@ def test_option_of_another_kind_of_model(
     dataset_npy: faceae_shards.Dataset, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(arguments(dataset_npy, tmp_path / "run", "--kl-weight", "1")) == 2
-    assert "--kl-weight is an option of --model variational" in capsys.readouterr().err
+    assert "--kl-weight belongs to --model variational" in capsys.readouterr().err
 
 
 def test_restart_without_resume_is_wrong_usage(
@@ -175,7 +175,7 @@ def test_signal_to_the_process(
     command = arguments(dataset_npy, run_path, "--no-amp", "--loader", "webdataset")
     command[command.index("--epochs") + 1] = "100000"
     process = subprocess.Popen(
-        [sys.executable, "-m", "faceae.cli", *command],
+        [sys.executable, "-m", "faceae", *command],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

@@ -200,7 +200,7 @@ def test_python_c_in_a_folder_of_traps(
     call(tmp_path_factory.mktemp("elsewhere"), "-c", LATE, str(trap), *command)
 
 
-@pytest.mark.parametrize("arguments", [["-m", "faceae.cli"], ["-c", SCRIPT], ["run.py"]])
+@pytest.mark.parametrize("arguments", [["-m", "faceae"], ["-c", SCRIPT], ["run.py"]])
 def test_folders_of_our_names_beside_the_caller(photos: Path, arguments: list[str]) -> None:
     """The caller itself imports from the current folder here, and its processes may."""
     for name in ("shards", "export", "packed"):

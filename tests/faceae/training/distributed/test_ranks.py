@@ -256,7 +256,7 @@ def test_error_of_all_is_told_once(config: TrainConfig) -> None:
     config.run.mkdir()
     (config.run / "thesis.tex").touch()
     command = ["train", str(config.data), "--run", str(config.run), "--device", "cpu"]
-    process = launch("-m", "--", "faceae.cli", *command)
+    process = launch("-m", "--", "faceae", *command)
     assert process.returncode != 0
     assert process.stderr.count("faceae: error:") == 1
     assert "is not empty; give a new folder" in process.stderr

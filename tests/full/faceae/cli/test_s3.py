@@ -64,7 +64,7 @@ def hash_objects(client: Any, bucket: str) -> dict[str, str]:
 def start(*arguments: str, **environment: str) -> "subprocess.Popen[str]":
     """Start `faceae` in a process of its own."""
     return subprocess.Popen(
-        [sys.executable, "-m", "faceae.cli", *arguments],
+        [sys.executable, "-m", "faceae", *arguments],
         env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[4]), **RETRYING, **environment},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -271,7 +271,7 @@ def test_sigterm_takes_one_line_and_the_same_command_goes_on(
     cluster: str, config: PackConfig, tmp_path: Path, hash_tree: HashTree
 ) -> None:
     config = replace(config, samples_per_shard=1)
-    command = [sys.executable, "-m", "faceae.cli", "shard", str(config.source), str(config.out)]
+    command = [sys.executable, "-m", "faceae", "shard", str(config.source), str(config.out)]
     command += ["--split", "0.5,0.25,0.25", "--samples-per-shard", "1", "--executor", "ray"]
     process = subprocess.Popen(
         [*command, "--address", cluster], stderr=subprocess.PIPE, stdout=subprocess.DEVNULL

@@ -1,5 +1,0 @@
-"""`python -m faceae.cli`."""
-
-from faceae.cli import main
-
-main()

@@ -1,0 +1,141 @@
+"""Commands and options as every verb has them, and the words of the libraries in theirs.
+
+The libraries name parameters in backquotes as Python spells them, and `name=value` as a remedy. On
+the command line a user sees the options of the verb in their place.
+"""
+
+import re
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from faceae.errors import FaceaeError
+from faceae_shards import ShardsError, parse_location
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_PARAMETER = re.compile(r"`([a-z][a-z0-9_]*)(?:=([^`]*))?`")
+
+
+class Verb(click.Command):
+    """A command whose errors name its options."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command.
+
+        Raises:
+            click.ClickException: a request that cannot be met, in the command line's words.
+        """
+        try:
+            return super().invoke(ctx)
+        except (FaceaeError, ShardsError) as error:
+            raise Failure(translate(str(error), self)) from error
+        except click.UsageError as error:
+            raise click.UsageError(translate(error.format_message(), self), ctx) from error
+
+
+class Failure(click.ClickException):
+    """A request that cannot be met."""
+
+
+class Option(click.Option):
+    """An option whose help ends with its default, and with nothing else in brackets."""
+
+    def get_help_extra(self, ctx: click.Context) -> Any:
+        """Return the default as text, or nothing."""
+        extra = super().get_help_extra(ctx)
+        default = {"default": self.show_default} if isinstance(self.show_default, str) else {}
+        if "default" in extra:
+            default = default or {"default": extra["default"]}
+        return {**default, **({"required": "required"} if self.required else {})}
+
+
+verb = partial(click.command, cls=Verb, context_settings={"show_default": True})
+option = partial(click.option, cls=Option)
+
+run_argument = click.argument("run_path", metavar="RUN", type=click.Path(path_type=Path))
+data_argument = click.argument("data", type=parse_location)
+device_option = option(
+    "--device",
+    type=click.Choice(["auto", "cpu", "cuda"]),
+    default="auto",
+    help="Device to compute on; auto takes the GPU where there is one.",
+)
+loader_option = option(
+    "--loader",
+    "loader_kind",
+    type=click.Choice(["auto", "dali", "webdataset"]),
+    default="auto",
+    help="Library that reads the shards; auto takes DALI where it is installed.",
+)
+workers_option = option(
+    "--workers",
+    type=click.IntRange(min=1),
+    metavar="N",
+    show_default="one per core",
+    help="Number of worker processes.",
+)
+
+
+def count_option(help_text: str, **settings: Any) -> Callable[[F], F]:
+    """Return the option for a number of faces, which every verb that makes faces spells alike."""
+    return option("-n", "--count", metavar="N", help=help_text, **settings)
+
+
+def out_option(default: str, help_text: str) -> Callable[[F], F]:
+    """Return the option for a file that otherwise lies in the run's folder."""
+    return option(
+        "-o",
+        "--out",
+        metavar="FILE",
+        type=click.Path(path_type=Path),
+        show_default=default,
+        help=help_text,
+    )
+
+
+def translate(message: str, command: click.Command) -> str:
+    """Return a message of a library with the options of `command` in place of parameters.
+
+    `name` becomes the option or argument of that name, if the command has one. `name=value`
+    becomes an option with its value, also where another command has it.
+    """
+    spelled = _spell(command)
+
+    def replace(match: re.Match[str]) -> str:
+        name, value = match[1], match[2]
+        if value is None:
+            return spelled.get(name, match[0])
+        return _set_option(spelled.get(name, "--" + name.replace("_", "-")), value)
+
+    return _PARAMETER.sub(replace, message)
+
+
+def say(text: str) -> None:
+    """Print a text that may name parameters."""
+    click.echo(translate(text, click.get_current_context().command))
+
+
+def _spell(command: click.Command) -> dict[str, str]:
+    """Return each parameter's option or metavar, by the names a library may call it."""
+    spelled: dict[str, str] = {}
+    for parameter in command.params:
+        if isinstance(parameter, click.Option):
+            longest = max(parameter.opts, key=len)
+            names = {parameter.name, *(opt.lstrip("-").replace("-", "_") for opt in parameter.opts)}
+        else:
+            longest = parameter.metavar or (parameter.name or "").upper()
+            names = {parameter.name, longest.lower()}
+        spelled |= {name: longest for name in names if name}
+    return spelled
+
+
+def _set_option(name: str, value: str) -> str:
+    if value == "True":
+        return name
+    if value == "False":
+        return name.replace("--", "--no-", 1)
+    return f"{name} {value.strip('()').replace(', ', ',').strip(chr(39) + chr(34))}"

@@ -1,0 +1,52 @@
+"""Messages of the libraries in the words of a command."""
+
+import click
+import pytest
+
+from faceae.cli._command import Verb, option, translate, verb
+from faceae.errors import FaceaeError
+
+
+@verb()
+@click.argument("source")
+@click.argument("run_path", metavar="RUN")
+@option("--max-rejected", type=float, default=0.01, help="Largest fraction.")
+@option("--amp/--no-amp", default=True, help="Lower precision.")
+@option("-n", "--count", default=3, show_default=True, help="How many.")
+@option("--part", "kind", show_default="decoder", help="Which part.")
+def command(**options: object) -> None:
+    """Do nothing."""
+    raise FaceaeError("`count` is 3; give `max_rejected=0.5`")
+
+
+@pytest.mark.parametrize(
+    ("message", "expected"),
+    [
+        ("`max_rejected` must be at least 0", "--max-rejected must be at least 0"),
+        ("give `max_rejected=0.5`", "give --max-rejected 0.5"),
+        ("give `init='random'`", "give --init random"),
+        ("pass `resume=True`", "pass --resume"),
+        ("pass `amp=False`", "pass --no-amp"),
+        ("`split=(0.9, 0.05, 0.05)`", "--split 0.9,0.05,0.05"),
+        ("`count` and `kind`", "--count and --part"),
+        ("`source` is a file; `run` too", "SOURCE is a file; RUN too"),
+        ("run `faceae fit`; see `dataset.json`", "run `faceae fit`; see `dataset.json`"),
+        ("`unknown` stays", "`unknown` stays"),
+    ],
+)
+def test_parameters_become_options(message: str, expected: str) -> None:
+    assert translate(message, command) == expected
+
+
+def test_an_error_is_told_in_options() -> None:
+    with pytest.raises(click.ClickException, match=r"--count is 3; give --max-rejected 0\.5"):
+        command.main(["a", "b"], standalone_mode=False)
+
+
+def test_help_ends_with_the_default() -> None:
+    assert isinstance(command, Verb)
+    lines = command.get_help(click.Context(command)).splitlines()
+    (line,) = [line for line in lines if "--part" in line]
+    assert line.endswith("Which part.  [default: decoder]")
+    (line,) = [line for line in lines if "--count" in line]
+    assert line.endswith("[default: 3]")
