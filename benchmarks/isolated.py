@@ -21,7 +21,7 @@ _POLL_S = 0.05
 
 
 @dataclass(frozen=True, kw_only=True)
-class Run:
+class IsolatedRun:
     """Result, time and memory of one run."""
 
     result: Any
@@ -34,7 +34,7 @@ class Run:
     """`peak_mib` without pages of mapped files, which the system can reclaim."""
 
 
-def run(prepare: Callable[..., Callable[[], Any]], **arguments: Any) -> Run:
+def run(prepare: Callable[..., Callable[[], Any]], **arguments: Any) -> IsolatedRun:
     """Run `prepare(**arguments)()` in a fresh process, where `prepare` does the imports.
 
     Args:
@@ -53,7 +53,9 @@ def run(prepare: Callable[..., Callable[[], Any]], **arguments: Any) -> Run:
         lines = output.read().splitlines()
     if process.returncode != 0:
         raise RuntimeError(f"{name} ended with exit code {process.returncode}")
-    return Run(**json.loads(lines[-1]), peak_mib=peak.total / 2**10, peak_own_mib=peak.own / 2**10)
+    return IsolatedRun(
+        **json.loads(lines[-1]), peak_mib=peak.total / 2**10, peak_own_mib=peak.own / 2**10
+    )
 
 
 class _Pss(NamedTuple):

@@ -43,6 +43,23 @@ MAY_IMPORT = {
     },
     "faceae.data": {"faceae_shards", "faceae.device", "faceae.errors"},
     "faceae.model": {"faceae_shards", "faceae.errors"},
+    "faceae.synthetic.canvas": set(),
+    "faceae.synthetic.traits": {"faceae.synthetic.canvas"},
+    "faceae.synthetic.face": {"faceae.synthetic.canvas", "faceae.synthetic.traits"},
+    "faceae.synthetic.drawing": {
+        "faceae.synthetic.canvas",
+        "faceae.synthetic.face",
+        "faceae.synthetic.traits",
+    },
+    "faceae.synthetic.celeba": {
+        "faceae_shards",
+        "faceae_shards.executors",
+        "faceae.errors",
+        "faceae.synthetic.canvas",
+        "faceae.synthetic.drawing",
+        "faceae.synthetic.face",
+        "faceae.synthetic.traits",
+    },
     "faceae.synthetic": {"faceae_shards", "faceae_shards.executors", "faceae.errors"},
     "faceae.latent": {
         "faceae_shards",

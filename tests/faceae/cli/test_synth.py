@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from faceae.cli import run
-from faceae.synthetic._write import MARKER
+from faceae.synthetic.celeba import MARKER
 
 Capture = pytest.CaptureFixture[str]
 

@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from faceae.synthetic import Face, Identity, Picture, draw_face
-from faceae.synthetic._traits import (
+from faceae.synthetic.traits._traits import (
     Camera,
     Expression,
     Eyes,

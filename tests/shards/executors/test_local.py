@@ -180,7 +180,7 @@ def test_console_script_in_a_folder_of_traps(
 
 LATE = """
 import os, sys
-import faceae_shards.packing, faceae.synthetic._write
+import faceae_shards.packing, faceae.synthetic.celeba
 import faceae.cli._shard, faceae.cli._synth, faceae.cli._progress
 if __name__ == "__main__":
     os.chdir(sys.argv[1])

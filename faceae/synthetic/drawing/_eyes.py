@@ -4,10 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ._canvas import Canvas, Pixels, blend
-from ._curves import Points, curve, ellipse, moved, ribbon, taper
-from ._face import SIDES, Face
-from ._palette import hair_colour, skin_colour
+from ..canvas import Canvas, Pixels, Points, blend, curve, ellipse, moved, ribbon, taper
+from ..face import SIDES, Face
+from ..traits import hair_colour, skin_colour
 
 _ZOOM = 2
 """Canvas pixels per picture pixel while the eyes are drawn."""

@@ -4,10 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ._canvas import Canvas, Pixels
-from ._curves import Points, curve, ellipse, moved, taper
-from ._face import Face
-from ._palette import skin_colour
+from ..canvas import Canvas, Pixels, Points, curve, ellipse, moved, taper
+from ..face import Face
+from ..traits import skin_colour
 
 _ZOOM = 2
 """Canvas pixels per picture pixel while the mouth is drawn."""

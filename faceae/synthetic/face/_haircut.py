@@ -5,10 +5,9 @@ from functools import cached_property
 
 import numpy as np
 
-from ._curves import Points, curve, ellipse, moved
+from ..canvas import Flow, Points, curve, ellipse, moved
+from ..traits import HairCut, Identity
 from ._face import SIDES, Face
-from ._textures import Flow
-from ._traits import HairCut, Identity
 
 _VOLUMES: dict[HairCut, float] = {
     "bald": 0.0,

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ._canvas import Pixels
+from ..canvas import Pixels
 from ._traits import Colour, HairTone, Identity
 
 _SKIN = np.array(

@@ -4,20 +4,18 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ._canvas import Canvas, Pixels, smooth
-from ._draw_background import draw_background
-from ._draw_beard import draw_beard
-from ._draw_clothes import draw_clothes, draw_necklace
-from ._draw_eyes import draw_brows, draw_eyes
-from ._draw_hair import draw_back_hair, draw_hair, plan_hair
-from ._draw_hat import draw_hat
-from ._draw_head import draw_skin
-from ._draw_mouth import draw_mouth
-from ._draw_things import draw_earrings, draw_glasses
-from ._face import Face
-from ._light import Light
-from ._textures import sensor_noise, stubble
-from ._traits import Identity, Picture
+from ..canvas import Canvas, Pixels, sensor_noise, smooth, stubble
+from ..face import Face, Light
+from ..traits import Identity, Picture
+from ._background import draw_background
+from ._beard import draw_beard
+from ._clothes import draw_clothes, draw_necklace
+from ._eyes import draw_brows, draw_eyes
+from ._hair import draw_back_hair, draw_hair, plan_hair
+from ._hat import draw_hat
+from ._head import draw_skin
+from ._mouth import draw_mouth
+from ._things import draw_earrings, draw_glasses
 
 
 def draw_face(identity: Identity, picture: Picture) -> NDArray[np.uint8]:

@@ -3,12 +3,9 @@
 import cv2
 import numpy as np
 
-from ._canvas import Canvas
-from ._curves import Points, curve, moved
-from ._face import Face
-from ._light import Light
-from ._palette import PLAIN_LIGHT, shade_ramp, through_ramp
-from ._textures import speckle
+from ..canvas import Canvas, Points, curve, moved, speckle
+from ..face import Face, Light
+from ..traits import PLAIN_LIGHT, shade_ramp, through_ramp
 
 _SHADOW_REACH = {"beanie": 3.0, "cap": 9.0, "fedora": 7.0}
 """Length of a hat's shadow on the forehead, head units."""

@@ -3,14 +3,22 @@
 import cv2
 import numpy as np
 
-from ._canvas import WIDTH, Canvas, Pixels, smooth
-from ._curves import Points, curve, ellipse, moved, ribbon, taper
-from ._face import SIDES, Face
-from ._light import Light, both_sides, enlarge, shift, shrink, soft_spots
-from ._palette import PLAIN_LIGHT, skin_colour, skin_ramp, through_ramp
-from ._relief import face_relief
-from ._textures import clouds, speckle
-from ._traits import Identity
+from ..canvas import (
+    WIDTH,
+    Canvas,
+    Pixels,
+    Points,
+    clouds,
+    curve,
+    ellipse,
+    moved,
+    ribbon,
+    smooth,
+    speckle,
+    taper,
+)
+from ..face import SIDES, Face, Light, both_sides, enlarge, face_relief, shift, shrink, soft_spots
+from ..traits import PLAIN_LIGHT, Identity, skin_colour, skin_ramp, through_ramp
 
 
 def draw_skin(

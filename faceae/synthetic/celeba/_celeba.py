@@ -9,12 +9,11 @@ from numpy.typing import NDArray
 
 import faceae_shards
 
+from ..canvas import HEIGHT, WIDTH
+from ..drawing import eye_centres, mouth_corners
+from ..face import Face
+from ..traits import LAYOUT_STREAM, generator
 from ._attributes import ATTRIBUTE_NAMES, attributes
-from ._canvas import HEIGHT, WIDTH
-from ._draw_eyes import eye_centres
-from ._draw_mouth import mouth_corners
-from ._face import Face
-from ._sample import LAYOUT_STREAM, generator
 
 IMAGE_FOLDER = "img_align_celeba"
 PARTITION_FILE = "list_eval_partition.txt"

@@ -3,10 +3,9 @@
 import cv2
 import numpy as np
 
-from ._canvas import Canvas, Pixels, blend, smooth
-from ._curves import Points, curve
-from ._face import Face
-from ._palette import hair_colour, skin_colour
+from ..canvas import Canvas, Pixels, Points, blend, curve, smooth
+from ..face import Face
+from ..traits import hair_colour, skin_colour
 
 
 def draw_beard(canvas: Canvas, face: Face, flecks: Pixels, face_mask: Pixels) -> None:

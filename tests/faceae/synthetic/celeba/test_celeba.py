@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from faceae.synthetic._celeba import identities, partition
+from faceae.synthetic.celeba import identities, partition
 
 
 def test_longer_set_begins_with_the_shorter_ones_people() -> None:

@@ -2,12 +2,11 @@
 
 import numpy as np
 
-from ._canvas import Canvas
-from ._curves import Points, curve, ellipse, moved
-from ._draw_clothes import random_metal
-from ._draw_head import ear_lobes
-from ._face import SIDES, Face
-from ._traits import Colour, Glasses
+from ..canvas import Canvas, Points, curve, ellipse, moved
+from ..face import SIDES, Face
+from ..traits import Colour, Glasses
+from ._clothes import random_metal
+from ._head import ear_lobes
 
 _FRAMES: tuple[Colour, ...] = (
     (26, 22, 22),

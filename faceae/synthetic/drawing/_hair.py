@@ -6,13 +6,20 @@ from functools import cached_property
 import cv2
 import numpy as np
 
-from ._canvas import HEIGHT, WIDTH, Canvas, Pixels, Shapes, Window, smooth
-from ._face import Face
-from ._haircut import Haircut, hair_flow
-from ._light import Light, enlarge, shrink
-from ._palette import PLAIN_HAIR_LIGHT, hair_colour, hair_ramp, through_ramp
-from ._relief import dome
-from ._textures import NUM_STRAND_VARIANTS, Flow, strands
+from ..canvas import (
+    HEIGHT,
+    NUM_STRAND_VARIANTS,
+    WIDTH,
+    Canvas,
+    Flow,
+    Pixels,
+    Shapes,
+    Window,
+    smooth,
+    strands,
+)
+from ..face import Face, Haircut, Light, dome, enlarge, hair_flow, shrink
+from ..traits import PLAIN_HAIR_LIGHT, hair_colour, hair_ramp, through_ramp
 
 _SHINE: dict[Flow, float] = {"curly": 0.15, "cropped": 0.35, "wavy": 0.5, "straight": 0.55}
 
@@ -28,7 +35,7 @@ class _Layer:
 
 
 @dataclass(frozen=True)
-class Hair:
+class HairPlan:
     """The layers of a person's hair."""
 
     back: list[_Layer]
@@ -45,25 +52,25 @@ class Hair:
         return mask
 
 
-def plan_hair(canvas: Canvas, face: Face) -> Hair:
+def plan_hair(canvas: Canvas, face: Face) -> HairPlan:
     """Return where the hair lies."""
     cut, flow = Haircut(face), hair_flow(face.identity)
     rough = flow == "curly"
     soft, fray = (1.6, 0.34) if rough else (1.0, 0.24)
-    return Hair(
+    return HairPlan(
         back=_layer(canvas, face, cut.back(), flow, soft, 0.22),
         front=_layer(canvas, face, cut.front(), flow, soft, fray)
         + _layer(canvas, face, cut.fringe(), "fringe", 0.8, 0.3),
     )
 
 
-def draw_back_hair(canvas: Canvas, face: Face, hair: Hair) -> None:
+def draw_back_hair(canvas: Canvas, face: Face, hair: HairPlan) -> None:
     """Paint the hair behind the neck, in the head's shadow."""
     for layer in hair.back:
         _lay(canvas, face, 0.5 + 0.12 * layer.lines, layer)
 
 
-def draw_hair(canvas: Canvas, face: Face, light: Light, hair: Hair) -> None:
+def draw_hair(canvas: Canvas, face: Face, light: Light, hair: HairPlan) -> None:
     """Paint the hair over the head."""
     if not hair.front:
         return

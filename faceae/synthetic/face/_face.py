@@ -11,8 +11,8 @@ from math import cos, radians, sin
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ._curves import Points, curve
-from ._traits import Identity, Picture
+from ..canvas import Points, curve
+from ..traits import Identity, Picture
 
 EYES_AT = (88.5, 111.5)
 """The point between the eyes in CelebA's aligned pictures, pixels."""

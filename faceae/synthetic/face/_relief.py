@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ._canvas import Pixels, smooth
+from ..canvas import Pixels, smooth
 from ._face import Face
 from ._light import COLUMNS, ROWS, Bump, both_sides, shrink, soft_spots
 

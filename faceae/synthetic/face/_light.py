@@ -12,7 +12,7 @@ from typing import TypeAlias
 import cv2
 import numpy as np
 
-from ._canvas import HEIGHT, WIDTH, Pixels
+from ..canvas import HEIGHT, WIDTH, Pixels
 from ._face import Face
 
 _HALF = (WIDTH // 2, HEIGHT // 2)

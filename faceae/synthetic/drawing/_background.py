@@ -5,11 +5,8 @@ from collections.abc import Callable
 import cv2
 import numpy as np
 
-from ._canvas import HEIGHT, WIDTH, Canvas, Pixels, smooth
-from ._curves import ellipse
-from ._palette import random_colour
-from ._textures import clouds, speckle
-from ._traits import Background
+from ..canvas import HEIGHT, WIDTH, Canvas, Pixels, clouds, ellipse, smooth, speckle
+from ..traits import Background, random_colour
 
 _SCALE = 0.5
 """Size at which a background is drawn: half of the picture's, since it is out of focus."""

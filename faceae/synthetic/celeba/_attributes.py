@@ -5,9 +5,8 @@ value at which a person would name it. `Attractive`, which no drawing shows, is 
 face in focus without bags under its eyes, double chin, big nose or receding hair.
 """
 
-from ._face import Face
-from ._haircut import hair_flow
-from ._traits import HairTone
+from ..face import Face, hair_flow
+from ..traits import HairTone
 
 ATTRIBUTE_NAMES = (
     "5_o_Clock_Shadow",

@@ -15,6 +15,9 @@ import faceae_shards
 from faceae.errors import FaceaeError
 from faceae_shards.executors import LocalExecutor, Tick
 
+from ..drawing import paint
+from ..face import Face
+from ..traits import sample_identity, sample_picture
 from ._celeba import (
     IMAGE_FOLDER,
     Annotation,
@@ -25,10 +28,6 @@ from ._celeba import (
     write_annotations,
 )
 from ._config import SynthConfig, SynthSummary
-from ._draw import paint
-from ._face import Face
-from ._sample import sample_identity
-from ._sample_picture import sample_picture
 
 MARKER = ".unfinished-synth.json"
 """File that marks an unfinished set. Pictures beside it may be removed."""

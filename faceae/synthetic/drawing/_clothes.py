@@ -3,12 +3,9 @@
 import cv2
 import numpy as np
 
-from ._canvas import WIDTH, Canvas
-from ._curves import Points, curve, ellipse, moved
-from ._face import SIDES, Face
-from ._light import Light
-from ._palette import PLAIN_LIGHT, random_colour, shade_ramp, through_ramp
-from ._textures import clouds
+from ..canvas import WIDTH, Canvas, Points, clouds, curve, ellipse, moved
+from ..face import SIDES, Face, Light
+from ..traits import PLAIN_LIGHT, random_colour, shade_ramp, through_ramp
 
 _WHITE = np.array([236.0, 236.0, 238.0])
 _NECKLINES = {"crew": (84.0, 9.0), "vneck": (84.0, 30.0), "turtleneck": (72.0, 5.0)}
