@@ -28,7 +28,6 @@ def prepare_faceae(path: str) -> Work:
 
 def prepare_zipfile(path: str) -> Work:
     """Let `zipfile` parse the directory."""
-    import faceae_shards.sources  # noqa: F401  # both ways start with the same imports
 
     def list_members() -> Iterator[Member]:
         with zipfile.ZipFile(path) as archive:

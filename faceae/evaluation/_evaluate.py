@@ -9,14 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from faceae.data import (
-    Loader,
-    LoaderConfig,
-    LoaderKind,
-    OnImages,
-    make_loader,
-    report_batches,
-)
+from faceae.data import Loader, LoaderConfig, LoaderKind, OnImages, make_loader, report_batches
 from faceae.device import DeviceName, count_decode_threads, full_float32, resolve_device
 from faceae.errors import FaceaeError
 from faceae.model import FaceAutoEncoder, load_model, to_float, to_uint8, weights_hash

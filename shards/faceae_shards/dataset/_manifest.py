@@ -5,14 +5,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import PureWindowsPath
 from typing import Any
 
-from .._format import (
-    FORMAT_NAME,
-    FORMAT_VERSION,
-    GENERATED,
-    Encoding,
-    ShardInfo,
-    hash_json,
-)
+from .._format import FORMAT_NAME, FORMAT_VERSION, GENERATED, Encoding, ShardInfo, hash_json
 from ._parse import parse_dataclass
 
 _OPTIONAL = frozenset({"image_column", "max_pixels"})

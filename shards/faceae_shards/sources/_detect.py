@@ -12,17 +12,13 @@ from pathlib import Path
 from .._errors import ShardsError
 from ..images import is_html
 from ..storage import Location, is_url, name_of
-from ._files import SourceFiles
-from ._folder import FolderReader
 from ._names import Names
-from ._open_files import detect_kind, open_beside, open_files
-from ._parquet import SUFFIX as PARQUET_SUFFIX
-from ._parquet import list_parquet
-from ._photographs import keep_photographs
 from ._source import Entries, Source, is_image_name, is_other_name
-from ._tar import COMPRESSED_STARTS, list_tars
 from ._unreadable import explain_no_images, refuse_container
-from ._zip import list_zip
+from .annotations import keep_photographs
+from .archives import COMPRESSED_STARTS, list_parquet, list_tars, list_zip
+from .archives import SUFFIX as PARQUET_SUFFIX
+from .files import FolderReader, SourceFiles, detect_kind, open_beside, open_files
 
 _ZIP_STARTS = (b"PK\x03\x04", b"PK\x05\x06")
 _UTF8_BOM = b"\xef\xbb\xbf"

@@ -17,16 +17,7 @@ from faceae.device import AmpChoice
 from faceae.errors import FaceaeError
 from faceae.model import load_model, weights_hash
 from faceae.runs import EpochMetrics, StepMetrics, TrainConfig, read_run
-from faceae.training import (
-    Observer,
-    Validation,
-    _context,
-    _loop,
-    _plan,
-    _trainer,
-    resume,
-    train,
-)
+from faceae.training import Observer, Validation, _context, _loop, _plan, _trainer, resume, train
 from faceae.training.step import Losses
 
 STEPS_PER_EPOCH = 3

@@ -13,7 +13,7 @@ import pytest
 from faceae_shards import ImageRefused, PackConfig, ShardsError, open_dataset, pack, verify
 from faceae_shards.dataset._tar import read_members
 from faceae_shards.sources._detect import list_source
-from faceae_shards.sources._local_files import _MAX_OPEN
+from faceae_shards.sources.files._local_files import _MAX_OPEN
 
 Configure = Callable[..., PackConfig]
 

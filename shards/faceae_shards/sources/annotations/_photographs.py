@@ -9,9 +9,9 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from .._errors import ShardsError
-from ..storage import Location
-from ._source import Source
+from ..._errors import ShardsError
+from ...storage import Location
+from .._source import Source
 
 _WORDS = (
     "mask|masks|seg|segs|segmentation|segmentations|segmap|segmaps|semantic|parsing|parsings|label|"

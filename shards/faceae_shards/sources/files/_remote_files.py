@@ -15,9 +15,9 @@ from dataclasses import dataclass, field
 from typing import Any, BinaryIO, cast
 from urllib.parse import quote, urlsplit, urlunsplit
 
-from .._errors import ShardsError
-from ..images import ImageRefused
-from ..storage import (
+from ..._errors import ShardsError
+from ...images import ImageRefused
+from ...storage import (
     MAX_REQUESTS,
     AccessRefused,
     NotThere,
@@ -29,8 +29,8 @@ from ..storage import (
     merge_ranges,
     retry,
 )
+from .._source import Entry, is_hidden
 from ._files import START_BYTES, Span
-from ._source import Entry, is_hidden
 
 _BUFFER_BYTES = 4 << 20
 """Bytes read ahead while an archive is listed."""

@@ -13,8 +13,8 @@ import pytest
 
 from faceae_shards import ImageRefused, PackConfig, ShardsError, pack
 from faceae_shards.sources._detect import list_source
-from faceae_shards.sources._files import Span
-from faceae_shards.sources._remote_files import RemoteFiles, parent_of
+from faceae_shards.sources.files._files import Span
+from faceae_shards.sources.files._remote_files import RemoteFiles, parent_of
 from faceae_shards.storage._remote import parse_location
 
 Configure = Callable[..., PackConfig]

@@ -208,7 +208,7 @@ def test_copy_survives_an_interruption(
             pack_into(tmp_path / "out", source)
     assert (tmp_path / "out" / ".progress" / "spool" / "images").is_file()
     with monkeypatch.context() as patch:
-        patch.setattr("faceae_shards.sources._spool._copy", fail)  # is not called again
+        patch.setattr("faceae_shards.sources.archives._spool._copy", fail)  # is not called again
         assert pack_into(tmp_path / "out", source) == whole
 
 

@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .._errors import ShardsError
-from ..images import is_html
-from ._names import Names
-from ._source import is_image_name
+from ..._errors import ShardsError
+from ...images import is_html
+from .._names import Names
+from .._source import is_image_name
 
 _REMEDY = "correct the table, or move it elsewhere to pack without it"
 _LINES_PER_BLOCK = 16_384

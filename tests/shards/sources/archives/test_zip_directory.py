@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from faceae_shards.sources._zip_directory import read_zip_directory
+from faceae_shards.sources.archives._zip_directory import read_zip_directory
 
 
 def make_zip(*names: str, comment: bytes = b"") -> bytes:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from ..storage import Location
+from ...storage import Location
 from ._files import SourceFiles
 from ._local_files import LocalFiles
 from ._remote_files import RemoteFiles, parent_of

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
-from .._errors import ShardsError
-from ..images import ImageRefused
+from ..._errors import ShardsError
+from ...images import ImageRefused
+from .._source import Entry, is_hidden
 from ._files import START_BYTES, Span
-from ._source import Entry, is_hidden
 
 _MAX_OPEN = 64
 """Files held open at once."""

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from faceae_shards import ShardsError
-from faceae_shards.sources import _tables
-from faceae_shards.sources._tables import parse_table
+from faceae_shards.sources.annotations import _tables
+from faceae_shards.sources.annotations._tables import parse_table
 
 ROWS = [("1.jpg", -1, 1), ("2.jpg", 1, -1)]
 

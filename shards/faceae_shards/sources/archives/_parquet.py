@@ -11,13 +11,12 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from .._errors import ShardsError
-from ..images import ImageRefused
-from ..storage import Location
-from ._files import SourceFiles, check_unchanged, describe_container
-from ._open_files import open_files
-from ._source import Container, Entries, Entry, Source, drop_nan
-from ._splits import find_file_splits
+from ..._errors import ShardsError
+from ...images import ImageRefused
+from ...storage import Location
+from .._source import Container, Entries, Entry, Source, drop_nan
+from .._splits import find_file_splits
+from ..files import SourceFiles, check_unchanged, describe_container, open_files
 
 if TYPE_CHECKING:
     import pyarrow

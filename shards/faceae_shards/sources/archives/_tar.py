@@ -8,12 +8,10 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO, NamedTuple
 
-from .._errors import ShardsError
-from ..images import ImageRefused
-from ..storage import Location
-from ._files import SourceFiles, Span, check_unchanged, describe_container
-from ._open_files import open_files
-from ._source import (
+from ..._errors import ShardsError
+from ...images import ImageRefused
+from ...storage import Location
+from .._source import (
     Container,
     Entries,
     Entry,
@@ -23,7 +21,8 @@ from ._source import (
     is_image_name,
     is_other_name,
 )
-from ._splits import find_file_splits
+from .._splits import find_file_splits
+from ..files import SourceFiles, Span, check_unchanged, describe_container, open_files
 
 COMPRESSED_STARTS = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ\0")
 """First bytes of gzip, bzip2 and xz."""

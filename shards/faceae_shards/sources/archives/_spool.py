@@ -17,9 +17,9 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from ..images import ImageRefused
-from ..storage import atomic_path
-from ._source import Entry, Source
+from ...images import ImageRefused
+from ...storage import atomic_path
+from .._source import Entry, Source
 
 _IMAGES = "images"
 _OFFSETS = "offsets.npy"

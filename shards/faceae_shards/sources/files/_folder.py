@@ -4,10 +4,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from .._errors import ShardsError
-from ..images import ImageRefused
+from ..._errors import ShardsError
+from ...images import ImageRefused
+from .._source import Entry
 from ._files import SourceFiles, Span
-from ._source import Entry
 
 
 @dataclass

@@ -14,13 +14,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .._errors import ShardsError
-from .._format import SPLITS, hash_json
-from ..images import ImageRefused
-from ..storage import Location, is_url, name_of
-from ._open_files import open_beside
-from ._source import Entry, Source
-from ._splits import SPLIT_NAMES
+from ..._errors import ShardsError
+from ..._format import SPLITS, hash_json
+from ...images import ImageRefused
+from ...storage import Location, is_url, name_of
+from .._source import Entry, Source
+from .._splits import SPLIT_NAMES
+from ..files import open_beside
 from ._tables import parse_table
 
 PARTITION = "list_eval_partition"

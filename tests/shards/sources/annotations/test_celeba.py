@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from faceae_shards import ShardsError
-from faceae_shards.sources._celeba import describe_shortfall, find_annotations
 from faceae_shards.sources._detect import list_source
+from faceae_shards.sources.annotations._celeba import describe_shortfall, find_annotations
 
 FILES = {
     "list_eval_partition.txt": "000001.jpg 0\n000002.jpg 1\n000003.jpg 2\n",

@@ -3,10 +3,10 @@
 from collections.abc import Iterable, Iterator
 from typing import BinaryIO, NamedTuple, Protocol
 
-from .._errors import ShardsError
-from ..images import ImageRefused
-from ..storage import Location, is_url, name_of
-from ._source import Container, Entry
+from ..._errors import ShardsError
+from ...images import ImageRefused
+from ...storage import Location, is_url, name_of
+from .._source import Container, Entry
 
 START_BYTES = 4096
 """Bytes read from the start of a file to detect its kind."""

@@ -12,12 +12,11 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
-from .._errors import ShardsError
-from ..images import ImageRefused
-from ..storage import Location
-from ._files import SourceFiles, Span, check_unchanged, describe_container
-from ._open_files import open_beside
-from ._source import Container, Entries, Entry, Source, is_hidden, is_image_name, is_other_name
+from ..._errors import ShardsError
+from ...images import ImageRefused
+from ...storage import Location
+from .._source import Container, Entries, Entry, Source, is_hidden, is_image_name, is_other_name
+from ..files import SourceFiles, Span, check_unchanged, describe_container, open_beside
 from ._zip_directory import read_zip_directory
 
 _READABLE = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2)
