@@ -302,3 +302,10 @@ def test_importing_a_package_loads_nothing_heavy(package: str) -> None:
         "assert not {'torch', 'nvidia.dali', 'numpy', 'PIL', 'cv2'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize(
+    "file", sorted((ROOT / "tests").rglob("*.py")), ids=lambda file: str(file.relative_to(ROOT))
+)
+def test_every_test_file_says_what_it_is_about(file: Path) -> None:
+    assert ast.get_docstring(ast.parse(file.read_text(encoding="utf-8")))

@@ -1,3 +1,5 @@
+"""What an exported file says of itself, and files that say something else."""
+
 from pathlib import Path
 from typing import get_args
 

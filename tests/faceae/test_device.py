@@ -1,3 +1,5 @@
+"""Devices, number types and caches are chosen with a reason, or refused."""
+
 import os
 from pathlib import Path
 

@@ -1,3 +1,5 @@
+"""What doctor finds on machines that are sound, and on those that are not."""
+
 import importlib
 from types import ModuleType, SimpleNamespace
 

@@ -1,3 +1,5 @@
+"""Picture files, grids, animations and folders, written whole."""
+
 from collections.abc import Iterator
 from pathlib import Path
 

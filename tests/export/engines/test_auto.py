@@ -1,3 +1,5 @@
+"""The fastest engine is measured and taken; those left out are named with the reason."""
+
 import time
 from pathlib import Path
 from typing import Any

@@ -1,3 +1,5 @@
+"""Stages that work at the same time: order, bounded memory, errors and clean ends."""
+
 import threading
 import time
 from collections.abc import Iterator

@@ -1,3 +1,5 @@
+"""The exported modules compute what the model does, pixels and sampling included."""
+
 import numpy as np
 import pytest
 import torch

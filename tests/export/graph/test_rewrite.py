@@ -1,3 +1,5 @@
+"""The rewritten network computes the same as the network it was made of."""
+
 import copy
 
 import pytest

@@ -1,3 +1,5 @@
+"""ONNX Runtime's providers: their order, and the library that a missing one lacks."""
+
 import ctypes
 from pathlib import Path
 from typing import Any

@@ -1,3 +1,5 @@
+"""Sessions run files as the model runs, in micro-batches, and refuse damaged files."""
+
 import threading
 import warnings
 import zipfile

@@ -1,3 +1,5 @@
+"""The folder of the web page is complete, or not written at all."""
+
 import json
 from dataclasses import replace
 from pathlib import Path

@@ -1,3 +1,5 @@
+"""ONNX Runtime Web from npm or a tarball, and what can go wrong with both."""
+
 from pathlib import Path
 
 import pytest

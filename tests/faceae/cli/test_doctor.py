@@ -1,3 +1,5 @@
+"""faceae doctor."""
+
 import json
 
 import pytest

@@ -1,3 +1,5 @@
+"""faceae eval."""
+
 import json
 import re
 import shutil

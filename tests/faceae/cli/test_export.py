@@ -1,3 +1,5 @@
+"""faceae export."""
+
 import json
 import shutil
 from pathlib import Path

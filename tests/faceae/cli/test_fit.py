@@ -1,3 +1,5 @@
+"""faceae fit."""
+
 import io
 import re
 import shutil

@@ -1,3 +1,5 @@
+"""faceae generate."""
+
 import resource
 import shutil
 import tarfile

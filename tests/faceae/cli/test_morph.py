@@ -1,3 +1,5 @@
+"""faceae morph."""
+
 import itertools
 import json
 import shutil

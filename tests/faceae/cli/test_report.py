@@ -1,3 +1,5 @@
+"""faceae report."""
+
 import base64
 import re
 import shutil

@@ -1,3 +1,5 @@
+"""faceae train."""
+
 import json
 import os
 import re

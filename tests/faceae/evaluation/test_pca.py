@@ -1,3 +1,5 @@
+"""Principal components, against NumPy's; which faces they are fitted on."""
+
 import re
 
 import numpy as np

@@ -1,3 +1,5 @@
+"""PSNR and SSIM of faces, and their ranking."""
+
 import math
 
 import numpy as np

@@ -1,3 +1,5 @@
+"""The file of an evaluation, written, read and damaged."""
+
 import json
 import math
 from dataclasses import replace

@@ -1,3 +1,5 @@
+"""The file of a latent distribution, and files that are none."""
+
 from dataclasses import replace
 from pathlib import Path
 from typing import Any

@@ -1,3 +1,5 @@
+"""One pass over the faces measures the latents, in full float32."""
+
 import numpy as np
 import pytest
 import torch

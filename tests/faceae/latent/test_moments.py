@@ -1,3 +1,5 @@
+"""Mean and covariance in one pass, in any batches and over several processes."""
+
 import numpy as np
 import pytest
 from hypothesis import given

@@ -1,3 +1,5 @@
+"""The noise of a face's number, the samples drawn from it, and the way between two."""
+
 import numpy as np
 import pytest
 from hypothesis import given

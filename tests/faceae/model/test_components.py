@@ -1,3 +1,5 @@
+"""First weights from principal components reconstruct what PCA does."""
+
 import math
 from typing import Any
 

@@ -1,3 +1,5 @@
+"""First weights from a file: whole models, decoders, and files that do not fit."""
+
 import os
 from pathlib import Path
 from typing import Any

@@ -1,3 +1,5 @@
+"""The network: keys, shapes, sizes, memory format and first weights."""
+
 import pytest
 import torch
 

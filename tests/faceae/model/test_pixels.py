@@ -1,3 +1,5 @@
+"""Pixels to floats and back."""
+
 import torch
 
 from faceae.model import to_float, to_uint8

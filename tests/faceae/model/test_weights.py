@@ -1,3 +1,5 @@
+"""The file of a model, its hash, and files that are damaged or foreign."""
+
 import json
 from dataclasses import replace
 from pathlib import Path

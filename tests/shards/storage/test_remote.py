@@ -1,3 +1,5 @@
+"""URLs and what reaches them: schemes, missing libraries, silent servers."""
+
 import errno
 import sys
 from pathlib import Path
