@@ -144,8 +144,11 @@ MAY_IMPORT = {
         "faceae_export.sessions",
     },
     "faceae_export.generation": {
+        "faceae.device",
         "faceae.errors",
         "faceae.latent",
+        "faceae.model",
+        "faceae.runs",
         "faceae_shards",
         "faceae_export",
         "faceae_export.engines",

@@ -1,35 +1,50 @@
-"""Trained model -> files for other software, checked, and a session to run it in."""
+"""Export trained models to files for other software, check the files, and run them."""
 
-from ._export import ExportedFile, ExportReport, export_model
+from ._export import export_model
 from ._metadata import ExportInfo, Kind, Port, Precision
-from ._parity import Parity
-from .engines import EngineChoice, EngineName, open_fastest, open_model, open_session
+from ._parity import BatchParity, Parity
+from ._report import ExportedFile, ExportReport
+from .engines import (
+    EngineChoice,
+    EngineName,
+    OpenedGenerator,
+    open_fastest,
+    open_generator,
+    open_model,
+    open_session,
+)
 from .formats import FormatName
-from .generation import FaceGenerator, describe_faces, encode_faces, generate_faces
-from .sessions import Session
+from .generation import encode_faces, generate_faces, generate_shards, morph, open_decoder
+from .sessions import CPU_MICRO_BATCH, GPU_MICRO_BATCH, Session
 from .web import WebPage, WebPrecision, export_web
 
 __all__ = [
+    "CPU_MICRO_BATCH",
+    "GPU_MICRO_BATCH",
+    "BatchParity",
     "EngineChoice",
     "EngineName",
     "ExportInfo",
     "ExportReport",
     "ExportedFile",
-    "FaceGenerator",
     "FormatName",
     "Kind",
+    "OpenedGenerator",
     "Parity",
     "Port",
     "Precision",
     "Session",
     "WebPage",
     "WebPrecision",
-    "describe_faces",
     "encode_faces",
     "export_model",
     "export_web",
     "generate_faces",
+    "generate_shards",
+    "morph",
+    "open_decoder",
     "open_fastest",
+    "open_generator",
     "open_model",
     "open_session",
 ]

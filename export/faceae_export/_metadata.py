@@ -1,4 +1,4 @@
-"""What an exported file says about itself."""
+"""The metadata of exported files."""
 
 import json
 from collections.abc import Mapping
@@ -14,18 +14,21 @@ from faceae.errors import FaceaeError
 from faceae.model import ModelConfig
 
 Kind = Literal["decoder", "generator", "encoder", "autoencoder", "morph"]
-"""decoder: latents to float faces. generator: noise to uint8 pictures, sampling inside. encoder:
-uint8 pictures to latents. autoencoder: uint8 pictures to their reconstructions. morph: two uint8
-pictures and a number of frames to the frames from one to the other."""
+"""Part of a model that an export computes.
+
+decoder: float faces from latents. generator: uint8 pictures from noise, with the sampling of
+latents inside. encoder: latents from uint8 pictures. autoencoder: uint8 reconstructions of uint8
+pictures. morph: the frames from one face to another, from two uint8 pictures and the number of
+frames."""
 
 Precision = Literal["fp32", "fp16", "bf16", "int8"]
-"""What the network is computed in: its weights, and what its layers hand on. Inputs, outputs and
-the sampling of latents are the same in all."""
+"""Data type of the weights and activations. The precision changes neither the dtypes of inputs and
+outputs nor the sampling of latents."""
 
 FREE = "N"
-"""The free first axis: faces at a time."""
+"""Name of the free first axis: the number of faces."""
 STEPS = "steps"
-"""The first axis of what a morph returns."""
+"""Name of the first axis of a morph's output: the number of frames."""
 
 _FORMAT = "faceae-export"
 _VERSION = "2"
@@ -37,9 +40,9 @@ class Port:
 
     name: str
     shape: tuple[int | str, ...]
-    """() is one number; a name is a size that is free."""
+    """A string is the name of a free axis. () is a single number."""
     dtype: str
-    """numpy's name."""
+    """NumPy's name of the dtype."""
     meaning: str
 
     def __str__(self) -> str:
@@ -47,7 +50,7 @@ class Port:
         return f"{self.name}: {shape} {self.dtype}, {self.meaning}"
 
     def fits(self, array: NDArray[Any]) -> bool:
-        """Return whether an array has the type and the fixed sizes of this port."""
+        """Return whether an array has the dtype and the fixed sizes of this port."""
         return (
             array.dtype == self.dtype
             and array.ndim == len(self.shape)
@@ -60,30 +63,30 @@ class Port:
 
 @dataclass(frozen=True, kw_only=True)
 class ExportInfo:
-    """Where an exported file came from, and how to feed it. Travels inside the file."""
+    """The origin of an exported file, its inputs and its output. Stored in the file."""
 
     kind: Kind
     model: ModelConfig
     weights_hash: str
     """`faceae.model.weights_hash` of the model."""
     dataset_hash: str
-    """`faceae_shards.Dataset.hash` of the faces the model was trained on."""
+    """`faceae_shards.Dataset.hash` of the training faces."""
     crop: int | None
-    """Pixels; side of the centre square that photographs are cut to before they are scaled to the
-    model's size. None: they are only scaled."""
+    """Side in pixels of the centre square that photographs must be cut to before they are scaled to
+    the model's size. None: they are only scaled."""
     precision: Precision = "fp32"
     numbers_as_rows: bool = False
-    """Whether inputs that are one number have one a face instead, N x 1 (of a morph, which takes no
-    batches, 1): servers that join requests do so along the first axis of every input."""
+    """Whether an input that is a single number is stored as one number per face, N x 1 (for a
+    morph, as an array of shape (1,)). Servers concatenate requests along the first axis."""
 
     @property
     def is_batched(self) -> bool:
-        """Whether it takes any number of faces at once; a morph takes two pictures."""
+        """Whether the number of faces is free. A morph takes exactly two pictures."""
         return self.kind != "morph"
 
     @property
     def inputs(self) -> tuple[Port, ...]:
-        """What goes in, in order."""
+        """The inputs, in order."""
         latents = (FREE, self.model.latent_size)
         if self.kind == "decoder":
             meaning = "as its encoder gives them"
@@ -99,7 +102,7 @@ class ExportInfo:
 
     @property
     def output(self) -> Port:
-        """What comes out."""
+        """The output."""
         size = self.model.image_size
         if self.kind == "encoder":
             shape = (FREE, self.model.latent_size)
@@ -111,7 +114,10 @@ class ExportInfo:
         return self._pictures("faces", STEPS if self.kind == "morph" else FREE)
 
     def feed(self, inputs: tuple[NDArray[Any], ...]) -> dict[str, NDArray[Any]]:
-        """Return inputs by name; a number is spread where this file wants one a face."""
+        """Return the inputs by name.
+
+        A single number is repeated for each face if `numbers_as_rows` says so.
+        """
         named = {}
         for port, array in zip(self.inputs, inputs, strict=True):
             rows = [len(inputs[0]) if isinstance(size, str) else size for size in port.shape]
@@ -120,7 +126,7 @@ class ExportInfo:
         return named
 
     def to_metadata(self) -> dict[str, str]:
-        """Return it as texts, for a stranger to read and for `from_metadata`."""
+        """Return the metadata as strings, for readers without faceae and for `from_metadata`."""
         return {
             "format": _FORMAT,
             "format_version": _VERSION,
@@ -143,11 +149,13 @@ class ExportInfo:
 
     @classmethod
     def from_metadata(cls, path: Path, metadata: Mapping[str, str]) -> "ExportInfo":
-        """Read what `to_metadata` made.
+        """Read the strings of `to_metadata`.
+
+        Args:
+            path: the file that holds them, for error messages.
 
         Raises:
-            FaceaeError: naming `path`: it was not written by `faceae export`, or by another
-                version of it.
+            FaceaeError: they are damaged, not from `faceae export`, or of another version of it.
         """
         if metadata.get("format") != _FORMAT:
             raise FaceaeError(f"{path}: not written by `faceae export`; export the run again")

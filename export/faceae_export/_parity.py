@@ -1,4 +1,4 @@
-"""Does the written file compute what the model does?"""
+"""Compare an exported file's output with the model's."""
 
 import math
 import time
@@ -8,39 +8,30 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import nn
 
 from faceae.errors import FaceaeError
-from faceae.latent import latent_noise
 from faceae.model import to_float
 from faceae.runs import TrainedModel
 
+from ._inputs import make_inputs
 from ._metadata import Kind
 from .graph import Network, build_module
 from .sessions import Session
 
 BATCH_SIZES = (1, 7, 64)
-"""Faces, of a morph frames: one, an odd number, and more than was traced, to show a frozen size."""
-TRUNCATION = 0.7
-"""Of the generator: with 1, a file that leaves it out would pass."""
+"""Faces, or frames of a morph: one, an odd number, and more than the module was traced with. A
+size that was frozen in the file fails at one of them."""
 
 MAX_FLOAT_ERROR = 1e-4
-"""Of faces in [-1, 1] a hundredth of the distance of two pixel values; of latents for each unit of
-the largest."""
+"""Largest error of float faces in [-1, 1], about a hundredth of the distance of two pixel values;
+for latents relative to their largest magnitude, if that is above 1."""
 MAX_LEVEL_ERROR = 1
-"""Of uint8 pictures: a value next to a half may round either way..."""
+"""Largest error of uint8 pictures. A value close to a half may round either way..."""
 MAX_SHARE_OFF = 0.01
-"""... which concerns at most this share of the values."""
+"""... for at most this share of the values."""
 
-CALIBRATED: tuple[Kind, ...] = ("decoder", "generator")
-"""What begins with latents, which can be drawn in any number."""
-
-_SEED = 20_011
-"""Of the inputs files are checked on."""
-_CALIBRATION_SEED = 20_012
-_CALIBRATION_BATCHES = 16
-_CALIBRATION_BATCH = 32
 _LOCATE_FACES = 7
-
 
 ERROR_UNITS: dict[Kind, str] = {
     "decoder": "of faces in [-1, 1]",
@@ -53,149 +44,173 @@ ERROR_UNITS: dict[Kind, str] = {
 
 @dataclass(frozen=True, kw_only=True)
 class BatchParity:
-    """How far a file's results are from the model's, at one batch size."""
+    """Differences between a file's output and the model's, at one batch size."""
 
     batch_size: int
-    """Faces, of a morph frames."""
+    """Number of faces, or frames of a morph."""
     max_error: float
-    """In `ERROR_UNITS`."""
+    """Largest absolute difference; unit: `ERROR_UNITS`."""
     mean_error: float
+    """Mean absolute difference; unit: `ERROR_UNITS`."""
     psnr_db: float | None
-    """None: nothing differs. The peak is the range of the values, of latents as the model gave
-    them."""
+    """PSNR; None: nothing differs. The peak is 255 for uint8 pictures, 2 for float faces, and the
+    range of the model's output for latents."""
     seconds: float
-    """One run of the file, the first at this batch size."""
+    """Time of one run of the file, the first at this batch size."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Parity:
-    """How far a file's results are from the model's."""
+    """Differences between a file's output and the model's."""
 
     batches: tuple[BatchParity, ...]
 
     @property
     def num_faces(self) -> int:
-        """Faces compared."""
+        """Number of faces compared."""
         return sum(batch.batch_size for batch in self.batches)
 
     @property
     def max_error(self) -> float:
-        """In `ERROR_UNITS`."""
+        """Largest absolute difference; unit: `ERROR_UNITS`."""
         return max(batch.max_error for batch in self.batches)
 
     @property
     def psnr_db(self) -> float | None:
-        """Of the worst batch; None: nothing differs."""
+        """PSNR of the worst batch; None: nothing differs."""
         return min(
             (batch.psnr_db for batch in self.batches if batch.psnr_db is not None), default=None
         )
 
 
 def check_parity(
-    source: TrainedModel, written: Network, session: Session, *, least_psnr_db: float | None = None
+    trained: TrainedModel, written: Network, session: Session, *, min_psnr_db: float | None = None
 ) -> Parity:
-    """Run the model and its file on the same fresh inputs, at several batch sizes, and compare.
+    """Run the model and its file on the same new inputs, at several batch sizes, and compare.
 
     Args:
-        written: what was written, with a layer for each of the model's.
+        written: the network that was written, with one layer for each of the model's.
         session: runs the file, each batch as a whole.
-        least_psnr_db: instead of differing by no more than float32 rounds, be at least this close.
+        min_psnr_db: lowest accepted PSNR. None: accept only rounding errors of float32.
 
     Raises:
-        FaceaeError: they differ by more; says from which layer on.
+        FaceaeError: the outputs differ by more. The message names the layer where it starts.
     """
-    model = Network.of(source.model)
-    reference = build_module(source, session.info.kind, model)
-    batches: list[BatchParity] = []
-    for batch_size in BATCH_SIZES:
-        start = sum(batch.batch_size for batch in batches)
-        inputs = make_inputs(session.info.kind, source, start, batch_size)
-        with torch.inference_mode():
-            expected = reference(*map(torch.from_numpy, inputs)).numpy()
-        began = time.perf_counter()
-        found = session.run(*inputs)
-        seconds = time.perf_counter() - began
-        problem = _find_problem(expected, found, least_psnr_db)
-        if problem is not None:
-            start_of_it = _locate(source, model, written, session)
-            raise FaceaeError(
-                f"the exported file does not compute what the model does ({session.engine}, batch "
-                f"{batch_size}): {problem}; {start_of_it}; it was not kept; "
-                "report this with the output of `faceae doctor --json`"
-            )
-        errors, psnr_db = _errors(expected, found), _psnr_db(expected, found)
-        if least_psnr_db is not None and psnr_db is not None and psnr_db < least_psnr_db:
-            raise FaceaeError(
-                f"--precision {session.info.precision}: PSNR is {psnr_db:.1f} dB against float32 "
-                f"({session.engine}, batch {batch_size}), where {least_psnr_db:g} are asked for; "
-                "it was not kept; --force keeps it"
-            )
-        batches.append(
-            BatchParity(
-                batch_size=batch_size,
-                max_error=float(errors.max()),
-                mean_error=float(errors.mean()),
-                psnr_db=psnr_db,
-                seconds=seconds,
-            )
-        )
+    check = _Check(trained, written, session, min_psnr_db)
+    starts = [sum(BATCH_SIZES[:number]) for number in range(len(BATCH_SIZES))]
+    batches = map(check.compare, starts, BATCH_SIZES)
     return Parity(batches=tuple(batches))
 
 
-def make_calibration(kind: Kind, source: TrainedModel) -> list[tuple[NDArray[Any], ...]]:
-    """Return batches of inputs like those that files are checked on, and none of them.
+class _Check:
+    """The comparison of one file with its model."""
 
-    The generator's are not truncated: a scale must hold the rarest faces.
+    def __init__(
+        self,
+        trained: TrainedModel,
+        written: Network,
+        session: Session,
+        min_psnr_db: float | None,
+    ) -> None:
+        self._trained = trained
+        self._written = written
+        self._session = session
+        self._min_psnr_db = min_psnr_db
+        self._model = Network.of(trained.model)
+        self._kind = session.info.kind
+        self._reference = build_module(trained, self._kind, self._model)
+
+    def compare(self, start: int, batch_size: int) -> BatchParity:
+        """Compare one batch; `start` is the number of its first face."""
+        inputs = make_inputs(self._kind, self._trained, start, batch_size)
+        expected = _run(self._reference, inputs)
+        began = time.perf_counter()
+        found = self._session.run(*inputs)
+        seconds = time.perf_counter() - began
+        self._check_errors(expected, found, batch_size)
+        errors, psnr_db = _errors(expected, found), _psnr_db(expected, found)
+        self._check_psnr(psnr_db, batch_size)
+        return BatchParity(
+            batch_size=batch_size,
+            max_error=float(errors.max()),
+            mean_error=float(errors.mean()),
+            psnr_db=psnr_db,
+            seconds=seconds,
+        )
+
+    def _check_errors(self, expected: NDArray[Any], found: NDArray[Any], batch_size: int) -> None:
+        problem = _find_problem(expected, found, rounds_only=self._min_psnr_db is None)
+        if problem is not None:
+            raise FaceaeError(
+                f"the exported file does not compute what the model does ({self._session.engine}, "
+                f"batch {batch_size}): {problem}; {self._locate()}; it was not kept; "
+                "report this with the output of `faceae doctor --json`"
+            )
+
+    def _check_psnr(self, psnr_db: float | None, batch_size: int) -> None:
+        least = self._min_psnr_db
+        if least is not None and psnr_db is not None and psnr_db < least:
+            raise FaceaeError(
+                f"`precision={self._session.info.precision!r}`: the PSNR against float32 is "
+                f"{psnr_db:.1f} dB ({self._session.engine}, batch {batch_size}), less than the "
+                f"required {least:g} dB; it was not kept; `force=True` keeps it"
+            )
+
+    @torch.inference_mode()
+    def _locate(self) -> str:
+        """Say where the difference starts.
+
+        Runs the model and the written network in torch, layer by layer.
+        """
+        layers = self._model.layers(self._kind)
+        expected = found = self._make_maps(starts_with_encoder=layers[0] is self._model.encoder[0])
+        others = self._written.layers(self._kind)
+        for number, (layer, other) in enumerate(zip(layers, others, strict=True), 1):
+            dtype = next(other.parameters()).dtype
+            expected, found = layer(expected), other(found.to(dtype)).float()
+            if not _agree(expected, found, dtype):
+                conv = layer.get_submodule("0")
+                return f"the difference starts in layer {number} of {len(layers)}, {conv}"
+        return (
+            "the layers agree in torch, so it starts in writing the file or in "
+            f"{self._session.engine}"
+        )
+
+    def _make_maps(self, *, starts_with_encoder: bool) -> torch.Tensor:
+        """Return an input of the first layer."""
+        kind: Kind = "encoder" if starts_with_encoder else "decoder"
+        (inputs,) = make_inputs(kind, self._trained, 0, _LOCATE_FACES)
+        maps = torch.from_numpy(inputs)
+        return to_float(maps.permute(0, 3, 1, 2)) if starts_with_encoder else maps[:, :, None, None]
+
+
+@torch.inference_mode()
+def _run(module: nn.Module, inputs: tuple[NDArray[Any], ...]) -> NDArray[Any]:
+    output: NDArray[Any] = module(*map(torch.from_numpy, inputs)).numpy()
+    return output
+
+
+def _find_problem(expected: NDArray[Any], found: NDArray[Any], *, rounds_only: bool) -> str | None:
+    """Return what is wrong with `found`, or None.
+
+    Args:
+        rounds_only: whether only rounding errors of float32 are accepted.
     """
-    batches = []
-    for number in range(_CALIBRATION_BATCHES):
-        start = number * _CALIBRATION_BATCH
-        size = source.model.config.latent_size
-        noise_NZ = latent_noise(_CALIBRATION_SEED, start, _CALIBRATION_BATCH, size)
-        batches.append(_from_noise(kind, source, noise_NZ, truncation=1))
-    return batches
-
-
-def make_inputs(
-    kind: Kind, source: TrainedModel, start: int, count: int
-) -> tuple[NDArray[Any], ...]:
-    """Return fresh inputs for `count` faces, of a morph `count` frames; numbers have the shape ().
-
-    Latents are drawn from the fitted distribution where there is one, pictures are noise.
-    """
-    if kind in CALIBRATED:
-        noise_NZ = latent_noise(_SEED, start, count, source.model.config.latent_size)
-        return _from_noise(kind, source, noise_NZ, TRUNCATION)
-    size = source.model.config.image_size
-    rng = np.random.default_rng([_SEED, start])
-    num_images = 2 if kind == "morph" else count
-    images_NHWC = rng.integers(0, 256, (num_images, size, size, 3), np.uint8)
-    return (images_NHWC, np.array(count)) if kind == "morph" else (images_NHWC,)
-
-
-def _from_noise(
-    kind: Kind, source: TrainedModel, noise_NZ: NDArray[np.float32], truncation: float
-) -> tuple[NDArray[Any], ...]:
-    if kind == "generator":
-        return noise_NZ, np.array(truncation, np.float32)
-    return (noise_NZ if source.sampler is None else source.sampler.latents(noise_NZ),)
-
-
-def _find_problem(
-    expected: NDArray[Any], found: NDArray[Any], least_psnr_db: float | None
-) -> str | None:
-    """Return what is too different, or None."""
     if (found.shape, found.dtype) != (expected.shape, expected.dtype):
         return (
             f"it returns {found.dtype} {found.shape} where the model returns {expected.dtype} "
             f"{expected.shape}"
         )
     errors = _errors(expected, found)
+    if not np.isfinite(errors).all():
+        return "values are not finite"
+    return _find_large_error(expected, errors) if rounds_only else None
+
+
+def _find_large_error(expected: NDArray[Any], errors: NDArray[np.float64]) -> str | None:
     is_uint8 = expected.dtype == np.uint8
     limit = MAX_LEVEL_ERROR if is_uint8 else _float_limit(float(np.abs(expected).max()))
-    if least_psnr_db is not None:
-        return None if np.isfinite(errors).all() else "values are not finite"
-    if not errors.max() <= limit:  # a NaN is no agreement either
+    if errors.max() > limit:
         return f"values differ by up to {errors.max():.3g}, allowed are {limit:g}"
     share = np.count_nonzero(errors) / errors.size
     if is_uint8 and share > MAX_SHARE_OFF:
@@ -223,23 +238,10 @@ def _psnr_db(expected: NDArray[Any], found: NDArray[Any]) -> float | None:
     return 10 * math.log10(peak**2 / mean_square)
 
 
-@torch.inference_mode()
-def _locate(source: TrainedModel, model: Network, written: Network, session: Session) -> str:
-    """Say where the difference starts, by running the model and what was written of it in torch,
-    layer by layer."""
-    kind = session.info.kind
-    layers = model.layers(kind)
-    first = layers[0] is model.encoder[0]
-    (inputs,) = make_inputs("encoder" if first else "decoder", source, 0, _LOCATE_FACES)
-    maps = torch.from_numpy(inputs)
-    expected = found = to_float(maps.permute(0, 3, 1, 2)) if first else maps[:, :, None, None]
-    for number, (layer, other) in enumerate(zip(layers, written.layers(kind), strict=True), 1):
-        dtype = next(other.parameters()).dtype
-        expected, found = layer(expected), other(found.to(dtype)).float()
-        limit = _float_limit(float(expected.abs().max()))
-        if dtype != torch.float32:
-            limit = math.inf  # only shapes, and values that are no numbers
-        if found.shape != expected.shape or not (found - expected).abs().max() <= limit:
-            conv = layer.get_submodule("0")
-            return f"the difference starts in layer {number} of {len(layers)}, {conv}"
-    return f"the layers agree in torch, so it starts in writing the file or in {session.engine}"
+def _agree(expected: torch.Tensor, found: torch.Tensor, dtype: torch.dtype) -> bool:
+    """Return whether two layers' outputs agree; below float32 only in shape and finiteness."""
+    if found.shape != expected.shape:
+        return False
+    limit = _float_limit(float(expected.abs().max()))
+    largest = float((found - expected).abs().max())
+    return largest <= limit if dtype == torch.float32 else math.isfinite(largest)

@@ -114,9 +114,9 @@ def translate(message: str, command: click.Command) -> str:
     return _PARAMETER.sub(replace, message)
 
 
-def say(text: str) -> None:
-    """Print a text that may name parameters."""
-    click.echo(translate(text, click.get_current_context().command))
+def say(text: str, *, err: bool = False) -> None:
+    """Print a text that may name parameters, to stderr if `err`."""
+    click.echo(translate(text, click.get_current_context().command), err=err)
 
 
 def _spell(command: click.Command) -> dict[str, str]:

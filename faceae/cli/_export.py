@@ -92,7 +92,7 @@ for _name, _purpose in _FORMATS.items():
 @option("--force", is_flag=True, help="Keep a generator below 35 dB PSNR, too.")
 @option(
     "--onnxruntime-web",
-    "runtime_tarball",
+    "onnxruntime_web",
     metavar="FILE",
     type=click.Path(path_type=Path),
     show_default="npm downloads it",

@@ -20,8 +20,7 @@ from faceae.pictures import (
 )
 from faceae_shards import Location, parse_location
 
-from ._command import count_option, device_option, option, verb
-from ._generators import open_chosen
+from ._command import count_option, device_option, option, say, verb
 from ._outputs import check_parent
 
 if TYPE_CHECKING:
@@ -30,7 +29,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from faceae.device import DeviceName
-    from faceae_export import EngineName, Session
+    from faceae_export import EngineName, OpenedGenerator, Session
 
 Form = Literal["grid", "array", "folder", "shards"]
 
@@ -154,8 +153,8 @@ def command(
     Face number i of a seed is always the same face, however many are drawn and in whatever form.
     In one engine it is the same to the last bit.
     """
-    from faceae.device import use_threads
-    from faceae_export import generate_faces
+    from faceae.device import resolve_device, use_threads
+    from faceae_export import generate_faces, open_generator
 
     if start + count > _LIMIT:
         raise click.UsageError(f"--start {start} and --count {count} lead beyond number 2^63.")
@@ -163,12 +162,13 @@ def command(
     _check_shard_options(form, device, shard_options)
     use_threads(threads)
     on_ray = shard_options["executor"] == "ray"
-    session, chosen = open_chosen(model, "cpu" if on_ray else device, engine)
+    generator = open_generator(model, resolve_device("cpu" if on_ray else device), engine)
+    if generator.choice is not None:
+        say(f"`engine='auto'` takes {generator.choice}", err=True)
+    session = generator.session
     faces: dict[str, Any] = {"seed": seed, "truncation": truncation, "batch_size": batch_size}
     if form == "shards":
-        from ._generate_shards import write_shards
-
-        write_shards(out, range(start, start + count), model, chosen, session, faces, shard_options)
+        _write_shards(generator, out, range(start, start + count), faces | shard_options)
     else:
         batches = generate_faces(session, start=start, count=count, **faces)
         _write(form, Path(out), batches, session, start, count, f".{out_format or 'png'}")
@@ -218,6 +218,17 @@ def _check_shard_options(form: Form, device: "DeviceName", options: dict[str, An
         raise click.UsageError("--address names a Ray cluster; add --executor ray.")
     if options["executor"] == "ray" and device == "cuda":
         raise click.UsageError("--executor ray computes on CPUs; take --device cpu.")
+
+
+def _write_shards(
+    generator: "OpenedGenerator", out: Location, numbers: range, options: dict[str, Any]
+) -> None:
+    from faceae_export import generate_shards
+
+    from ._progress import show_image_progress
+
+    with show_image_progress("generate") as show:
+        generate_shards(generator, out, numbers, on_progress=show, **options)
 
 
 def _write(

@@ -50,18 +50,18 @@ def make_sampler() -> Sampler:
 
 
 @pytest.fixture(scope="session")
-def source() -> TrainedModel:
+def trained() -> TrainedModel:
     return TrainedModel(model=make_model(), dataset_hash="d" * 64, crop=100, sampler=make_sampler())
 
 
 @pytest.fixture(scope="session")
 def reports(
-    source: TrainedModel, tmp_path_factory: pytest.TempPathFactory
+    trained: TrainedModel, tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, ExportReport]:
     """Reports of every kind as .onnx and as .ts, by name: decoder.onnx, ..."""
     folder = tmp_path_factory.mktemp("exported")
     reports = [
-        export_model(source, format_name, kind, folder / f"{kind}.{suffix}", CPU)
+        export_model(trained, format_name, kind, folder / f"{kind}.{suffix}", CPU)
         for format_name, suffix in FORMATS.items()
         for kind in KINDS
     ]
@@ -78,16 +78,16 @@ Example = Callable[[Kind, int], tuple[dict[str, NDArray[Any]], NDArray[Any]]]
 
 
 @pytest.fixture(scope="session")
-def example(source: TrainedModel) -> Example:
+def example(trained: TrainedModel) -> Example:
     """Make inputs of a kind, by name, for a number of faces or frames, and what the model
     returns of them."""
 
     @torch.inference_mode()
     def make(kind: Kind, count: int) -> tuple[dict[str, NDArray[Any]], NDArray[Any]]:
-        inputs = make_inputs(kind, source, 1000, count)
-        module = build_module(source, kind, Network.of(source.model))
+        inputs = make_inputs(kind, trained, 1000, count)
+        module = build_module(trained, kind, Network.of(trained.model))
         expected: NDArray[Any] = module(*map(torch.from_numpy, inputs)).numpy()
-        return describe_export(source, kind).feed(inputs), expected
+        return describe_export(trained, kind).feed(inputs), expected
 
     return make
 

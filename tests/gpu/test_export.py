@@ -9,14 +9,13 @@ import torch
 from faceae.latent import latent_noise
 from faceae.model import FaceAutoEncoder, ModelConfig
 from faceae.runs import TrainedModel
-from faceae_export import export_model, open_model, open_session
-from faceae_export.sessions._session import GPU_BATCH
+from faceae_export import GPU_MICRO_BATCH, export_model, open_model, open_session
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 
 
 @pytest.fixture(scope="module")
-def source() -> TrainedModel:
+def trained() -> TrainedModel:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         model = FaceAutoEncoder(ModelConfig(image_size=32, latent_size=16, width=8)).eval()
@@ -25,26 +24,26 @@ def source() -> TrainedModel:
 
 @pytest.mark.parametrize("name", ["decoder.onnx", "decoder.ts"])
 def test_file_runs_on_the_gpu_as_on_the_cpu(
-    source: TrainedModel, tmp_path: Path, name: str
+    trained: TrainedModel, tmp_path: Path, name: str
 ) -> None:
     cpu, cuda = torch.device("cpu"), torch.device("cuda", 0)
     format_name = "onnx" if name.endswith(".onnx") else "torchscript"
-    export_model(source, format_name, "decoder", tmp_path / name, cuda)
+    export_model(trained, format_name, "decoder", tmp_path / name, cuda)
     session = open_session(tmp_path / name, cuda)
     assert "cuda" in session.engine.lower()
     z_NZ = latent_noise(0, 0, 9, 16)
-    expected = open_model(source, "decoder", cpu).run(z_NZ)
+    expected = open_model(trained, "decoder", cpu).run(z_NZ)
     np.testing.assert_allclose(session.run(z_NZ), expected, atol=1e-4)
-    np.testing.assert_allclose(open_model(source, "decoder", cuda).run(z_NZ), expected, atol=1e-4)
+    np.testing.assert_allclose(open_model(trained, "decoder", cuda).run(z_NZ), expected, atol=1e-4)
 
 
-def test_large_batch_on_the_gpu_in_pieces(source: TrainedModel, tmp_path: Path) -> None:
+def test_large_batch_on_the_gpu_in_pieces(trained: TrainedModel, tmp_path: Path) -> None:
     """Through page-locked memory and bound arrays; each result has memory of its own."""
     cuda = torch.device("cuda", 0)
-    export_model(source, "onnx", "decoder", tmp_path / "d.onnx", cuda)
-    z_NZ = latent_noise(0, 0, 2 * GPU_BATCH + 1, 16)
-    expected = open_model(source, "decoder", torch.device("cpu")).run(z_NZ)
-    for session in (open_session(tmp_path / "d.onnx", cuda), open_model(source, "decoder", cuda)):
+    export_model(trained, "onnx", "decoder", tmp_path / "d.onnx", cuda)
+    z_NZ = latent_noise(0, 0, 2 * GPU_MICRO_BATCH + 1, 16)
+    expected = open_model(trained, "decoder", torch.device("cpu")).run(z_NZ)
+    for session in (open_session(tmp_path / "d.onnx", cuda), open_model(trained, "decoder", cuda)):
         found = [session.run(z_NZ) for _ in range(2)]
         np.testing.assert_array_equal(found[0], found[1])
         np.testing.assert_allclose(found[0], expected, atol=1e-4)

@@ -1,4 +1,4 @@
-"""Which engine is fastest for a model, here and now."""
+"""Measure which engine is fastest for a model on this machine."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -18,19 +18,19 @@ from ._open import make_example, open_model, open_session
 
 _TURNS = 3
 _MIN_FACES = 64
-"""Of a turn; more where a session computes more at once."""
+"""Faces per measurement; more if a session needs more to keep its threads busy."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class EngineChoice:
-    """The engine that was found to be fastest."""
+    """The fastest engine, and the measurements behind the choice."""
 
     engine: EngineName
     session: Session
     faces_per_s: dict[EngineName, float]
-    """What was measured of each engine that could be opened, the fastest first."""
+    """Faces per second of each engine that could be opened, the fastest first."""
     left_out: dict[EngineName, str]
-    """Why the others could not."""
+    """Reason why each of the other engines could not be opened."""
 
     def __str__(self) -> str:
         (_, best), *others = self.faces_per_s.items()
@@ -43,15 +43,15 @@ class EngineChoice:
 def open_fastest(model: TrainedModel | Path, kind: Kind, device: torch.device) -> EngineChoice:
     """Open a model, or an exported file, in the engine that is fastest on `device`.
 
-    Of a model every engine is tried, for which it is exported and checked several times; of a file
-    those that read it. Each computes the same batch three times, in turns, and the best time
-    counts, so that a busy machine disturbs all alike.
+    A model is exported to the format of every engine, and each export is checked. A file is opened
+    in the engines that read its format. Each engine computes the same batch three times, in turns,
+    and its shortest time counts.
 
     Args:
-        kind: what to open of a model; not a morph.
+        kind: the part of a model to open; not "morph". Ignored for a file.
 
     Raises:
-        FaceaeError: no engine can run it; says why of each.
+        FaceaeError: no engine can run it; the message says why for each.
     """
     if isinstance(model, Path):
         openers = {name: partial(open_session, model, device, name) for name in find_engines(model)}
@@ -67,7 +67,7 @@ def choose_fastest(openers: Mapping[EngineName, Callable[[], Session]]) -> Engin
     """Open all sessions, measure them, and keep the fastest.
 
     Raises:
-        FaceaeError: none can be opened.
+        FaceaeError: none can be opened; the message says why for each.
     """
     sessions: dict[EngineName, Session] = {}
     left_out: dict[EngineName, str] = {}
@@ -93,7 +93,7 @@ def _can_use(name: EngineName, device: torch.device) -> bool:
 
 
 def _measure(sessions: Mapping[EngineName, Session]) -> dict[EngineName, float]:
-    """Return faces a second."""
+    """Return the faces per second of each session."""
     full = [each.full_batch for each in sessions.values() if isinstance(each, MicroBatchedSession)]
     count = max([_MIN_FACES, *full])
     seconds: dict[EngineName, list[float]] = {name: [] for name in sessions}
@@ -103,5 +103,5 @@ def _measure(sessions: Mapping[EngineName, Session]) -> dict[EngineName, float]:
             began = time.perf_counter()
             session.run(*inputs)
             seconds[name].append(time.perf_counter() - began)
-    # The first runs prepare.
+    # The first runs warm up.
     return {name: count / min(times[1:]) for name, times in seconds.items()}

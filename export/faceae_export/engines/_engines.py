@@ -1,4 +1,4 @@
-"""Every engine that runs exported files: which format it reads, and how it is opened."""
+"""Every engine that runs exported files: its format, and how to open a file in it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -22,24 +22,24 @@ from ..formats import (
 from ..sessions import Session
 
 EngineName = Literal["torch", "onnxruntime", "tensorrt", "torchscript", "pt2", "openvino"]
-"""torch runs a model as it is, each of the others an exported file."""
+"""torch runs a model without an export. Each of the others runs an exported file."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Engine:
-    """One engine."""
+    """One engine for exported files."""
 
     format: FormatName
-    """What it reads."""
+    """Format that it reads."""
     open: Callable[[Path, torch.device], Session]
-    """Open a file on a device and nowhere else; each batch is run as a whole."""
+    """Open a file on a device, without fallback to another. Each batch is run as a whole."""
     open_serial: Callable[[Path], Session] | None = None
-    """Open it on the CPU, to compute in the thread that calls `run` alone, several at once."""
+    """Open a file on the CPU so that each thread that calls `run` computes on its own."""
     devices: tuple[str, ...] = ("cpu", "cuda")
 
     @property
     def suffixes(self) -> tuple[str, ...]:
-        """What its files end in."""
+        """Suffixes of its files."""
         return FORMATS[self.format].suffixes
 
 
@@ -52,38 +52,41 @@ ENGINES: dict[EngineName, Engine] = {
     "pt2": Engine(format="pt2", open=open_pt2),
     "openvino": Engine(format="openvino", open=OpenVinoSession, devices=("cpu",)),
 }
-"""Of several that read the same files the first is the usual one."""
+"""The first engine that reads a format is the default for it."""
 
 
-def find_engine(path: Path, device: torch.device, asked: EngineName | None) -> Engine:
-    """Return the engine asked for, or the usual one, for a file that it can read by its suffix.
+def find_engine(path: Path, device: torch.device, requested: EngineName | None) -> Engine:
+    """Return the requested engine for a file, or the default for its suffix.
+
+    Args:
+        requested: None: the default.
 
     Raises:
-        FaceaeError: it cannot, or not on `device`, or no engine can.
+        FaceaeError: the engine cannot read the file or use `device`, or no engine reads the file.
     """
     names = find_engines(path)
-    if asked is None:
+    if requested is None:
         return ENGINES[names[0]]
-    if asked not in names:
-        raise FaceaeError(f"--engine {asked}: cannot run {path}; take {' or '.join(names)}")
-    check_device(asked, device)
-    return ENGINES[asked]
+    if requested not in names:
+        raise FaceaeError(f"`engine={requested!r}`: cannot run {path}; use {' or '.join(names)}")
+    check_device(requested, device)
+    return ENGINES[requested]
 
 
 def check_device(name: EngineName, device: torch.device) -> None:
-    """Raise FaceaeError where an engine that runs exported files cannot use `device`."""
+    """Raise FaceaeError if an engine for exported files cannot use `device`."""
     devices = ENGINES[name].devices
     if device.type not in devices:
         raise FaceaeError(
-            f"--engine {name}: cannot use --device {device.type}, only {' and '.join(devices)}"
+            f"`engine={name!r}`: cannot use `device={device.type!r}`, only {' and '.join(devices)}"
         )
 
 
 def find_engines(path: Path) -> list[EngineName]:
-    """Return the engines that read a file, by its suffix.
+    """Return the engines that read files of this suffix, the default first.
 
     Raises:
-        FaceaeError: there are none.
+        FaceaeError: no engine does.
     """
     suffix = path.suffix.lower()
     names = [name for name, engine in ENGINES.items() if suffix in engine.suffixes]

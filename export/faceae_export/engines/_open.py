@@ -1,4 +1,4 @@
-"""Opening exported files, and models as they are."""
+"""Open exported files, and models that were not exported."""
 
 import tempfile
 from pathlib import Path
@@ -19,24 +19,25 @@ from ..sessions import MicroBatchedSession, Session, split_into_micro_batches
 from ._engines import ENGINES, EngineName, check_device, find_engine
 
 _RUN_ERRORS = (AssertionError, RuntimeError, ValueError, *RUN_ERRORS)
-"""What a runtime raises of inputs that a graph was not made for: torch.export, torch and OpenVINO,
-ONNX Runtime."""
+"""Errors that torch.export, torch, OpenVINO and ONNX Runtime raise for inputs that do not fit the
+graph."""
 
 
 def open_session(path: Path, device: torch.device, engine: EngineName | None = None) -> Session:
-    """Open a file written by `faceae export`, to run on `device` and nowhere else.
+    """Open an exported file on `device`, without fallback to another device.
 
-    TorchScript and torch.export archives can hold code, which torch runs: open only those that come
-    from someone you trust. The other formats hold none. What the file is follows from its suffix.
-    It is run once, on one face.
+    The file's suffix selects its format. The file is run once, on one face, to check that its graph
+    fits its metadata.
+
+    TorchScript and torch.export archives can hold code, which torch runs: open only archives that
+    come from someone you trust. The other formats hold no code.
 
     Args:
-        engine: to run it in; by default the usual one for the format.
+        engine: engine to run the file in. None: the default engine of the format.
 
     Raises:
-        FaceaeError: a missing, truncated or foreign file, one whose graph is not of the
-            architecture it names, another suffix, an engine that does not read it, or a device
-            that its runtime cannot use, with the library that is missing for it.
+        FaceaeError: the file is missing, truncated, not from `faceae export`, or its graph does not
+            fit its metadata; or the engine does not read it, or cannot use `device`.
     """
     if path.is_dir():
         raise FaceaeError(f"{path}: is a folder; of a model repository, name the model.onnx in it")
@@ -52,28 +53,28 @@ def open_session(path: Path, device: torch.device, engine: EngineName | None = N
 
 
 def open_model(
-    source: TrainedModel, kind: Kind, device: torch.device, engine: EngineName = "torch"
+    trained: TrainedModel, kind: Kind, device: torch.device, engine: EngineName = "torch"
 ) -> Session:
-    """Run a model that was not exported, on `device`, as fast as its exports.
+    """Open a part of a model on `device`, rewritten for speed as its exports are.
 
     Args:
-        engine: any but torch means to export it, as `export_model` does, to a temporary folder.
+        engine: for any but torch, the model is exported to a temporary folder and checked.
 
     Raises:
-        FaceaeError: a generator of latents that were not fitted, or an engine that is not
-            installed or cannot use the device.
+        FaceaeError: `kind` is "generator" and the latents have not been fitted, or the engine is
+            not installed or cannot use `device`.
     """
     if engine != "torch":
-        return _open_exported(source, kind, device, engine)
-    module = build_module(source, kind, rewrite_network(Network.of(source.model)))
+        return _open_exported(trained, kind, device, engine)
+    module = build_module(trained, kind, rewrite_network(Network.of(trained.model)))
     module.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     return split_into_micro_batches(
-        TorchSession(module, describe_export(source, kind), device, "the model"), device
+        TorchSession(module, describe_export(trained, kind), device, "the model"), device
     )
 
 
 def make_example(info: ExportInfo, count: int) -> list[NDArray[Any]]:
-    """Return inputs for `count` faces, all alike; of a morph, which takes two, for one frame."""
+    """Return inputs of ones for `count` faces; for a morph, for one frame."""
     return [
         np.ones([count if isinstance(size, str) else size for size in port.shape], port.dtype)
         for port in info.inputs
@@ -81,16 +82,16 @@ def make_example(info: ExportInfo, count: int) -> list[NDArray[Any]]:
 
 
 def _open_exported(
-    source: TrainedModel, kind: Kind, device: torch.device, engine: EngineName
+    trained: TrainedModel, kind: Kind, device: torch.device, engine: EngineName
 ) -> Session:
     check_device(engine, device)
     form = ENGINES[engine].format
     with tempfile.TemporaryDirectory(prefix="faceae-") as folder:
         path = Path(folder, f"{kind}{ENGINES[engine].suffixes[0]}")
-        export_model(source, form, kind, path, device)
+        export_model(trained, form, kind, path, device)
         session = open_session(path, device, engine)
         if isinstance(session, MicroBatchedSession):
-            session.prepare()  # while the file is there
+            session.prepare()  # while the file exists
     return session
 
 
@@ -104,6 +105,6 @@ def _check_architecture(path: Path, session: Session) -> None:
         if session.info.output.fits(result):
             return
     raise FaceaeError(
-        f"{path}: its graph is not that of the {session.info.kind} of {session.info.model} that "
-        f"its metadata name ({problem}); it was changed; export the run again"
+        f"{path}: its graph is not that of the {session.info.kind} of {session.info.model} in its "
+        f"metadata ({problem}); the file was changed; export the run again"
     ) from cause

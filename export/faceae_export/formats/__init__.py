@@ -1,4 +1,4 @@
-"""The file formats: how each is written and opened."""
+"""File formats: how to write and to open each."""
 
 from ._onnx import RUN_ERRORS, OnnxSession, open_serial_onnx
 from ._openvino import OpenVinoSession

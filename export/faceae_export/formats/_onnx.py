@@ -1,4 +1,4 @@
-"""ONNX files: written by torch's exporter, run by ONNX Runtime."""
+"""ONNX files: torch's exporter writes them, ONNX Runtime runs them."""
 
 import ast
 import logging
@@ -19,16 +19,16 @@ from torch import nn
 from faceae.errors import FaceaeError
 
 from .._metadata import STEPS, ExportInfo
-from ..sessions import CPU, IoBinding, choose_providers, explain_not_loaded
+from ..sessions import CPU, IoBinding, Providers, choose_providers, explain_not_loaded
 from ._examples import example_inputs, free_axes
 
 OPSET = 20
-"""ONNX operator set of the files; torch 2.10's own choice, read by ONNX Runtime 1.17 and later."""
+"""ONNX operator set: the default of torch 2.10, read by ONNX Runtime 1.17 and later."""
 
 _ERRORS_ONLY = 3
 
 _SCOPES = "pkg.torch.onnx.name_scopes"
-"""The exporter's note of the modules that an operator is in, the innermost before its own name."""
+"""Key of the exporter's list of the modules around an operator; the operator's own name is last."""
 
 
 def write_onnx(module: nn.Module, info: ExportInfo, path: Path) -> None:
@@ -37,7 +37,7 @@ def write_onnx(module: nn.Module, info: ExportInfo, path: Path) -> None:
 
 
 def make_onnx(module: nn.Module, info: ExportInfo) -> onnx.ModelProto:
-    """Return `module` as ONNX with a free batch size, metadata, and no traces of its maker."""
+    """Return `module` as ONNX, with a free batch size and metadata."""
     with _quiet_exporter():
         program = torch.onnx.export(
             module,
@@ -62,9 +62,9 @@ def make_onnx(module: nn.Module, info: ExportInfo) -> onnx.ModelProto:
 
 @contextmanager
 def _quiet_exporter() -> Iterator[None]:
-    """Silence what torch's exporter says about torch itself.
+    """Silence the exporter's warnings about torch itself.
 
-    It uses deprecated parts of torch, and logs operators of torchvision that it does not know.
+    The exporter uses deprecated parts of torch, and logs operators of torchvision that it lacks.
     """
     logger = logging.getLogger("torch.onnx")
     level = logger.level
@@ -73,7 +73,7 @@ def _quiet_exporter() -> Iterator[None]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", FutureWarning)
             warnings.simplefilter("ignore", DeprecationWarning)
-            # Where two inputs have the same free axis.
+            # Raised if two inputs share a free axis.
             warnings.filterwarnings("ignore", "# The axis name: ", UserWarning)
             yield
     finally:
@@ -81,7 +81,7 @@ def _quiet_exporter() -> Iterator[None]:
 
 
 def _name_nodes(graph: onnx.GraphProto) -> None:
-    """Name operators by the part of the network they are of, and by what they do."""
+    """Name each operator by its module in the network and its type."""
     used: Counter[str] = Counter()
     for node in graph.node:
         notes = {note.key: note.value for note in node.metadata_props}
@@ -93,7 +93,7 @@ def _name_nodes(graph: onnx.GraphProto) -> None:
 
 
 def _strip(model: onnx.ModelProto) -> None:
-    """Drop the exporter's notes: they hold source lines and paths of the machine it ran on."""
+    """Drop the exporter's notes, which hold source lines and paths of this machine."""
     graph = model.graph
     del model.metadata_props[:], graph.metadata_props[:]
     for item in (*graph.node, *graph.input, *graph.output, *graph.value_info, *graph.initializer):
@@ -102,7 +102,7 @@ def _strip(model: onnx.ModelProto) -> None:
 
 
 def _name_free_axes(graph: onnx.GraphProto, info: ExportInfo) -> None:
-    """Give the first axis of a morph's frames its name, where the exporter numbers it."""
+    """Name the first axis of a morph's frames; the exporter only numbers it."""
     found = graph.output[0].type.tensor_type.shape.dim[0].dim_param
     if info.is_batched:
         return
@@ -126,15 +126,16 @@ class OnnxSession:
         """Open `path` on `device`; see `open_session`.
 
         Args:
-            num_threads: that compute one run on a CPU, by default torch's number. `run` may be
-                called from several threads; with 1 each computes its own.
-            with_tensorrt: let TensorRT compute, on a GPU. It builds a plan for each size of batch
-                when it first comes, which takes its time, and rounds what it multiplies to TF32
-                unless the environment says NVIDIA_TF32_OVERRIDE=0.
+            num_threads: CPU threads for one run. None: torch's number of threads. With 1, several
+                threads may call `run` at once, and each computes on its own.
+            with_tensorrt: compute with TensorRT on a GPU. TensorRT builds a plan at the first run
+                of each batch size, which is slow, and multiplies in TF32 unless the environment
+                sets NVIDIA_TF32_OVERRIDE=0.
+
+        Raises:
+            FaceaeError: the file is damaged or not from `faceae export`, or ONNX Runtime cannot
+                use `device`.
         """
-        options = onnxruntime.SessionOptions()
-        options.log_severity_level = _ERRORS_ONLY
-        options.intra_op_num_threads = num_threads or torch.get_num_threads()
         on_gpu = device.type == "cuda" and torch.cuda.is_available()
         stream = torch.cuda.Stream(device) if on_gpu else None  # type: ignore[no-untyped-call]
         providers = choose_providers(
@@ -143,38 +144,45 @@ class OnnxSession:
             with_tensorrt=with_tensorrt,
             stream=stream.cuda_stream if stream else None,
         )
-        first = providers[0][0]
-        try:
-            self._session = onnxruntime.InferenceSession(
-                path, sess_options=options, providers=providers, enable_fallback=0
-            )
-        except _UNREADABLE as error:
-            raise FaceaeError(
-                f"{path}: cut short or not an ONNX file; export the run again"
-            ) from error
-        except RuntimeError as error:
-            if first == CPU:
-                raise
-            raise explain_not_loaded(first) from error
-        if first not in self._session.get_providers():
-            # A library that cannot be loaded is only logged by ONNX Runtime, and the CPU taken.
-            raise explain_not_loaded(first)
+        self._session = _load(path, providers, num_threads or torch.get_num_threads())
         metadata = self._session.get_modelmeta().custom_metadata_map
         self.info = ExportInfo.from_metadata(path, metadata)
-        self.engine = f"ONNX Runtime {onnxruntime.__version__}, {first}"
-        self._bound = IoBinding(self._session, self.info, device, stream) if stream else None
+        self.engine = f"ONNX Runtime {onnxruntime.__version__}, {providers[0][0]}"
+        self._io_binding = IoBinding(self._session, self.info, device, stream) if stream else None
 
     def run(self, *inputs: NDArray[Any]) -> NDArray[Any]:
-        """Return the results of `inputs`; see `Session`."""
-        if self._bound is not None:
-            return self._bound.run(*inputs)
+        """Return the output for `inputs`; see `Session`."""
+        if self._io_binding is not None:
+            return self._io_binding.run(*inputs)
         result: NDArray[Any]
         (result,) = self._session.run([self.info.output.name], self.info.feed(inputs))
         return result
 
 
+def _load(path: Path, providers: Providers, num_threads: int) -> onnxruntime.InferenceSession:
+    """Load a file with the first of `providers`, or raise FaceaeError."""
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = _ERRORS_ONLY
+    options.intra_op_num_threads = num_threads
+    first = providers[0][0]
+    try:
+        session = onnxruntime.InferenceSession(
+            path, sess_options=options, providers=providers, enable_fallback=0
+        )
+    except _UNREADABLE as error:
+        raise FaceaeError(f"{path}: cut short or not an ONNX file; export the run again") from error
+    except RuntimeError as error:
+        if first == CPU:
+            raise
+        raise explain_not_loaded(first) from error
+    if first not in session.get_providers():
+        # ONNX Runtime only logs that a library does not load, and falls back to the CPU.
+        raise explain_not_loaded(first)
+    return session
+
+
 def open_serial_onnx(path: Path) -> OnnxSession:
-    """Open `path` to compute in the threads that call `run`, each its own."""
+    """Open `path` on the CPU; each thread that calls `run` computes on its own."""
     return OnnxSession(path, torch.device("cpu"), num_threads=1)
 
 
@@ -186,4 +194,4 @@ _UNREADABLE = (
 )
 
 RUN_ERRORS = (ort_errors.InvalidArgument, ort_errors.Fail, ort_errors.RuntimeException)
-"""What ONNX Runtime raises of inputs that the graph was not made for."""
+"""Errors that ONNX Runtime raises for inputs that do not fit the graph."""

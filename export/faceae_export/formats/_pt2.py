@@ -1,4 +1,4 @@
-"""torch.export archives, the successor of TorchScript."""
+"""torch.export archives (.pt2), the successor of TorchScript."""
 
 import io
 import warnings
@@ -14,7 +14,7 @@ from ._examples import example_inputs, free_axes
 from ._torch import METADATA_NAME, TorchSession, encode_metadata, load_error, read_info
 
 _NOTES = ("stack_trace", "nn_module_stack", "source_fn_stack", "torch_fn", "from_node")
-"""What torch notes of a node's origin: source lines and paths of the machine it was made on."""
+"""torch's notes on the origin of a node, which hold source lines and paths of this machine."""
 
 
 def write_pt2(module: nn.Module, info: ExportInfo, path: Path) -> None:
@@ -39,7 +39,7 @@ def open_pt2(path: Path, device: torch.device) -> TorchSession:
     info = read_info(path, "archive_format", "a torch.export archive")
     try:
         with warnings.catch_warnings():
-            # torch lays tensors over the bytes it has read, and warns of itself.
+            # torch creates tensors on a read-only buffer, and warns about it.
             warnings.filterwarnings("ignore", "The given buffer is not writable", UserWarning)
             program = move_to_device_pass(torch.export.load(path), device)
     except RuntimeError as error:

@@ -1,4 +1,4 @@
-"""Every format: how a file of it is written, and opened to be run."""
+"""Every file format: how to write a file, and how to open it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -25,22 +25,22 @@ _FLOATS: tuple[Precision, ...] = ("fp32", "fp16", "bf16")
 
 @dataclass(frozen=True, kw_only=True)
 class Format:
-    """One format of files."""
+    """One file format."""
 
     suffixes: tuple[str, ...]
-    """What a file's name may end in; (): it is a folder."""
+    """Suffixes of a file's name; (): the format is a folder."""
     write: Callable[[nn.Module, ExportInfo, Path], None]
-    """Write a module of `TrainedModel.build`, with its metadata inside."""
+    """Write a module from `build_module`, with its metadata."""
     open: Callable[[Path, torch.device], Session]
-    """Open what `write` wrote, on a device and nowhere else; each batch is run as a whole."""
+    """Open a file on a device, without fallback to another. Each batch is run as a whole."""
     kinds: tuple[Kind, ...] = get_args(Kind)
-    """What can be written in it."""
+    """Kinds that it can hold."""
     precisions: tuple[Precision, ...] = ("fp32",)
-    """What it can be computed in."""
+    """Precisions that it can hold."""
     quantize: Callable[[Path, ExportInfo, Inputs], None] | None = None
-    """Turn a float32 file into an int8 one, calibrated on inputs."""
+    """Replace a float32 file by an int8 file, calibrated on inputs."""
     is_graph: bool = True
-    """Whether it holds the computation, which may be rewritten, and not the weights alone."""
+    """Whether it holds a graph, which may be rewritten, not the weights alone."""
 
 
 FORMATS: dict[FormatName, Format] = {
@@ -48,7 +48,7 @@ FORMATS: dict[FormatName, Format] = {
         suffixes=(".onnx",),
         write=write_onnx,
         open=OnnxSession,
-        precisions=("fp32", "fp16", "int8"),  # no kernel of ONNX Runtime on a CPU has bfloat16
+        precisions=("fp32", "fp16", "int8"),  # ONNX Runtime has no bfloat16 kernels for CPUs
         quantize=quantize_onnx,
     ),
     "torchscript": Format(

@@ -1,4 +1,4 @@
-"""What the formats of torch have in common: the session, and zip archives with a record of ours."""
+"""What torch's formats share: their session, and the metadata record in their zip archives."""
 
 import json
 import zipfile
@@ -19,7 +19,7 @@ METADATA_NAME = "faceae.json"
 
 
 class TorchSession:
-    """A module, or what was loaded of a file, in torch."""
+    """A module, or a file loaded as one, run by torch."""
 
     def __init__(
         self,
@@ -28,7 +28,11 @@ class TorchSession:
         device: torch.device,
         engine: str,
     ) -> None:
-        """Run `module`, which is on `device`."""
+        """Run `module`, which must be on `device`.
+
+        Args:
+            engine: text for `engine`, before torch's version and the device.
+        """
         self._module = module
         self._device = device
         self.info = info
@@ -36,36 +40,37 @@ class TorchSession:
 
     @torch.inference_mode()
     def run(self, *inputs: NDArray[Any]) -> NDArray[Any]:
-        """Return the results of `inputs`; see `Session`."""
+        """Return the output for `inputs`; see `Session`."""
         named = self.info.feed(inputs)
         tensors = [to_device(array, self._device) for array in named.values()]
-        # float32 is to mean float32 on a GPU too, as on the CPU.
+        # Full float32 on a GPU, as on the CPU.
         with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
             result = self._module(*tensors)
         return to_host(result)
 
 
 def encode_metadata(info: ExportInfo) -> bytes:
-    """Return our record."""
+    """Return the metadata record."""
     return json.dumps(info.to_metadata(), indent=1).encode()
 
 
 def read_info(path: Path, needs: str, what: str) -> ExportInfo:
-    """Read our record of a zip archive without running anything of it, after checking its bytes.
+    """Read the metadata record of a zip archive, without running any code in the archive.
 
     Args:
-        needs: end of a record's name that every archive of this format has.
-        what: such an archive, for the message: "a TorchScript file".
+        needs: suffix of a record's name that every archive of this format contains.
+        what: name of the format for the error message, such as "a TorchScript file".
 
     Raises:
-        FaceaeError: cut short, damaged, of another format, or not ours.
+        FaceaeError: the archive is truncated, damaged, of another format, or not from
+            `faceae export`.
     """
     try:
         with zipfile.ZipFile(path) as archive:
             damaged = archive.testzip()
             names = archive.namelist()
             if not any(name.endswith(needs) for name in names):
-                # Another archive, or one within a file that was cut.
+                # Another kind of archive, or an archive inside a truncated file.
                 raise zipfile.BadZipFile(f"no {needs}")
             ours = [name for name in names if name.endswith(f"extra/{METADATA_NAME}")]
             metadata = json.loads(archive.read(ours[0])) if ours else {}
@@ -79,8 +84,8 @@ def read_info(path: Path, needs: str, what: str) -> ExportInfo:
 
 
 def load_error(path: Path, device: torch.device, error: Exception) -> FaceaeError:
-    """Return what to raise where torch cannot load a sound archive of ours."""
+    """Return an error for an undamaged archive that torch cannot load."""
     return FaceaeError(
         f"{path}: torch cannot load it to {device.type} ({error}); export the run again, or use "
-        "another --device"
+        "another `device`"
     )

@@ -1,6 +1,7 @@
 """TorchScript files.
 
-TorchScript is deprecated in torch 2.10, and widely deployed; its warnings are silenced here alone.
+TorchScript is deprecated in torch 2.10, but widely deployed. Its deprecation warnings are silenced
+in this module only.
 """
 
 import io
@@ -17,6 +18,8 @@ from .._metadata import ExportInfo
 from ._examples import example_inputs
 from ._torch import METADATA_NAME, TorchSession, encode_metadata, load_error, read_info
 
+_DEBUG_RECORDS = (".debug_pkl", ".data/serialization_id")
+
 
 def write_torchscript(module: nn.Module, info: ExportInfo, path: Path) -> None:
     """Write `module`, traced and frozen, as one TorchScript archive with metadata inside."""
@@ -29,10 +32,13 @@ def write_torchscript(module: nn.Module, info: ExportInfo, path: Path) -> None:
 
 
 def _copy_without_debug(archive: io.BytesIO, path: Path) -> None:
-    """Copy without the records that tell source lines and paths of the machine it was made on."""
+    """Copy an archive without its debug records: source lines and paths of this machine.
+
+    The serialization id is a hash of all records, these included, so it is left out, too.
+    """
     with zipfile.ZipFile(archive) as source, zipfile.ZipFile(path, "w") as target:
         for record in source.infolist():
-            if not record.filename.endswith(".debug_pkl"):
+            if not record.filename.endswith(_DEBUG_RECORDS):
                 target.writestr(record, source.read(record))
 
 

@@ -1,7 +1,8 @@
-"""A model repository for Triton: `OUT/KIND/config.pbtxt` and `OUT/KIND/1/model.onnx`.
+"""Model repositories for Triton: `OUT/KIND/config.pbtxt` and `OUT/KIND/1/model.onnx`.
 
-The fields are those of Triton's model configuration (its model_config.proto). Its batching joins
-requests along the first axis of every input, which a number has not: a truncation is one a face.
+The fields of config.pbtxt are those of Triton's model_config.proto. Triton's dynamic batching
+concatenates the inputs of several requests along their first axis. So inputs that are single
+numbers, such as the truncation, are stored as one number per face.
 """
 
 from dataclasses import replace
@@ -14,9 +15,9 @@ from .._metadata import ExportInfo, Port
 from ._onnx import OnnxSession, write_onnx
 
 MAX_BATCH_SIZE = 64
-"""Faces Triton joins to one batch; no batch above it was checked."""
+"""Largest batch, in faces: the largest that an export is checked with."""
 _MAX_QUEUE_DELAY_US = 2000
-"""A request waits this long for others to join it: less than one face takes on a CPU."""
+"""Microseconds that a request waits for others to batch it with: less than a CPU needs per face."""
 _DATA_TYPES = {"float32": "TYPE_FP32", "uint8": "TYPE_UINT8", "int64": "TYPE_INT64"}
 _MODEL_NAME = "model.onnx"
 
@@ -31,13 +32,13 @@ def write_triton(module: nn.Module, info: ExportInfo, path: Path) -> None:
 
 
 def open_triton(path: Path, device: torch.device) -> OnnxSession:
-    """Open the only model of a repository in ONNX Runtime, which is what Triton runs it in."""
+    """Open the only model of a repository in ONNX Runtime, which Triton runs it in, too."""
     (model,) = path.glob(f"*/1/{_MODEL_NAME}")
     return OnnxSession(model, device)
 
 
 def make_config(info: ExportInfo) -> str:
-    """Return config.pbtxt. A morph takes no batches."""
+    """Return the content of config.pbtxt. A morph is not batched."""
     lines = [
         f'name: "{info.kind}"',
         'platform: "onnxruntime_onnx"',

@@ -1,6 +1,7 @@
-"""The decoder's weights alone, for whoever has the network in code: .pt and .safetensors.
+"""The decoder's weights alone, for code that defines the network: .pt and .safetensors.
 
-Names are those of the decoder as an `nn.Sequential`: `0.weight`, `1.weight`, `1.bias`, ...
+The names of the tensors are those of the decoder as an `nn.Sequential`: `0.weight`, `1.weight`,
+`1.bias`, ...
 """
 
 import io
@@ -24,9 +25,10 @@ _METADATA_KEY = "faceae_export"
 
 
 def write_weights(module: nn.Module, info: ExportInfo, path: Path) -> None:
-    """Write the weights of a `Decoder` that was not rewritten, as the suffix says, with metadata.
+    """Write the weights of a `Decoder` whose network was not rewritten, with metadata.
 
-    A .pt holds a dict of tensors, for `torch.load(path, weights_only=True)`.
+    The suffix of `path` selects the format. A .pt holds a dict of tensors, for
+    `torch.load(path, weights_only=True)`.
     """
     assert isinstance(module, Decoder)
     decoder = nn.Sequential(*(part for layer in module.decoder for part in layer.children()))
@@ -38,13 +40,13 @@ def write_weights(module: nn.Module, info: ExportInfo, path: Path) -> None:
     archive = io.BytesIO()
     torch.save(tensors, archive)
     with zipfile.ZipFile(archive, "a") as records:
-        record = zipfile.ZipInfo(f"archive/extra/{METADATA_NAME}")  # of a fixed date
+        record = zipfile.ZipInfo(f"archive/extra/{METADATA_NAME}")  # without today's date
         records.writestr(record, encode_metadata(info))
     path.write_bytes(archive.getvalue())
 
 
 def open_weights(path: Path, device: torch.device) -> TorchSession:
-    """Put the weights into a decoder of the architecture the file names, to check them."""
+    """Load the weights into a decoder of the architecture in the metadata, to check them."""
     info, tensors = _read(path)
     with torch.device("meta"):
         decoder = FaceAutoEncoder(info.model).decoder

@@ -1,11 +1,13 @@
-"""New faces in order: computed, encoded, written as a dataset."""
+"""New faces: draw them, encode them as pictures, write them as shards, morph between them."""
 
-from ._dataset import FaceGenerator, describe_faces
 from ._generate import encode_faces, generate_faces
+from ._morph import morph, open_decoder
+from ._shards import generate_shards
 
 __all__ = [
-    "FaceGenerator",
-    "describe_faces",
     "encode_faces",
     "generate_faces",
+    "generate_shards",
+    "morph",
+    "open_decoder",
 ]

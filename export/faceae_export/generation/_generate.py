@@ -1,4 +1,4 @@
-"""New faces in order, in stages that go on at the same time: noise, faces, files."""
+"""Draw new faces in a pipeline whose stages run at the same time: noise, faces, picture files."""
 
 import itertools
 from collections.abc import Callable, Iterable, Iterator
@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 from faceae.latent import latent_noise
 
 from ..sessions import MicroBatchedSession, Session
-from ._ahead import map_ahead
+from ._prefetch import prefetch_map
 
-_FACES_A_TASK = 32
-"""That one thread encodes before it looks for more."""
-_MIN_BATCH = 64
+_FACES_PER_TASK = 32
+"""Faces that a thread encodes at a time."""
+_MIN_BATCH_SIZE = 64
 
 
 def generate_faces(
@@ -27,22 +27,27 @@ def generate_faces(
     truncation: float = 1.0,
     batch_size: int | None = None,
 ) -> Iterator[NDArray[np.uint8]]:
-    """Return batches of faces number `start` to `start + count - 1` of a seed, N x S x S x 3
-    uint8, RGB, drawn a little ahead of who asks for them.
+    """Yield new faces in batches, N x S x S x 3 uint8, RGB.
 
-    A number's face is the same, to the last bit, whatever the batches, the start and the number of
-    threads, in one engine on machines alike; in another engine roundings by one level may differ.
-    For that the same faces are always computed together, and up to a piece of them at either end
-    for nothing.
+    A thread draws the next batches while the caller handles one.
+
+    A seed and a number determine a face. In one engine, on machines of one kind, its pixels are
+    equal to the last bit whatever `start`, `count`, `batch_size` and the number of threads. For
+    this the micro-batches always hold the same faces; a few faces before `start` and after the last
+    one may be computed and dropped. Other engines may round some values by one level differently.
 
     Args:
-        session: of a generator, opened by `open_session` or `open_model`.
-        truncation: below 1 brings every face nearer to the average one.
-        batch_size: N, but at the ends, rounded up to what the session computes at once; by default
-            as many as keep its threads busy.
+        session: a generator from `open_session`, `open_model` or `open_generator`.
+        seed: seed of the faces, from 0 to 2^63 - 1.
+        start: number of the first face, from 0.
+        count: number of faces.
+        truncation: values below 1 bring every face nearer to the average face, 0 gives the average
+            face only.
+        batch_size: faces per batch, rounded up to whole micro-batches. The first and the last batch
+            may be smaller. None: enough to keep all threads busy.
 
     Raises:
-        FaceaeError: when drawing: a number out of range.
+        FaceaeError: a number is out of range. Raised by the iterator.
     """
     numbers = range(start, start + count)
     return generate_spans(
@@ -58,62 +63,66 @@ def generate_spans(
     truncation: float,
     batch_size: int | None = None,
 ) -> Iterator[NDArray[np.uint8]]:
-    """Do what `generate_faces` does for several ranges of numbers, one after the other."""
+    """Yield the faces of several ranges of numbers, one after the other; see `generate_faces`."""
     assert session.info.kind == "generator"
     assert isinstance(session, MicroBatchedSession)
     latent_size = session.info.model.latent_size
-    brought_nearer = np.array(truncation, np.float32)
+    truncation_array = np.array(truncation, np.float32)
 
     def draw(batch: _Batch) -> tuple[_Batch, NDArray[np.float32]]:
         return batch, latent_noise(seed, batch.start, batch.count, latent_size)
 
     def decode(drawn: tuple[_Batch, NDArray[np.float32]]) -> NDArray[np.uint8]:
         batch, noise_NZ = drawn
-        faces_NHWC: NDArray[np.uint8] = session.run(noise_NZ, brought_nearer)
+        faces_NHWC: NDArray[np.uint8] = session.run(noise_NZ, truncation_array)
         return faces_NHWC[batch.wanted]
 
-    size = batch_size or max(_MIN_BATCH, session.full_batch)
-    return map_ahead(decode, map_ahead(draw, _cut(spans, session.piece, size)))
+    size = batch_size or max(_MIN_BATCH_SIZE, session.full_batch)
+    return prefetch_map(decode, prefetch_map(draw, _cut(spans, session.micro_batch, size)))
 
 
 def encode_faces(
     batches: Iterable[NDArray[np.uint8]], encode: Callable[[NDArray[np.uint8]], bytes]
 ) -> Iterator[bytes]:
-    """Yield each face as the file that `encode` makes of it, S x S x 3 uint8, in order.
+    """Yield the faces of all batches as files, in order.
 
-    As many threads encode, a little ahead of who asks, as torch uses.
+    As many threads encode as torch uses, ahead of the caller.
+
+    Args:
+        batches: faces, N x S x S x 3 uint8.
+        encode: returns the file of a face, S x S x 3 uint8.
     """
 
     def encode_all(faces_NHWC: NDArray[np.uint8]) -> list[bytes]:
         return [encode(face_HWC) for face_HWC in faces_NHWC]
 
     tasks = (
-        faces_NHWC[first : first + _FACES_A_TASK]
+        faces_NHWC[first : first + _FACES_PER_TASK]
         for faces_NHWC in batches
-        for first in range(0, len(faces_NHWC), _FACES_A_TASK)
+        for first in range(0, len(faces_NHWC), _FACES_PER_TASK)
     )
     threads = torch.get_num_threads()
     return itertools.chain.from_iterable(
-        map_ahead(encode_all, tasks, threads=threads, depth=2 * threads)
+        prefetch_map(encode_all, tasks, threads=threads, depth=2 * threads)
     )
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Batch:
-    """Faces to compute together: whole pieces."""
+    """Faces to compute together, in whole micro-batches."""
 
     start: int
     count: int
     wanted: slice
-    """Those that were asked for."""
+    """The faces to return; the others fill the first and the last micro-batch."""
 
 
-def _cut(spans: Iterable[range], piece: int, batch_size: int) -> Iterator[_Batch]:
-    """Yield the batches that hold all numbers, beginning and ending at multiples of `piece`."""
-    step = -(-batch_size // piece) * piece
+def _cut(spans: Iterable[range], micro_batch: int, batch_size: int) -> Iterator[_Batch]:
+    """Yield batches that hold all numbers and start and end at multiples of `micro_batch`."""
+    step = -(-batch_size // micro_batch) * micro_batch
     for span in spans:
-        last = -(-span.stop // piece) * piece
-        for start in range(span.start // piece * piece, span.stop, step):
+        last = -(-span.stop // micro_batch) * micro_batch
+        for start in range(span.start // micro_batch * micro_batch, span.stop, step):
             stop = min(start + step, last)
             wanted = slice(max(span.start, start) - start, min(span.stop, stop) - start)
             yield _Batch(start=start, count=stop - start, wanted=wanted)

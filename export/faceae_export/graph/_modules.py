@@ -1,7 +1,7 @@
 """The modules that are exported.
 
-Shapes: N faces, S image size, Z latent size. Each computes in the number type of its weights, and
-what goes in and comes out has the types of `ExportInfo.inputs` and `output` all the same.
+Shapes: N faces, S image size, Z latent size. Each module computes in the dtype of its weights. Its
+inputs and its output always have the dtypes of `ExportInfo.inputs` and `ExportInfo.output`.
 """
 
 import torch
@@ -27,8 +27,8 @@ class Decoder(nn.Module):
 class Generator(nn.Module):
     """Standard normal noise, N x Z float32, to pictures, N x S x S x 3 uint8, RGB.
 
-    `Sampler.latents`, the decoder and the way back to pixels in one. The truncation is one number,
-    or one a face, N x 1.
+    Computes `Sampler.latents`, decodes them, and converts the faces to pixels. The truncation is a
+    float32 number of shape (), or one number per face, N x 1.
     """
 
     mean: Tensor
@@ -57,7 +57,7 @@ class Encoder(nn.Module):
 
 
 class AutoEncoder(nn.Module):
-    """Pictures, N x S x S x 3 uint8, RGB, to their reconstructions, of the same shape and type."""
+    """Pictures, N x S x S x 3 uint8, RGB, to their reconstructions, of the same shape and dtype."""
 
     def __init__(self, network: Network) -> None:
         super().__init__()
@@ -69,10 +69,11 @@ class AutoEncoder(nn.Module):
 
 
 class Morph(nn.Module):
-    """Two pictures, 2 x S x S x 3 uint8, RGB, to `steps` pictures of the faces evenly between them.
+    """Two pictures, 2 x S x S x 3 uint8, RGB, to `steps` frames from one face to the other.
 
-    The first is the first picture's reconstruction, the last the second's; a single one is the
-    first's. `steps` is an int64 number, or an array of one.
+    The latents of the frames are evenly spaced on the line between the two faces' latents. The
+    first frame is the first picture's reconstruction, and the last frame is the second's; with one
+    step there is only the first. `steps` is an int64 number of shape () or (1,).
     """
 
     def __init__(self, network: Network) -> None:
@@ -90,13 +91,13 @@ class Morph(nn.Module):
 
 
 def _encode(encoder: nn.Sequential, images_NHWC: Tensor) -> Tensor:
-    faces_NCHW = to_float(images_NHWC.permute(0, 3, 1, 2)).to(_number_type(encoder))
+    faces_NCHW = to_float(images_NHWC.permute(0, 3, 1, 2)).to(_dtype(encoder))
     z_NZ: Tensor = encoder(faces_NCHW).flatten(1).float()
     return z_NZ
 
 
 def _decode(decoder: nn.Sequential, z_NZ: Tensor) -> Tensor:
-    faces_NCHW: Tensor = decoder(z_NZ.to(_number_type(decoder))[:, :, None, None]).float()
+    faces_NCHW: Tensor = decoder(z_NZ.to(_dtype(decoder))[:, :, None, None]).float()
     return faces_NCHW
 
 
@@ -104,5 +105,5 @@ def _to_pictures(faces_NCHW: Tensor) -> Tensor:
     return to_uint8(faces_NCHW).permute(0, 2, 3, 1)
 
 
-def _number_type(part: nn.Sequential) -> torch.dtype:
+def _dtype(part: nn.Sequential) -> torch.dtype:
     return next(part.parameters()).dtype

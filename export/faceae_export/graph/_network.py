@@ -1,4 +1,4 @@
-"""A model as two lists of layers, which can be changed and compared one by one."""
+"""A model as two lists of layers, to rewrite and to compare layer by layer."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -14,30 +14,30 @@ from .._metadata import Kind
 class Network:
     """The two halves of a model, each a list of layers.
 
-    A layer is a convolution and what follows it, or whatever computes the same.
+    A layer is a convolution with its BatchNorm and activation, or modules that compute the same.
     """
 
     encoder: nn.Sequential
-    """Faces, N x 3 x S x S, to latents, N x Z x 1 x 1."""
+    """Computes latents, N x Z x 1 x 1, from faces, N x 3 x S x S."""
     decoder: nn.Sequential
-    """Latents, N x Z x 1 x 1, to faces, N x 3 x S x S."""
+    """Computes faces, N x 3 x S x S, from latents, N x Z x 1 x 1."""
 
     @classmethod
     def of(cls, model: FaceAutoEncoder) -> "Network":
-        """Return a model's own layers."""
+        """Return the layers of a model, which are shared with it."""
         return cls(encoder=split_layers(model.encoder), decoder=split_layers(model.decoder))
 
     def layers(self, kind: Kind) -> list[nn.Module]:
-        """Return the layers that a file of this kind computes, in order."""
+        """Return the layers that an export of this kind holds, in order."""
         encoder = [] if kind in ("decoder", "generator") else list(self.encoder)
         decoder = [] if kind == "encoder" else list(self.decoder)
         return encoder + decoder
 
 
 def split_layers(modules: Iterable[nn.Module]) -> nn.Sequential:
-    """Return the modules of an encoder or a decoder by layer: convolution, BatchNorm, activation.
+    """Group the modules of an encoder or a decoder into layers.
 
-    They are shared, not copied.
+    A layer starts at each convolution. The modules are shared, not copied.
     """
     layers: list[list[nn.Module]] = []
     for module in modules:

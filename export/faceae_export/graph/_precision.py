@@ -1,4 +1,4 @@
-"""Number types below float32: what a network is computed in, and whether that gains anything."""
+"""Networks in fp16 and bf16, and the speed of a precision relative to fp32."""
 
 import copy
 import time
@@ -14,29 +14,30 @@ from ..sessions import Session
 from ._network import Network
 
 MIN_PSNR_DB = 35.0
-"""Of a file below float32, against the model in float32."""
+"""Lowest PSNR of a file below fp32 against the model in float32."""
 MIN_SPEEDUP = 1.1
-"""Below this it gains nothing but the size."""
+"""Smallest speedup over fp32 that counts as one."""
 
-LOWER_FLOATS = {"fp16": torch.float16, "bf16": torch.bfloat16}
+_DTYPES = {"fp16": torch.float16, "bf16": torch.bfloat16}
 _RUNS = 5
 
 
 def lower(network: Network, precision: Precision) -> Network:
-    """Return a copy of `network` that computes in `precision`."""
+    """Return a copy of `network` in fp16 or bf16."""
     return Network(
         encoder=_convert(network.encoder, precision), decoder=_convert(network.decoder, precision)
     )
 
 
 def _convert(half: nn.Sequential, precision: Precision) -> nn.Sequential:
-    return copy.deepcopy(half).to(LOWER_FLOATS[precision])
+    return copy.deepcopy(half).to(_DTYPES[precision])
 
 
 def measure_speedup(session: Session, full: Session, inputs: Sequence[NDArray[Any]]) -> float:
-    """Return the time of `full` over that of `session`, for one run of `inputs`.
+    """Return the time of `full` over the time of `session`, for one run of `inputs`.
 
-    The best of several interleaved runs counts, so that a busy machine disturbs both alike.
+    Each runs several times, in turns, and its shortest time counts. So other work on the machine
+    slows both alike.
     """
     seconds: dict[int, list[float]] = {0: [], 1: []}
     for _ in range(_RUNS + 1):
@@ -44,5 +45,5 @@ def measure_speedup(session: Session, full: Session, inputs: Sequence[NDArray[An
             began = time.perf_counter()
             each.run(*inputs)
             seconds[number].append(time.perf_counter() - began)
-    # The first runs prepare.
+    # The first runs warm up.
     return min(seconds[1][1:]) / min(seconds[0][1:])

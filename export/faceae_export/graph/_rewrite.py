@@ -1,19 +1,20 @@
-"""The network in a form that computes the same with less work, in every engine.
+"""Rewrite the network to an equal one that every engine computes faster.
 
 Shapes: N faces, Z latent size, C channels, H/W pixels.
 
-Three equalities, none of them an approximation:
+The rewrite uses three exact equalities:
 
-- A BatchNorm in evaluation mode is a factor and an offset a channel: they go into the weights and
-  the bias of the convolution before it. For the encoder that is all.
-- A transposed convolution of one pixel is a matrix product.
-- In a transposed convolution 4x4, stride 2, padding 1, output row 2i + a comes from two input rows
-  and two rows of the kernel only: rows i - 1, i with kernel rows 3, 1 where a is 0, and rows i,
-  i + 1 with kernel rows 2, 0 where it is 1. The same holds for columns. So the pixels of each of
-  the four parities (a, b) are a plain 2x2 convolution, and the layer is those four, interleaved.
+- A BatchNorm in evaluation mode multiplies each channel by a factor and adds an offset. Both are
+  folded into the weights and the bias of the convolution before it. The encoder needs no more.
+- A transposed convolution of a single pixel is a matrix product.
+- In a transposed convolution 4x4, stride 2, padding 1, output row 2i + a depends on two input rows
+  and two rows of the kernel only: rows i - 1, i with kernel rows 3, 1 if a is 0, and rows i, i + 1
+  with kernel rows 2, 0 if a is 1. The same holds for columns. So the pixels of each of the four
+  parities (a, b) come from a plain 2x2 convolution, and the layer interleaves the four results: a
+  sub-pixel convolution.
 
-The last equality is the speed: engines have fast kernels for plain convolutions, where they compute
-a transposed one as a matrix product and scatter its columns.
+The third equality brings the speed. Engines have fast kernels for plain convolutions, but compute a
+transposed convolution as a matrix product whose columns they scatter.
 """
 
 import copy
@@ -25,17 +26,18 @@ from ._network import Network
 
 _PARITIES = ((0, 0), (0, 1), (1, 0), (1, 1))
 _KERNEL_ROWS = ([3, 1], [2, 0])
-"""By parity: the rows (and columns) of the 4x4 kernel that its pixels see, in the input's order."""
+"""Rows (and columns) of the 4x4 kernel for each parity, in the order of the input's rows."""
 _MIN_CHANNELS = 16
-"""Fewer than this fill no vector register: then one convolution gives all four parities."""
+"""With fewer output channels than this, which do not fill a vector register, one convolution
+computes all four parities."""
 
 
 def rewrite_network(network: Network) -> Network:
-    """Return an equal network, in evaluation mode, with one layer for each of `network`.
+    """Return an equal network in evaluation mode, with one layer for each of `network`.
 
-    For any image size, width and latent size. Weights are computed in float64 and rounded once;
-    results differ by the rounding of float32 sums in another order. Nothing of `network` is changed
-    or shared.
+    Works for any image size, width and latent size. Weights are computed in float64 and rounded
+    once. Results differ only by rounding, as float32 sums are added in another order. `network` is
+    neither changed nor shared.
     """
     return Network(
         encoder=rewrite_encoder(network.encoder), decoder=rewrite_decoder(network.decoder)
@@ -63,7 +65,7 @@ def rewrite_decoder(layers: nn.Sequential) -> nn.Sequential:
 
 
 def _fold(layer: nn.Module) -> tuple[Tensor, Tensor, nn.Module]:
-    """Return weight (laid out as the convolution's) and bias in float64, and the activation."""
+    """Return weight (in the convolution's layout) and bias in float64, and the activation."""
     conv, *norms, activation = layer.children()
     assert isinstance(conv, nn.Conv2d | nn.ConvTranspose2d)
     weight = conv.weight.detach().double()
@@ -90,12 +92,12 @@ def _fold_conv(layer: nn.Module) -> nn.Sequential:
 
 
 class _LinearStem(nn.Module):
-    """The transposed convolution of one pixel: N x Z x 1 x 1 to N x C x H x W."""
+    """A transposed convolution of one pixel as a matrix product: N x Z x 1 x 1 to N x C x H x W."""
 
     def __init__(self, weight: Tensor, bias: Tensor, activation: nn.Module) -> None:
         super().__init__()
         latent_size, *self.shape_CHW = weight.shape
-        # The product gives channels last, which is the layout of everything after it.
+        # The product returns channels last, the layout of all later layers.
         weight_HWCZ = weight.permute(2, 3, 1, 0)
         num_pixels = weight_HWCZ.shape[0] * weight_HWCZ.shape[1]
         self.product = nn.Linear(latent_size, weight[0].numel())
@@ -109,7 +111,10 @@ class _LinearStem(nn.Module):
 
 
 class _SubPixelConv(nn.Module):
-    """A transposed convolution 4x4, stride 2, padding 1: N x C x H x W to N x C' x 2H x 2W."""
+    """A transposed convolution 4x4, stride 2, padding 1, as a sub-pixel convolution.
+
+    Computes N x C' x 2H x 2W from N x C x H x W.
+    """
 
     def __init__(self, weight: Tensor, bias: Tensor, activation: nn.Module) -> None:
         super().__init__()
@@ -117,7 +122,7 @@ class _SubPixelConv(nn.Module):
         self.parities = make(weight, bias, activation)
 
     def forward(self, maps: Tensor) -> Tensor:
-        # Channels are last here, so that interleaving moves whole pixels.
+        # With channels last, interleaving moves whole pixels.
         pixels_NHWC = [parity.permute(0, 2, 3, 1) for parity in self.parities(maps)]
         rows = [torch.stack(pixels_NHWC[:2], 3), torch.stack(pixels_NHWC[2:], 3)]
         doubled_NHWC = torch.stack(rows, 2).flatten(3, 4).flatten(1, 2)
@@ -125,7 +130,7 @@ class _SubPixelConv(nn.Module):
 
 
 class _SeparateParities(nn.Module):
-    """Four 2x2 convolutions, each padded where its window leaves the picture. Nothing is wasted."""
+    """Four 2x2 convolutions, each padded only where its window leaves the picture."""
 
     def __init__(self, weight: Tensor, bias: Tensor, activation: nn.Module) -> None:
         super().__init__()
@@ -141,7 +146,7 @@ class _SeparateParities(nn.Module):
 
 
 class _JointParities(nn.Module):
-    """One 2x2 convolution to four times the channels on a window grid one larger; then cropped."""
+    """One 2x2 convolution to four times the channels, padded on all sides, then cropped."""
 
     def __init__(self, weight: Tensor, bias: Tensor, activation: nn.Module) -> None:
         super().__init__()
@@ -161,7 +166,7 @@ class _JointParities(nn.Module):
 
 
 def _parity_weight(weight: Tensor, a: int, b: int) -> Tensor:
-    """Return the 2x2 kernel, C_out x C_in x 2 x 2, of the pixels of parity (a, b)."""
+    """Return the 2x2 kernel, C_out x C_in x 2 x 2, for pixels of parity (a, b)."""
     return weight[:, :, _KERNEL_ROWS[a]][..., _KERNEL_ROWS[b]].transpose(0, 1)
 
 

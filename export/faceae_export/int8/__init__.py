@@ -1,4 +1,4 @@
-"""A decoder in int8: ranges evened out, weights rounded, the graph quantised and checked."""
+"""int8: SmoothQuant and GPTQ on the decoder, then static quantisation of its ONNX file."""
 
 from ._gptq import apply_gptq
 from ._quantize import Inputs, quantize_onnx

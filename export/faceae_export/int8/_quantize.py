@@ -1,9 +1,9 @@
-"""ONNX files in int8: written by ONNX Runtime's static quantisation, proven to run in integers.
+"""Quantise ONNX files to int8 with ONNX Runtime, and check that they run in integers.
 
-Weights are int8, one scale a channel, of 7 bits: processors without VNNI add products of 8 bits in
-16, where two of them can overflow. What layers hand on is uint8, one scale a tensor, from the range
-that calibration saw. The scheme is that of Jacob et al., "Quantization and Training of Neural
-Networks for Efficient Integer-Arithmetic-Only Inference" (CVPR 2018).
+Weights are int8 with one scale per channel, and use 7 bits: processors without VNNI add two 8-bit
+products in 16 bits, which can overflow. Activations are uint8 with one scale per tensor, from the
+range that calibration found. The scheme is that of Jacob et al., "Quantization and Training of
+Neural Networks for Efficient Integer-Arithmetic-Only Inference" (CVPR 2018).
 """
 
 import contextlib
@@ -25,7 +25,7 @@ from faceae.errors import FaceaeError
 from .._metadata import ExportInfo
 
 _HEAVY = ("Conv", "Gemm", "MatMul")
-"""Operators that the time goes into."""
+"""Operators that take nearly all of the time."""
 _CARRIERS = (
     "Concat",
     "LeakyRelu",
@@ -36,21 +36,21 @@ _CARRIERS = (
     "Transpose",
     "Unsqueeze",
 )
-"""Operators that hand on what they are given: between heavy ones they stay in integers, too."""
+"""Operators that only move or clip values. They run in integers too, between the heavy ones."""
 _FLOAT_KERNELS = ("Conv", "FusedConv", "FusedGemm", "FusedMatMul", "Gemm", "MatMul")
-"""What ONNX Runtime calls the heavy operators in its profiles where they are computed in floats."""
+"""Names of the heavy operators' float kernels in ONNX Runtime's profiles."""
 _SAMPLING = ("factor",)
-"""Weights of the generator's sampling, which stays in float32."""
+"""Weights of the generator's sampling, which is computed in float32."""
 
 Inputs = Sequence[tuple[NDArray[Any], ...]]
 
 
 def quantize_onnx(path: Path, info: ExportInfo, calibration: Inputs) -> None:
-    """Turn the float32 file `path` into an int8 one, and see that it runs in integers on the CPU.
+    """Replace the float32 file `path` by an int8 file, and check that a CPU runs it in integers.
 
     Args:
-        info: what the file will say about itself.
-        calibration: inputs whose ranges the scales are made for.
+        info: metadata of the int8 file.
+        calibration: inputs that determine the ranges of the activations.
 
     Raises:
         FaceaeError: this ONNX Runtime computes part of the network in floats.
@@ -78,7 +78,7 @@ def quantize_onnx(path: Path, info: ExportInfo, calibration: Inputs) -> None:
 
 
 def _check_integers(path: Path, info: ExportInfo, inputs: tuple[NDArray[Any], ...]) -> None:
-    """Run a quantised file under ONNX Runtime's profiler and look at its kernels."""
+    """Raise FaceaeError if ONNX Runtime's profiler shows heavy operators in float kernels."""
     sampling = set(_list_sampling(onnx.load(path)))
     floats = {
         name: kernel
@@ -88,8 +88,8 @@ def _check_integers(path: Path, info: ExportInfo, inputs: tuple[NDArray[Any], ..
     if floats:
         names = ", ".join(f"{name} ({kernel})" for name, kernel in sorted(floats.items()))
         raise FaceaeError(
-            f"--precision int8: ONNX Runtime {onnxruntime.__version__} computes {names} in floats "
-            "on this machine; it was not kept; report this with the output of "
+            f"`precision='int8'`: ONNX Runtime {onnxruntime.__version__} computes {names} in "
+            "floats on this machine; it was not kept; report this with the output of "
             "`faceae doctor --json`"
         )
 
@@ -103,12 +103,12 @@ class _Calibration(quantization.CalibrationDataReader):  # type: ignore[misc]
 
 
 def _list_sampling(model: onnx.ModelProto) -> list[str]:
-    """Return the names of the operators that the generator's sampling is made of."""
+    """Return the names of the operators of the generator's sampling."""
     return [node.name for node in model.graph.node if set(node.input) & set(_SAMPLING)]
 
 
 def _profile(path: Path, info: ExportInfo, inputs: tuple[NDArray[Any], ...]) -> dict[str, str]:
-    """Return the kernel that computed each operator, by the operator's name."""
+    """Return the name of the kernel that computed each operator, by the operator's name."""
     with tempfile.TemporaryDirectory() as folder:
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3
@@ -129,7 +129,7 @@ def _profile(path: Path, info: ExportInfo, inputs: tuple[NDArray[Any], ...]) -> 
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Silence the quantiser: it advises to clean the graph first, which the exporter has done."""
+    """Silence the quantiser's advice to preprocess the graph, which the exporter has done."""
     logging.disable(logging.WARNING)
     try:
         with contextlib.redirect_stdout(io.StringIO()):

@@ -1,15 +1,19 @@
-"""A decoder whose channels fill the integers they will be told in, before it is quantised.
+"""SmoothQuant: rescale the channels of a decoder so that int8 represents them better.
 
 Shapes: N faces, Z latent size, C channels.
 
-What a layer is given is quantised with one scale for all channels, so that a channel of small
-values, beside one of large ones, keeps few of its 256 steps. So each channel is divided by a
-factor, and the weights that the next layer reads it with are multiplied by it: ReLU lets a positive
-factor through, and the latents are divided as they come in. Before that their mean is taken away,
-whose part of the first layer is a bias, so that the integers need only tell how latents differ. The
-result computes the same for such latents, but for rounding; one that never differs counts as
-constant. The factors are those of Xiao et al., "SmoothQuant" (ICML 2023): a part of a channel's
-range, on a logarithmic scale, goes into the weights.
+The inputs of a layer are quantised with one scale for all channels. So a channel of small values
+beside a channel of large values uses few of the 256 levels. SmoothQuant divides each channel by a
+factor, and multiplies the next layer's weights for this channel by the same factor. ReLU commutes
+with a positive factor; the latents are divided at the input.
+
+The mean of the latents is subtracted at the input, too, and its effect is added to the bias of the
+first layer, so that the integers represent only the deviations from the mean. A latent that is
+constant over the given faces is treated as a constant. For such latents the result computes the
+same up to rounding.
+
+The factors are those of Xiao et al., "SmoothQuant" (ICML 2023): on a logarithmic scale, a fixed
+share of a channel's range moves into the weights.
 """
 
 import copy
@@ -21,27 +25,28 @@ from torch import Tensor, nn
 from ..graph import Network, rewrite_network
 
 _STRENGTH = 0.3
-"""The share of a channel's range that goes into the weights; they have 7 bits, maps 8."""
+"""Share of a channel's range that moves into the weights, which have 7 bits; activations have 8."""
 
 
 def smooth_network(network: Network, z_NZ: Tensor) -> Network:
-    """Return an equal network of the rewritten form, its decoder's ranges over `z_NZ` evened out.
+    """Return an equal, rewritten network whose decoder suits int8 better.
 
     Args:
-        network: a model's own layers; nothing of it is changed.
+        network: the layers of a model, which are not changed.
+        z_NZ: latents, N x Z float32, that determine the ranges of the channels.
     """
     mean_Z = z_NZ.mean(0)
-    decoder, factors = _equalise(network.decoder, z_NZ, mean_Z)
+    decoder, factors = _smooth_layers(network.decoder, z_NZ, mean_Z)
     rewritten = rewrite_network(Network(encoder=network.encoder, decoder=decoder))
     first, *others = rewritten.decoder
     _move_mean(first.get_submodule("product"), mean_Z / factors, (z_NZ != z_NZ[0]).any(0))
-    with_division = nn.Sequential(nn.Sequential(_Divided(mean_Z, factors), first), *others).eval()
+    with_division = nn.Sequential(nn.Sequential(_Normalise(mean_Z, factors), first), *others).eval()
     return Network(encoder=rewritten.encoder, decoder=with_division)
 
 
 @torch.inference_mode()
 def _move_mean(product: nn.Module, mean_Z: Tensor, differs_Z: Tensor) -> None:
-    """Let a product add what it makes of the mean, and forget latents that never differ."""
+    """Add the mean's effect to the bias, and zero the weights of latents that never differ."""
     assert isinstance(product, nn.Linear)
     bias = product.bias.double() + product.weight.double() @ mean_Z.double()
     product.bias.copy_(bias.float())
@@ -49,23 +54,25 @@ def _move_mean(product: nn.Module, mean_Z: Tensor, differs_Z: Tensor) -> None:
 
 
 @torch.inference_mode()
-def _equalise(layers: nn.Sequential, z_NZ: Tensor, mean_Z: Tensor) -> tuple[nn.Sequential, Tensor]:
-    """Return a decoder equal to `layers` and what its latents are to be divided by, Z."""
-    evened = copy.deepcopy(layers)
+def _smooth_layers(
+    layers: nn.Sequential, z_NZ: Tensor, mean_Z: Tensor
+) -> tuple[nn.Sequential, Tensor]:
+    """Return a smoothed copy of a decoder, and the factors of its latents, Z."""
+    smoothed = copy.deepcopy(layers)
     maps = z_NZ[:, :, None, None]
-    factors = from_latents = _take_out(maps - mean_Z[:, None, None], evened[0])
-    for layer, reader in itertools.pairwise(evened):
+    factors = from_latents = _scale_weights(maps - mean_Z[:, None, None], smoothed[0])
+    for layer, reader in itertools.pairwise(smoothed):
         maps = layer(maps / factors[:, None, None])
-        factors = _take_out(maps, reader)
+        factors = _scale_weights(maps, reader)
         norm = layer.get_submodule("1")
         assert isinstance(norm, nn.BatchNorm2d)
         norm.weight.div_(factors)
         norm.bias.div_(factors)
-    return evened, from_latents
+    return smoothed, from_latents
 
 
-class _Divided(nn.Module):
-    """Latents less their mean, by their factors."""
+class _Normalise(nn.Module):
+    """Subtract the mean of the latents, and divide by their factors."""
 
     def __init__(self, mean_Z: Tensor, factors: Tensor) -> None:
         super().__init__()
@@ -76,14 +83,14 @@ class _Divided(nn.Module):
         return (z_NZ11 - self.mean) * self.scale
 
 
-def _take_out(maps: Tensor, reader: nn.Module) -> Tensor:
-    """Return a factor for each channel, C, which the weights that read it now hold."""
+def _scale_weights(maps: Tensor, reader: nn.Module) -> Tensor:
+    """Multiply a layer's weights by one factor per input channel; return the factors, C."""
     conv = reader.get_submodule("0")
     assert isinstance(conv, nn.ConvTranspose2d)
     largest = maps.abs().amax((0, 2, 3))
     weight = conv.weight.abs().amax((1, 2, 3))
     factors = largest**_STRENGTH / weight ** (1 - _STRENGTH)
-    # What is never seen, or never read, stays as it is.
+    # Channels that are always zero, or that no weight reads, keep their scale.
     factors = torch.where((largest > 0) & (weight > 0), factors, 1.0)
     conv.weight *= factors[:, None, None, None]
     return factors

@@ -1,15 +1,23 @@
-"""Running a model on a device, whatever runs it."""
+"""Sessions: run a model on a device, in any engine."""
 
 from ._io_binding import IoBinding
-from ._providers import CPU, choose_providers, explain_not_loaded
-from ._session import MICRO_BATCH, MicroBatchedSession, Session, split_into_micro_batches
+from ._providers import CPU, Providers, choose_providers, explain_not_loaded
+from ._session import (
+    CPU_MICRO_BATCH,
+    GPU_MICRO_BATCH,
+    MicroBatchedSession,
+    Session,
+    split_into_micro_batches,
+)
 from ._transfer import to_device, to_host
 
 __all__ = [
     "CPU",
-    "MICRO_BATCH",
+    "CPU_MICRO_BATCH",
+    "GPU_MICRO_BATCH",
     "IoBinding",
     "MicroBatchedSession",
+    "Providers",
     "Session",
     "choose_providers",
     "explain_not_loaded",

@@ -1,7 +1,7 @@
-"""Runs of ONNX Runtime on arrays that lie in torch's memory on the device.
+"""Run ONNX Runtime on arrays in torch's memory on the device (IO binding).
 
-Otherwise ONNX Runtime copies to and from ordinary memory, through a buffer of its own and while the
-GPU waits. Tested on a CPU; it has not run on a GPU.
+Without IO binding ONNX Runtime copies arrays to and from pageable memory while the GPU waits.
+The tests run this code on a CPU. It has not run on a GPU yet.
 """
 
 from contextlib import AbstractContextManager, nullcontext
@@ -16,7 +16,7 @@ from ._transfer import to_device, to_host
 
 
 class IoBinding:
-    """Runs an ONNX Runtime session with its inputs and output bound on a device."""
+    """An ONNX Runtime session whose inputs and output are bound on a device."""
 
     def __init__(
         self,
@@ -25,11 +25,11 @@ class IoBinding:
         device: torch.device,
         stream: "torch.cuda.Stream | None",
     ) -> None:
-        """Run `session`, which computes on `device`.
+        """Bind the inputs and output of `session`, which computes on `device`.
 
         Args:
-            stream: that it computes on, where `device` is a GPU: what is copied there and back is
-                put in the same order.
+            stream: CUDA stream that `session` computes on. Copies to and from the device are
+                enqueued on it, in order. None: `device` is no GPU.
         """
         self._session = session
         self._info = info
@@ -37,39 +37,40 @@ class IoBinding:
         self._stream = stream
 
     def run(self, *inputs: NDArray[Any]) -> NDArray[Any]:
-        """Return the results of `inputs`; see `Session`."""
+        """Return the output for `inputs`; see `Session`."""
         binding = self._session.io_binding()
-        output = self._info.output
-        num_rows = len(inputs[0]) if self._info.is_batched else int(inputs[1])
-        with self._in_order():
-            kept = [
-                self._bind(binding, name, array) for name, array in self._info.feed(inputs).items()
+        with self._on_stream():
+            # The inputs must live until the run has read them.
+            tensors = [
+                self._bind_input(binding, name, array)
+                for name, array in self._info.feed(inputs).items()
             ]
-            result = torch.empty(
-                (num_rows, *map(int, output.shape[1:])),
-                dtype=getattr(torch, output.dtype),
-                device=self._device,
-            )
-            binding.bind_output(
-                output.name, *self._place, output.dtype, list(result.shape), result.data_ptr()
-            )
+            num_rows = len(inputs[0]) if self._info.is_batched else int(inputs[1])
+            result = self._bind_output(binding, num_rows)
             self._session.run_with_iobinding(binding)
-            del kept
+            del tensors
             return to_host(result)
 
     @property
     def _place(self) -> tuple[str, int]:
         return self._device.type, self._device.index or 0
 
-    def _bind(self, binding: Any, name: str, array: NDArray[Any]) -> torch.Tensor | None:
-        """Bind an input and return what must live until it was used."""
+    def _bind_input(self, binding: Any, name: str, array: NDArray[Any]) -> torch.Tensor | None:
+        """Bind an input; return its tensor on the device, or None for a single number."""
         if array.ndim == 0:
-            # One number: which device needs it is the graph's affair.
+            # ONNX Runtime copies a single number to where the graph needs it.
             binding.bind_cpu_input(name, array)
             return None
         tensor = to_device(array, self._device).contiguous()
         binding.bind_input(name, *self._place, array.dtype, list(tensor.shape), tensor.data_ptr())
         return tensor
 
-    def _in_order(self) -> AbstractContextManager[Any]:
+    def _bind_output(self, binding: Any, num_rows: int) -> torch.Tensor:
+        output = self._info.output
+        shape = (num_rows, *map(int, output.shape[1:]))
+        result = torch.empty(shape, dtype=getattr(torch, output.dtype), device=self._device)
+        binding.bind_output(output.name, *self._place, output.dtype, list(shape), result.data_ptr())
+        return result
+
+    def _on_stream(self) -> AbstractContextManager[Any]:
         return nullcontext() if self._stream is None else torch.cuda.stream(self._stream)

@@ -1,6 +1,6 @@
-"""What ONNX Runtime computes in: the providers to ask for, and why one of them did not load.
+"""Choose ONNX Runtime's execution providers, and explain why one did not load.
 
-What concerns GPUs has not run on one.
+The GPU providers have not run on a GPU yet.
 """
 
 import ctypes
@@ -20,7 +20,7 @@ Providers = list[tuple[str, dict[str, str]]]
 
 _LIBRARIES = {CUDA: "onnxruntime_providers_cuda", TENSORRT: "onnxruntime_providers_tensorrt"}
 _SHARED = "onnxruntime_providers_shared"
-"""Which the others need, and ONNX Runtime loads before them."""
+"""Library that the others need. ONNX Runtime loads it first."""
 _NAMES = {"linux": "lib{}.so", "win32": "{}.dll"}
 _REMEDIES = {
     CUDA: "it needs CUDA 12 and cuDNN 9",
@@ -35,50 +35,53 @@ def choose_providers(
     with_tensorrt: bool = False,
     stream: int | None = None,
 ) -> Providers:
-    """Return the providers to ask ONNX Runtime for, the one that must load first, with options.
+    """Return execution providers and their options, in order of preference.
+
+    ONNX Runtime must load the first one. It uses the others for operators that the first lacks.
 
     Args:
-        available: in this build of ONNX Runtime.
-        with_tensorrt: let TensorRT compute what it can.
+        available: providers in this build of ONNX Runtime.
+        with_tensorrt: prefer TensorRT.
         stream: address of the CUDA stream to compute on.
 
     Raises:
-        FaceaeError: this build of ONNX Runtime has none for `device`.
+        FaceaeError: this build of ONNX Runtime has no provider for `device`.
     """
     if device.type == "cpu" and not with_tensorrt:
         return [(CPU, {})]
     needed = TENSORRT if with_tensorrt else CUDA
     if device.type != "cuda" or needed not in available:
+        other = "another `engine`" if with_tensorrt else "`device='cpu'`"
         raise FaceaeError(
-            f"--device {device.type}: the installed ONNX Runtime has no {needed} for it; "
-            "install onnxruntime-gpu 1.26 in place of onnxruntime, or use "
-            f"{'another --engine' if with_tensorrt else '--device cpu'}"
+            f"`device={device.type!r}`: the installed ONNX Runtime has no {needed} for it; "
+            f"install onnxruntime-gpu 1.26 in place of onnxruntime, or use {other}"
         )
     place = {"device_id": str(device.index or 0)}
     if stream is not None:
         place["user_compute_stream"] = str(stream)
-    # float32 is to mean float32, as on the CPU. TensorRT has no such option in ONNX Runtime.
-    asked: Providers = [(CUDA, {**place, "use_tf32": "0"}), (CPU, {})]
-    return [(TENSORRT, place), *asked] if with_tensorrt else asked
+    # Full float32 as on the CPU. ONNX Runtime has no such option for TensorRT.
+    providers: Providers = [(CUDA, {**place, "use_tf32": "0"}), (CPU, {})]
+    return [(TENSORRT, place), *providers] if with_tensorrt else providers
 
 
 def explain_not_loaded(provider: str) -> FaceaeError:
-    """Return the error that says why ONNX Runtime did not load `provider`.
+    """Return an error that says why ONNX Runtime did not load `provider`.
 
-    It only logs the reason, so the system is asked to load the provider's library again, and what
-    it answers names the library that is missing.
+    ONNX Runtime only logs the reason. So this loads the provider's library once more, and the
+    system's error names the library that is missing.
     """
     return FaceaeError(
         f"ONNX Runtime could not load {provider}: {_find_problem(provider)}; "
-        f"{_REMEDIES[provider]}; `faceae doctor` says more, or use another --engine or --device cpu"
+        f"{_REMEDIES[provider]}; `faceae doctor` says more, or use another `engine` or "
+        "`device='cpu'`"
     )
 
 
 def _find_problem(provider: str, folder: Path | None = None) -> str:
-    """Say what keeps a provider from being loaded.
+    """Return the reason why a provider does not load.
 
     Args:
-        folder: of the libraries; by default ONNX Runtime's own.
+        folder: folder of the libraries. None: ONNX Runtime's own.
     """
     name = _NAMES.get(sys.platform)
     if name is None:

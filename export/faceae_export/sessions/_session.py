@@ -1,4 +1,4 @@
-"""One way to run a model, whatever runs it."""
+"""The common interface of everything that runs a model, and its micro-batched form."""
 
 import itertools
 from collections.abc import Callable
@@ -12,30 +12,27 @@ from numpy.typing import NDArray
 
 from .._metadata import ExportInfo
 
-MICRO_BATCH = 32
-"""Faces a CPU computes at once: enough to share the reading of the weights, few enough for what the
-layers hand on to stay in its cache. Measured by `benchmarks/generate.py`."""
-GPU_BATCH = 256
-"""Faces a GPU computes at once."""
-
-SIDE_BY_SIDE = True
-"""Whether a CPU computes as many pieces at once as there are threads, each on one, where the engine
-can, instead of one piece on all threads."""
+CPU_MICRO_BATCH = 32
+"""Faces per micro-batch on a CPU. Larger ones share the reading of the weights among more faces,
+smaller ones keep the activations in the cache. Measured by `benchmarks/generate.py`."""
+GPU_MICRO_BATCH = 256
+"""Faces per micro-batch on a GPU."""
 
 
 class Session(Protocol):
-    """A model or an exported part of it, ready to run."""
+    """A model, or an exported part of it, that is ready to run."""
 
     info: ExportInfo
-    """What it is, and what goes in and comes out."""
+    """Metadata of the model, its inputs and its output."""
     engine: str
-    """What it runs in and on, for a person to read."""
+    """Engine and device that compute, for a person to read."""
 
     def run(self, *inputs: NDArray[Any]) -> NDArray[Any]:
-        """Return what `info.output` says of `info.inputs`, given in order.
+        """Return the output that `info.output` describes, as a contiguous array.
 
-        Inputs have the ports' types; one that is a single number has the shape (), for every file.
-        The result is contiguous. Large batches are computed in pieces where that is faster.
+        Args:
+            inputs: one array for each of `info.inputs`, in order and of its dtype. An input that
+                is a single number has the shape (), whatever shape the file stores it in.
         """
         ...
 
@@ -43,71 +40,88 @@ class Session(Protocol):
 def split_into_micro_batches(
     session: Session, device: torch.device, open_serial: Callable[[], Session] | None = None
 ) -> Session:
-    """Return a session that computes large batches as `device` does it fastest.
+    """Return a session that splits large batches into the micro-batches that suit `device`.
 
     Args:
-        open_serial: opens the same again, computing in the thread that calls `run` alone, and for
-            several of them at once.
+        open_serial: opens the same model again, to compute on the calling thread only. Several
+            threads may then run it at once. None: the engine cannot do that.
     """
     if not session.info.is_batched:
         return session
     if device.type != "cpu":
-        return MicroBatchedSession(session, GPU_BATCH)
+        return MicroBatchedSession(session, GPU_MICRO_BATCH)
     num_threads = torch.get_num_threads()
-    if not SIDE_BY_SIDE or num_threads == 1:
+    if num_threads == 1:
         open_serial = None
-    return MicroBatchedSession(session, MICRO_BATCH, num_threads, open_serial)
+    return MicroBatchedSession(session, CPU_MICRO_BATCH, num_threads, open_serial)
 
 
 class MicroBatchedSession:
-    """A session that computes so many faces at a time, on each thread or on all of them.
+    """A session that computes a batch as micro-batches of a fixed size.
 
-    What a face comes to, to the last bit, may depend on how many others it is computed with. It
-    depends neither on the number of threads nor on which of them computes it.
+    The last bits of a face may depend on the number of faces in its micro-batch. They depend
+    neither on the number of threads nor on the thread that computes it.
     """
 
     def __init__(
         self,
         session: Session,
-        piece: int,
+        micro_batch: int,
         num_threads: int = 1,
         open_serial: Callable[[], Session] | None = None,
     ) -> None:
+        """Run `session` on micro-batches.
+
+        Args:
+            micro_batch: faces per micro-batch. The last one of a batch may be smaller.
+            num_threads: micro-batches to compute at once, one per thread.
+            open_serial: see `split_into_micro_batches`. None: each micro-batch is computed by all
+                threads together.
+        """
         self._session = session
         self._num_threads = num_threads
         self._open_serial = open_serial
-        self.piece = piece
-        """Faces computed at once, but for the last of a batch."""
-        self.full_batch = piece * num_threads
-        """The least number of faces that keeps all threads busy."""
+        self.micro_batch = micro_batch
+        """Faces per micro-batch."""
+        self.full_batch = micro_batch * num_threads
+        """Smallest number of faces that keeps all threads busy."""
         self.info = session.info
         self.engine = session.engine
 
     def run(self, *inputs: NDArray[Any]) -> NDArray[Any]:
-        """Return the results of `inputs`; see `Session`."""
+        """Return the output for `inputs`; see `Session`."""
         rows, *numbers = inputs
-        pieces = [slice(start, start + self.piece) for start in range(0, len(rows), self.piece)]
-        if len(pieces) <= 1:
+        size = self.micro_batch
+        micro_batches = [slice(start, start + size) for start in range(0, len(rows), size)]
+        if len(micro_batches) <= 1:
             return self._session.run(*inputs)
         output = self.info.output
         results = np.empty((len(rows), *map(int, output.shape[1:])), output.dtype)
 
-        def compute(session: Session, piece: slice) -> None:
-            results[piece] = session.run(rows[piece], *numbers)
+        def compute(session: Session, micro_batch: slice) -> None:
+            results[micro_batch] = session.run(rows[micro_batch], *numbers)
 
-        # What would leave threads idle is computed by all of them together.
-        num_beside = len(pieces) - len(pieces) % self._num_threads if self._open_serial else 0
-        if num_beside:
-            beside = pieces[:num_beside]
-            list(self._pool.map(compute, itertools.repeat(self._serial), beside))
-        for piece in pieces[num_beside:]:
-            compute(self._session, piece)
+        num_parallel = self._count_parallel(len(micro_batches))
+        if num_parallel:
+            parallel = micro_batches[:num_parallel]
+            list(self._pool.map(compute, itertools.repeat(self._serial), parallel))
+        for micro_batch in micro_batches[num_parallel:]:
+            compute(self._session, micro_batch)
         return results
 
     def prepare(self) -> None:
-        """Open now what else would be opened with the first large batch."""
+        """Open everything now that the first large batch would open."""
         if self._open_serial is not None:
             _ = self._serial
+
+    def _count_parallel(self, num_micro_batches: int) -> int:
+        """Return how many micro-batches to compute on one thread each.
+
+        The remainder would leave threads idle, so all threads compute it together.
+        """
+        if self._open_serial is None:
+            return 0
+        return num_micro_batches - num_micro_batches % self._num_threads
 
     @cached_property
     def _serial(self) -> Session:

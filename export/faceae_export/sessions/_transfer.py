@@ -1,7 +1,7 @@
-"""Arrays to a device and back. What concerns GPUs has not run on one.
+"""Copy arrays to a device and back.
 
-On CUDA both ways lead through page-locked memory, which the GPU copies from and to by itself, at
-the full rate of the bus; torch keeps it for the next batch.
+On CUDA both directions use pinned memory, which the GPU reads and writes at the full rate of the
+bus. torch caches it for the next batch. The CUDA path has not run on a GPU yet.
 """
 
 from typing import Any
@@ -12,8 +12,10 @@ from torch import Tensor
 
 
 def to_device(array: NDArray[Any], device: torch.device) -> Tensor:
-    """Return an array as a tensor on `device`; on CUDA it may still be on its way there, in the
-    order of the current stream."""
+    """Return an array as a tensor on `device`.
+
+    On CUDA the copy is enqueued on the current stream, and may not have finished on return.
+    """
     tensor = torch.from_numpy(array)
     if device.type != "cuda":
         return tensor.to(device)
@@ -21,7 +23,7 @@ def to_device(array: NDArray[Any], device: torch.device) -> Tensor:
 
 
 def to_host(tensor: Tensor) -> NDArray[Any]:
-    """Return a tensor as a contiguous array, when all that it follows from is computed."""
+    """Return a tensor as a contiguous array, once the device has computed it."""
     if tensor.device.type != "cuda":
         return tensor.cpu().contiguous().numpy()
     host = torch.empty(tensor.shape, dtype=tensor.dtype, pin_memory=True)

@@ -1,4 +1,4 @@
-"""A page that draws faces in the visitor's browser."""
+"""A web page that draws new faces in the browser."""
 
 from ._page import WebPage, WebPrecision, export_web
 

@@ -1,4 +1,4 @@
-"""A folder that any web server can host: new faces, drawn in the visitor's browser."""
+"""A folder of static files for any web server: a page that draws new faces in the browser."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,67 +10,66 @@ from faceae.errors import FaceaeError
 from faceae.runs import TrainedModel
 from faceae_shards import atomic_path
 
-from .._export import ExportReport, export_model
+from .._export import export_model
+from .._report import ExportReport
 from ._runtime import VERSION, read_runtime
 
 WebPrecision = Literal["int8", "fp16"]
-"""int8 is the smaller one, and faster where several faces are drawn at once; fp16 is closer to the
-model."""
+"""int8 is smaller, and faster for several faces at once. fp16 is closer to the model."""
 
 _MODEL_NAME = "generator.onnx"
 _RUNTIME_NAME = f"onnxruntime-web-{VERSION}"
-"""web/generator.js names both."""
+"""static/generator.js holds both names, too."""
 _PAGE = Path(__file__).with_name("static")
 
 
 @dataclass(frozen=True, kw_only=True)
 class WebPage:
-    """A folder that was written."""
+    """A folder with a page."""
 
     path: Path
-    """To be opened through a web server, not as a file."""
+    """The folder. Browsers must load it from a web server, not as a file."""
     num_bytes: int
-    """Of all files; a visitor's browser loads nearly all of it."""
+    """Size of all files. A browser loads nearly all of them."""
     report: ExportReport
-    """Of the generator in it."""
+    """Report on the generator in the folder."""
 
 
 def export_web(
-    source: TrainedModel,
+    trained: TrainedModel,
     path: Path,
     *,
     precision: WebPrecision = "int8",
     force: bool = False,
-    runtime_tarball: Path | None = None,
+    onnxruntime_web: Path | None = None,
 ) -> WebPage:
     """Write a new folder of static files: a page, its generator, and ONNX Runtime Web.
 
-    The page draws the faces 0, 1, ... of a seed from the noise of `latent_noise`: those of `faceae
-    generate` with that seed and truncation, as closely as `precision` allows. It asks no other
-    server for anything.
+    The page draws the first faces of a seed: the faces that `generate_faces` draws for this seed
+    and truncation, up to the errors of `precision`. It loads nothing from other servers.
 
     Args:
-        path: the folder; it appears whole or not at all.
-        precision: of the generator, checked as by `export_model`.
+        path: the folder. It appears complete or not at all.
+        precision: precision of the generator. `export_model` checks it.
         force: keep a generator of a lower PSNR, too.
-        runtime_tarball: npm's onnxruntime-web; None: npm fetches it.
+        onnxruntime_web: tarball of npm's package onnxruntime-web. None: download it with npm.
 
     Raises:
-        FaceaeError: `path` is there already, latents that were not fitted, npm is missing or fails,
-            another tarball than the tested one, or a generator too far from the model.
+        FaceaeError: `path` exists, the latents have not been fitted, npm is missing or fails, the
+            tarball is not the tested one, or the generator differs too much from the model.
         OSError: a file cannot be read or written.
     """
     if path.exists():
-        raise FaceaeError(f"-o {path}: is there already; name a new folder, or remove it first")
-    runtime = read_runtime(runtime_tarball)
+        raise FaceaeError(f"{path}: exists already; name a new folder, or remove it first")
+    runtime = read_runtime(onnxruntime_web)
     with atomic_path(path) as part:
         (part / _RUNTIME_NAME).mkdir(parents=True)
         report = export_model(
-            source,
+            trained,
             "onnx",
             "generator",
             part / _MODEL_NAME,
-            torch.device("cpu"),  # as in the browser
+            torch.device("cpu"),  # the browser computes on the CPU, too
             precision=precision,
             force=force,
         )

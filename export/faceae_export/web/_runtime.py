@@ -1,4 +1,4 @@
-"""ONNX Runtime for browsers, out of npm's package onnxruntime-web."""
+"""ONNX Runtime Web, from npm's package onnxruntime-web."""
 
 import base64
 import hashlib
@@ -13,12 +13,13 @@ from pathlib import Path
 from faceae.errors import FaceaeError
 
 VERSION = "1.26.0"
-"""That of the ONNX Runtime that files are checked in; web/generator.js names it, too."""
+"""Version of the package, equal to that of the ONNX Runtime that checks the files.
+static/generator.js holds it, too."""
 INTEGRITY = (
     "sha512-LbRr/8zZt2xilI2smrVQGGKINo0U46i8"
     "qJp+UXyMBGfqN7KjnH1BiwCwLwyNIVV4i9CKFv7Sf4PwLKWnT8/bEA=="
 )
-"""Of its tarball, as `npm view onnxruntime-web@VERSION dist.integrity` tells it."""
+"""Hash of the tarball, from `npm view onnxruntime-web@VERSION dist.integrity`."""
 
 _PACK = f"npm pack onnxruntime-web@{VERSION}"
 _TARBALL = f"onnxruntime-web-{VERSION}.tgz"
@@ -26,20 +27,19 @@ _MEMBERS = {
     "ort.js": "package/dist/ort.wasm.bundle.min.mjs",
     "ort.wasm": "package/dist/ort-wasm-simd-threaded.wasm",
 }
-"""What a page needs, and under which names: not every server knows what .mjs is."""
+"""Files of a page, by their new names. Some servers do not know the content type of .mjs."""
 _REASON_CHARS = 300
 
 
 def read_runtime(tarball: Path | None) -> dict[str, bytes]:
-    """Return the files that compute a graph in a browser, by name.
+    """Return the files of ONNX Runtime Web that a page needs, by name.
 
     Args:
-        tarball: npm's, as `npm pack` leaves it. None: npm fetches it, by its own configuration and
-            through its own cache.
+        tarball: a tarball from `npm pack`. None: download it with npm, which uses its own
+            configuration and cache.
 
     Raises:
-        FaceaeError: npm is not installed or cannot fetch it, or it is not the tarball that was
-            tested.
+        FaceaeError: npm is not installed or fails, or the tarball is not the tested one.
         OSError: `tarball` cannot be read.
     """
     if tarball is not None:
@@ -52,8 +52,8 @@ def _fetch(folder: Path) -> Path:
     npm = shutil.which("npm")
     if npm is None:
         raise FaceaeError(
-            "ONNX Runtime for browsers comes from npm, which is not installed: install Node.js, or "
-            f"run `{_PACK}` on another machine and name its file: --onnxruntime-web {_TARBALL}"
+            "ONNX Runtime Web is downloaded with npm, which is not installed; install Node.js, or "
+            f"run `{_PACK}` on another machine and pass its file as `onnxruntime_web`"
         )
     done = subprocess.run(
         [npm, *_PACK.split()[1:], "--ignore-scripts", "--prefer-offline", "--loglevel=error"],
@@ -66,8 +66,8 @@ def _fetch(folder: Path) -> Path:
     if done.returncode != 0:
         reason = textwrap.shorten(done.stderr, _REASON_CHARS)
         raise FaceaeError(
-            f"`{_PACK}` failed ({reason}); run it where it works and name its file: "
-            f"--onnxruntime-web {_TARBALL}"
+            f"`{_PACK}` failed ({reason}); run it on another machine and pass its file as "
+            "`onnxruntime_web`"
         )
     return folder / _TARBALL
 
@@ -77,8 +77,8 @@ def _unpack(tarball: Path) -> dict[str, bytes]:
     digest = base64.b64encode(hashlib.sha512(content).digest()).decode()
     if f"sha512-{digest}" != INTEGRITY:
         raise FaceaeError(
-            f"{tarball}: is not npm's {_TARBALL}, or is damaged: its sha512 is another one; "
-            f"get it by `{_PACK}`"
+            f"{tarball}: the sha512 is not that of npm's {_TARBALL}; download it again with "
+            f"`{_PACK}`"
         )
     files = {}
     with tarfile.open(fileobj=io.BytesIO(content), mode="r:gz") as tar:

@@ -37,7 +37,7 @@ def fail() -> Session:
     raise FaceaeError("OpenVINO is not installed")
 
 
-def test_the_fastest_is_taken_and_the_others_are_told() -> None:
+def test_fastest_engine_and_the_rates_of_the_others() -> None:
     choice = choose_fastest(
         {
             "torch": lambda: Sleeper(0.05),
@@ -64,27 +64,27 @@ def test_engines_that_need_a_gpu_are_not_tried_on_a_cpu(exported: Path) -> None:
 
 
 def test_model_is_measured_in_every_engine(
-    source: TrainedModel, monkeypatch: pytest.MonkeyPatch
+    trained: TrainedModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("pt2", "openvino"):  # slow to export, or not installed
         monkeypatch.delitem(ENGINES, name)
-    choice = open_fastest(source, "generator", CPU)
+    choice = open_fastest(trained, "generator", CPU)
     assert set(choice.faces_per_s) == {"torch", "onnxruntime", "torchscript"}
     faces = choice.session.run(np.zeros((70, 16), np.float32), np.array(1, np.float32))
     assert faces.shape == (70, 32, 32, 3)
 
 
-def test_model_in_another_engine_computes_the_same(source: TrainedModel) -> None:
+def test_model_in_another_engine_computes_the_same(trained: TrainedModel) -> None:
     z = np.random.default_rng(0).normal(size=(70, 16)).astype(np.float32)
-    expected = open_model(source, "decoder", CPU).run(z)
-    session = open_model(source, "decoder", CPU, "onnxruntime")
+    expected = open_model(trained, "decoder", CPU).run(z)
+    session = open_model(trained, "decoder", CPU, "onnxruntime")
     assert session.engine.startswith("ONNX Runtime")
     np.testing.assert_allclose(session.run(z), expected, atol=1e-4)
 
 
 def test_engine_that_cannot_read_the_file(exported: Path) -> None:
     with pytest.raises(
-        FaceaeError, match=r"--engine pt2: cannot run .*\.onnx; take onnxruntime or"
+        FaceaeError, match=r"`engine='pt2'`: cannot run .*\.onnx; use onnxruntime or"
     ):
         open_session(exported / "decoder.onnx", CPU, "pt2")
 

@@ -15,8 +15,9 @@ import pytest
 import torch
 
 import faceae
+from faceae.errors import FaceaeError
 from faceae.runs import TrainedModel
-from faceae_export import Kind, export_model
+from faceae_export import Kind, export_model, open_session
 from faceae_export.formats._onnx import OPSET, _quiet_exporter
 from faceae_export.graph import describe_export
 
@@ -44,7 +45,7 @@ def test_in_plain_onnxruntime(
 
 @pytest.mark.parametrize("kind", get_args(Kind))
 def test_file_is_complete_and_says_what_it_is(
-    exported: Path, source: TrainedModel, kind: Kind
+    exported: Path, trained: TrainedModel, kind: Kind
 ) -> None:
     model = onnx.load(exported / f"{kind}.onnx", load_external_data=False)
     onnx.checker.check_model(model, full_check=True)
@@ -53,8 +54,8 @@ def test_file_is_complete_and_says_what_it_is(
     metadata = {entry.key: entry.value for entry in model.metadata_props}
     assert metadata["kind"] == kind
     assert metadata["faceae_version"] == faceae.__version__
-    assert json.loads(metadata["model"]) == dataclasses.asdict(source.model.config)
-    assert metadata["weights_hash"] == describe_export(source, "decoder").weights_hash
+    assert json.loads(metadata["model"]) == dataclasses.asdict(trained.model.config)
+    assert metadata["weights_hash"] == describe_export(trained, "decoder").weights_hash
 
 
 @pytest.mark.parametrize(
@@ -95,17 +96,17 @@ def test_weights_keep_names_that_tell_their_layer(exported: Path) -> None:
     assert {"encoder.1.0.weight", "decoder.0.product.weight"} <= names
 
 
-def test_without_rewriting_they_stay(source: TrainedModel, tmp_path: Path) -> None:
+def test_without_rewriting_they_stay(trained: TrainedModel, tmp_path: Path) -> None:
     path = tmp_path / "plain.onnx"
-    report = export_model(source, "onnx", "decoder", path, CPU, rewrite=False)
+    report = export_model(trained, "onnx", "decoder", path, CPU, rewrite=False)
     assert "ConvTranspose" in {node.op_type for node in onnx.load(path).graph.node}
     assert not report.rewritten
 
 
 def test_same_model_gives_the_same_bytes(
-    exported: Path, source: TrainedModel, tmp_path: Path
+    exported: Path, trained: TrainedModel, tmp_path: Path
 ) -> None:
-    export_model(source, "onnx", "decoder", tmp_path / "again.onnx", CPU)
+    export_model(trained, "onnx", "decoder", tmp_path / "again.onnx", CPU)
     again = (tmp_path / "again.onnx").read_bytes()
     assert again == (exported / "decoder.onnx").read_bytes()
 
@@ -128,3 +129,19 @@ def test_operators_are_named_by_their_place(exported: Path) -> None:
     assert len(set(names)) == len(names)
     assert "decoder.0.product/Gemm" in names
     assert {f"decoder.1.parities.convs.{number}.1/Conv" for number in range(4)} <= set(names)
+
+
+def test_provider_that_did_not_load_is_an_error(
+    exported: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """ONNX Runtime only logs a library it cannot load, and opens the session on the CPU."""
+    monkeypatch.setattr(
+        "faceae_export.formats._onnx.choose_providers",
+        lambda *_, **__: [("CUDAExecutionProvider", {}), ("CPUExecutionProvider", {})],
+    )
+    monkeypatch.setattr(
+        "onnxruntime.InferenceSession.get_providers", lambda _: ["CPUExecutionProvider"]
+    )
+    monkeypatch.setattr("onnxruntime.InferenceSession.__init__", lambda *_, **__: None)
+    with pytest.raises(FaceaeError, match=r"could not load CUDAExecutionProvider: .*needs CUDA 12"):
+        open_session(exported / "decoder.onnx", CPU)

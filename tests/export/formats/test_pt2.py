@@ -18,11 +18,11 @@ CPU = torch.device("cpu")
 
 
 @pytest.fixture(scope="module")
-def archives(source: TrainedModel, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def archives(trained: TrainedModel, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with every kind as .pt2; nobody may write there."""
     folder = tmp_path_factory.mktemp("pt2")
     for kind in get_args(Kind):
-        export_model(source, "pt2", kind, folder / f"{kind}.pt2", CPU)
+        export_model(trained, "pt2", kind, folder / f"{kind}.pt2", CPU)
     return folder
 
 
@@ -79,11 +79,11 @@ def test_other_archive_is_refused_before_torch_loads_it(
 
 def test_graph_of_another_architecture(archives: Path, tmp_path: Path) -> None:
     with (
-        zipfile.ZipFile(archives / "encoder.pt2") as source,
+        zipfile.ZipFile(archives / "encoder.pt2") as archive_in,
         zipfile.ZipFile(tmp_path / "changed.pt2", "w") as target,
     ):
-        for record in source.infolist():
-            content = source.read(record)
+        for record in archive_in.infolist():
+            content = archive_in.read(record)
             if record.filename.endswith("faceae.json"):
                 content = content.replace(b'\\"image_size\\": 32', b'\\"image_size\\": 64')
             target.writestr(record, content)

@@ -62,11 +62,11 @@ def make_model_config() -> Any:
 
 
 @pytest.fixture(scope="module")
-def repositories(source: TrainedModel, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def repositories(trained: TrainedModel, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a repository of each of KINDS, called as it; nobody may write there."""
     folder = tmp_path_factory.mktemp("triton")
     for kind in KINDS:
-        report = export_model(source, "triton", kind, folder / kind, CPU)
+        report = export_model(trained, "triton", kind, folder / kind, CPU)
         names = [file.name for file in report.files]
         assert names == [f"{kind}/{kind}/1/model.onnx", f"{kind}/{kind}/config.pbtxt"]
     return folder
@@ -117,10 +117,10 @@ def test_session_of_the_file_inside(repositories: Path, example: Any, assert_sam
         assert_same(session.run(*inputs.values()), expected)
 
 
-def test_folder_that_is_there_is_left_alone(source: TrainedModel, tmp_path: Path) -> None:
+def test_folder_that_is_there_is_left_alone(trained: TrainedModel, tmp_path: Path) -> None:
     (tmp_path / "repository").mkdir()
-    with pytest.raises(FaceaeError, match="repository: already there; name a new folder"):
-        export_model(source, "triton", "decoder", tmp_path / "repository", CPU)
+    with pytest.raises(FaceaeError, match="repository: exists already; name a new folder"):
+        export_model(trained, "triton", "decoder", tmp_path / "repository", CPU)
     assert [path.name for path in tmp_path.rglob("*")] == ["repository"]
 
 

@@ -18,17 +18,17 @@ CPU = torch.device("cpu")
 
 
 @pytest.fixture(scope="module")
-def weights(source: TrainedModel, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def weights(trained: TrainedModel, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("weights")
     for suffix in ("pt", "safetensors"):
-        report = export_model(source, "weights", "decoder", folder / f"w.{suffix}", CPU)
+        report = export_model(trained, "weights", "decoder", folder / f"w.{suffix}", CPU)
         assert not report.rewritten
         assert report.parity.max_error == 0
     return folder
 
 
-def test_both_hold_the_decoders_state_dict(weights: Path, source: TrainedModel) -> None:
-    expected = source.model.decoder.state_dict()
+def test_both_hold_the_decoders_state_dict(weights: Path, trained: TrainedModel) -> None:
+    expected = trained.model.decoder.state_dict()
     loaded = torch.load(weights / "w.pt", weights_only=True)
     assert type(loaded) is dict
     assert list(loaded)[:2] == ["0.weight", "1.weight"]
@@ -37,26 +37,20 @@ def test_both_hold_the_decoders_state_dict(weights: Path, source: TrainedModel) 
         assert all(torch.equal(tensors[name], expected[name]) for name in expected)
 
 
-def test_both_say_what_they_are(weights: Path, source: TrainedModel) -> None:
+def test_both_say_what_they_are(weights: Path, trained: TrainedModel) -> None:
     with safetensors.safe_open(weights / "w.safetensors", framework="pt") as file:
         metadata = json.loads(file.metadata()["faceae_export"])
     with zipfile.ZipFile(weights / "w.pt") as archive:
         assert json.loads(archive.read("archive/extra/faceae.json")) == metadata
-    assert metadata == describe_export(source, "decoder").to_metadata()
+    assert metadata == describe_export(trained, "decoder").to_metadata()
 
 
 def test_same_weights_give_the_same_bytes(
-    weights: Path, source: TrainedModel, tmp_path: Path
+    weights: Path, trained: TrainedModel, tmp_path: Path
 ) -> None:
     for name in ("w.pt", "w.safetensors"):
-        export_model(source, "weights", "decoder", tmp_path / name, CPU)
+        export_model(trained, "weights", "decoder", tmp_path / name, CPU)
         assert (tmp_path / name).read_bytes() == (weights / name).read_bytes()
-
-
-def test_only_the_decoder(source: TrainedModel, tmp_path: Path) -> None:
-    with pytest.raises(FaceaeError, match="--what generator: weights can hold only the decoder"):
-        export_model(source, "weights", "generator", tmp_path / "w.pt", CPU)
-    assert list(tmp_path.iterdir()) == []
 
 
 def test_weights_are_no_graph_to_run(weights: Path) -> None:

@@ -15,8 +15,8 @@ from faceae_export.graph._network import Network
 from faceae_export.graph._rewrite import rewrite_network
 
 
-def build(source: TrainedModel, kind: Kind) -> nn.Module:
-    return build_module(source, kind, Network.of(source.model))
+def build(trained: TrainedModel, kind: Kind) -> nn.Module:
+    return build_module(trained, kind, Network.of(trained.model))
 
 
 def make_images(count: int) -> torch.Tensor:
@@ -24,38 +24,38 @@ def make_images(count: int) -> torch.Tensor:
     return torch.from_numpy(rng.integers(0, 256, (count, 32, 32, 3), np.uint8))
 
 
-def encode(source: TrainedModel, images_NHWC: torch.Tensor) -> torch.Tensor:
-    return source.model.encode(to_float(images_NHWC.permute(0, 3, 1, 2)))
+def encode(trained: TrainedModel, images_NHWC: torch.Tensor) -> torch.Tensor:
+    return trained.model.encode(to_float(images_NHWC.permute(0, 3, 1, 2)))
 
 
-def decode(source: TrainedModel, z_NZ: torch.Tensor) -> torch.Tensor:
+def decode(trained: TrainedModel, z_NZ: torch.Tensor) -> torch.Tensor:
     """Pictures, N x S x S x 3 uint8."""
-    return to_uint8(source.model.decode(z_NZ)).permute(0, 2, 3, 1)
+    return to_uint8(trained.model.decode(z_NZ)).permute(0, 2, 3, 1)
 
 
 @torch.inference_mode()
-def test_decoder_is_the_models(source: TrainedModel) -> None:
+def test_decoder_is_the_models(trained: TrainedModel) -> None:
     z_NZ = torch.from_numpy(latent_noise(0, 0, 5, 16))
-    assert torch.equal(build(source, "decoder")(z_NZ), source.model.decode(z_NZ))
+    assert torch.equal(build(trained, "decoder")(z_NZ), trained.model.decode(z_NZ))
 
 
 @pytest.mark.parametrize("truncation", [1.0, 0.5, 0.0])
 @torch.inference_mode()
 def test_generator_samples_decodes_and_makes_pixels(
-    source: TrainedModel, truncation: float
+    trained: TrainedModel, truncation: float
 ) -> None:
-    assert source.sampler is not None
+    assert trained.sampler is not None
     noise = latent_noise(0, 0, 5, 16)
-    faces = build(source, "generator")(torch.from_numpy(noise), torch.tensor(truncation))
-    expected = decode(source, torch.from_numpy(source.sampler.latents(noise, truncation)))
+    faces = build(trained, "generator")(torch.from_numpy(noise), torch.tensor(truncation))
+    expected = decode(trained, torch.from_numpy(trained.sampler.latents(noise, truncation)))
     assert (faces.shape, faces.dtype) == ((5, 32, 32, 3), torch.uint8)
     assert (faces.int() - expected.int()).abs().max() <= 1
     assert faces.float().std() > 10
 
 
 @torch.inference_mode()
-def test_generator_with_a_truncation_a_face(source: TrainedModel) -> None:
-    generator, noise = build(source, "generator"), torch.from_numpy(latent_noise(0, 0, 2, 16))
+def test_generator_with_a_truncation_a_face(trained: TrainedModel) -> None:
+    generator, noise = build(trained, "generator"), torch.from_numpy(latent_noise(0, 0, 2, 16))
     faces = generator(noise, torch.tensor([[1.0], [0.5]]))
     for row, truncation in enumerate((1.0, 0.5)):
         expected = generator(noise, torch.tensor(truncation))[row]
@@ -63,9 +63,9 @@ def test_generator_with_a_truncation_a_face(source: TrainedModel) -> None:
 
 
 @torch.inference_mode()
-def test_encoder_takes_pictures(source: TrainedModel) -> None:
+def test_encoder_takes_pictures(trained: TrainedModel) -> None:
     images_NHWC = make_images(5)
-    assert torch.equal(build(source, "encoder")(images_NHWC), encode(source, images_NHWC))
+    assert torch.equal(build(trained, "encoder")(images_NHWC), encode(trained, images_NHWC))
 
 
 @torch.inference_mode()
@@ -83,34 +83,34 @@ def test_encoder_of_a_variational_model_gives_the_means() -> None:
 
 
 @torch.inference_mode()
-def test_autoencoder_is_both(source: TrainedModel) -> None:
+def test_autoencoder_is_both(trained: TrainedModel) -> None:
     images_NHWC = make_images(5)
-    expected = decode(source, encode(source, images_NHWC))
-    assert torch.equal(build(source, "autoencoder")(images_NHWC), expected)
+    expected = decode(trained, encode(trained, images_NHWC))
+    assert torch.equal(build(trained, "autoencoder")(images_NHWC), expected)
 
 
 @pytest.mark.parametrize("steps", [2, 3, 20])
 @torch.inference_mode()
-def test_morph_is_the_line_between_two_latents(source: TrainedModel, steps: int) -> None:
+def test_morph_is_the_line_between_two_latents(trained: TrainedModel, steps: int) -> None:
     images_NHWC = make_images(2)
-    frames = build(source, "morph")(images_NHWC, torch.tensor(steps))
-    start_Z, end_Z = encode(source, images_NHWC).numpy()
-    expected = decode(source, torch.from_numpy(interpolate(start_Z, end_Z, steps)))
+    frames = build(trained, "morph")(images_NHWC, torch.tensor(steps))
+    start_Z, end_Z = encode(trained, images_NHWC).numpy()
+    expected = decode(trained, torch.from_numpy(interpolate(start_Z, end_Z, steps)))
     assert frames.shape == expected.shape
     assert (frames.int() - expected.int()).abs().max() <= 1
     assert (frames[0].int() - frames[-1].int()).abs().max() > 10
 
 
 @torch.inference_mode()
-def test_morph_of_one_frame_is_the_first_face(source: TrainedModel) -> None:
+def test_morph_of_one_frame_is_the_first_face(trained: TrainedModel) -> None:
     images_NHWC = make_images(2)
-    frames = build(source, "morph")(images_NHWC, torch.tensor([1]))
-    expected = build(source, "autoencoder")(images_NHWC[:1])
+    frames = build(trained, "morph")(images_NHWC, torch.tensor([1]))
+    expected = build(trained, "autoencoder")(images_NHWC[:1])
     assert frames.shape == expected.shape
     assert (frames.int() - expected.int()).abs().max() <= 1
 
 
-def test_generator_without_fitted_latents(source: TrainedModel) -> None:
-    unfitted = TrainedModel(model=source.model, dataset_hash="", crop=None, sampler=None)
+def test_generator_without_fitted_latents(trained: TrainedModel) -> None:
+    unfitted = TrainedModel(model=trained.model, dataset_hash="", crop=None, sampler=None)
     with pytest.raises(FaceaeError, match="run `faceae fit` first"):
         build(unfitted, "generator")

@@ -120,42 +120,42 @@ def test_both_halves_of_a_trained_network(num_steps: int) -> None:
 
 
 @torch.inference_mode()
-def test_layers_are_those_of_the_decoder(source: TrainedModel) -> None:
-    layers = split_layers(source.model.decoder)
+def test_layers_are_those_of_the_decoder(trained: TrainedModel) -> None:
+    layers = split_layers(trained.model.decoder)
     expected = found = torch.randn(3, 16, 1, 1)
     for layer, rewritten in zip(
-        layers, rewrite_decoder(split_layers(source.model.decoder)), strict=True
+        layers, rewrite_decoder(split_layers(trained.model.decoder)), strict=True
     ):
         assert isinstance(layer[0], nn.ConvTranspose2d)
         expected, found = layer(expected), rewritten(found)
         torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-5)
 
 
-def test_encoder_has_no_batch_norm_left(source: TrainedModel) -> None:
-    layers = rewrite_network(Network.of(source.model)).encoder
+def test_encoder_has_no_batch_norm_left(trained: TrainedModel) -> None:
+    layers = rewrite_network(Network.of(trained.model)).encoder
     assert [type(module) for layer in layers for module in layer] == [nn.Conv2d, nn.LeakyReLU] * 4
 
 
-def test_only_plain_convolutions_are_left(source: TrainedModel) -> None:
-    modules = list(rewrite_decoder(split_layers(source.model.decoder)).modules())
+def test_only_plain_convolutions_are_left(trained: TrainedModel) -> None:
+    modules = list(rewrite_decoder(split_layers(trained.model.decoder)).modules())
     assert not any(isinstance(module, nn.ConvTranspose2d | nn.BatchNorm2d) for module in modules)
     kernels = {module.kernel_size for module in modules if isinstance(module, nn.Conv2d)}
     assert kernels == {(2, 2)}
 
 
-def test_maps_stay_channels_last(source: TrainedModel) -> None:
+def test_maps_stay_channels_last(trained: TrainedModel) -> None:
     """torch converts back and forth in every layer otherwise."""
     maps = torch.randn(2, 16, 1, 1)
-    for layer in rewrite_decoder(split_layers(source.model.decoder)):
+    for layer in rewrite_decoder(split_layers(trained.model.decoder)):
         maps = layer(maps)
         assert maps.is_contiguous(memory_format=torch.channels_last)
 
 
-def test_rewriting_leaves_the_model_as_it_was(source: TrainedModel) -> None:
-    before = copy.deepcopy(source.model.state_dict())
-    rewritten = rewrite_network(Network.of(source.model))
+def test_rewriting_leaves_the_model_as_it_was(trained: TrainedModel) -> None:
+    before = copy.deepcopy(trained.model.state_dict())
+    rewritten = rewrite_network(Network.of(trained.model))
     for half in (rewritten.encoder, rewritten.decoder):
         for parameter in half.parameters():
             nn.init.zeros_(parameter)
-    after = source.model.state_dict()
+    after = trained.model.state_dict()
     assert all(torch.equal(before[name], tensor) for name, tensor in after.items())

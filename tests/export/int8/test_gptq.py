@@ -1,12 +1,10 @@
-"""Weights rounded for their layer's sake before int8."""
+"""GPTQ: whole steps, and a smaller error of the output."""
 
 import copy
-from typing import Any
 
 import pytest
 import torch
 from torch import nn
-from torch.nn import functional
 
 import faceae_export.int8._gptq
 from faceae.runs import TrainedModel
@@ -17,13 +15,13 @@ from faceae_export.int8._smoothquant import smooth_network
 STEPS = 64
 
 
-def draw_latents(source: TrainedModel, count: int, seed: int) -> torch.Tensor:
+def draw_latents(trained: TrainedModel, count: int, seed: int) -> torch.Tensor:
     generator = torch.Generator().manual_seed(seed)
-    return torch.randn(count, source.model.config.latent_size, generator=generator)
+    return torch.randn(count, trained.model.config.latent_size, generator=generator)
 
 
-def make_decoder(source: TrainedModel) -> nn.Sequential:
-    return smooth_network(Network.of(source.model), draw_latents(source, 64, 0)).decoder
+def make_decoder(trained: TrainedModel) -> nn.Sequential:
+    return smooth_network(Network.of(trained.model), draw_latents(trained, 64, 0)).decoder
 
 
 def list_convs(decoder: nn.Sequential) -> list[nn.Conv2d]:
@@ -38,21 +36,20 @@ def round_to_nearest(decoder: nn.Sequential) -> None:
 
 
 @torch.inference_mode()
-def test_weights_are_whole_steps_and_the_largest_stays(source: TrainedModel) -> None:
-    decoder = make_decoder(source)
+def test_weights_are_whole_steps_and_the_largest_stays(trained: TrainedModel) -> None:
+    decoder = make_decoder(trained)
     before = [conv.weight.abs().amax((1, 2, 3)) for conv in list_convs(decoder)]
-    apply_gptq(decoder, draw_latents(source, 64, 0))
+    apply_gptq(decoder, draw_latents(trained, 64, 0))
     for conv, largest in zip(list_convs(decoder), before, strict=True):
         assert torch.equal(conv.weight.abs().amax((1, 2, 3)), largest)
         steps = conv.weight / (largest / STEPS)[:, None, None, None]
         torch.testing.assert_close(steps, steps.round(), atol=1e-3, rtol=0)
 
 
-@torch.inference_mode()
-def test_closer_than_each_weight_to_its_nearest(source: TrainedModel) -> None:
-    decoder, z_NZ = make_decoder(source), draw_latents(source, 32, 1)[:, :, None, None]
+def assert_closer_than_nearest(trained: TrainedModel) -> None:
+    decoder, z_NZ = make_decoder(trained), draw_latents(trained, 32, 1)[:, :, None, None]
     rounded, nearest = copy.deepcopy(decoder), copy.deepcopy(decoder)
-    apply_gptq(rounded, draw_latents(source, 64, 0))
+    apply_gptq(rounded, draw_latents(trained, 64, 0))
     round_to_nearest(nearest)
     expected = decoder(z_NZ)
     error, error_of_nearest = (
@@ -62,33 +59,27 @@ def test_closer_than_each_weight_to_its_nearest(source: TrainedModel) -> None:
 
 
 @torch.inference_mode()
-def test_large_maps_give_a_bounded_number_of_places(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(faceae_export.int8._gptq, "_MAX_UNFOLDED", 256)
-    monkeypatch.setattr(faceae_export.int8._gptq, "_MAX_PLACES", 100)
-    laid_out: list[int] = []
-    unfold = functional.unfold
-
-    def watched(maps: torch.Tensor, *args: Any, **options: Any) -> torch.Tensor:
-        laid_out.append(maps.shape[0] * maps.shape[2] * maps.shape[3])
-        return unfold(maps, *args, **options)
-
-    monkeypatch.setattr(functional, "unfold", watched)
-    # Each value tells its place.
-    maps = torch.arange(32.0 * 8 * 8).reshape(32, 1, 8, 8)
-    places_MD = faceae_export.int8._gptq._take_places(nn.Conv2d(1, 1, 1), maps)
-    assert laid_out == [256]
-    assert places_MD.shape == (100, 1)
-    assert len(places_MD.unique()) == 100
-    assert {int(value) % 8 for value in places_MD} == set(range(8)), "every column"
+def test_output_is_closer_than_with_each_weight_rounded_to_nearest(trained: TrainedModel) -> None:
+    assert_closer_than_nearest(trained)
 
 
 @torch.inference_mode()
-def test_a_channel_without_weights_and_maps_without_light(source: TrainedModel) -> None:
-    decoder = make_decoder(source)
+def test_a_sample_of_the_patches_is_enough(
+    trained: TrainedModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Large pictures have more patches than are used. Smaller limits show the same here."""
+    monkeypatch.setattr(faceae_export.int8._gptq, "_MAX_UNFOLDED", 2048)
+    monkeypatch.setattr(faceae_export.int8._gptq, "_MAX_PATCHES", 500)
+    assert_closer_than_nearest(trained)
+
+
+@torch.inference_mode()
+def test_a_channel_without_weights_and_maps_without_light(trained: TrainedModel) -> None:
+    decoder = make_decoder(trained)
     conv = list_convs(decoder)[0]
     conv.weight[0] = 0
     decoder[0].get_submodule("1").product.weight.zero_()
     decoder[0].get_submodule("1").product.bias.fill_(-1)
-    apply_gptq(decoder, draw_latents(source, 8, 0))
+    apply_gptq(decoder, draw_latents(trained, 8, 0))
     assert (conv.weight[0] == 0).all()
     assert all(torch.isfinite(conv.weight).all() for conv in list_convs(decoder))

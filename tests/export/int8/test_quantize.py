@@ -1,8 +1,7 @@
-"""Files in int8."""
+"""ONNX files in int8: close to float32, and computed in integers."""
 
 import json
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,35 +25,35 @@ def kind(request: pytest.FixtureRequest) -> Kind:
 
 
 @pytest.fixture(scope="module")
-def quantized(source: TrainedModel, kind: Kind, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def quantized(trained: TrainedModel, kind: Kind, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("int8") / f"{kind}.onnx"
-    export_model(source, "onnx", kind, path, CPU, precision="int8")
+    export_model(trained, "onnx", kind, path, CPU, precision="int8")
     return path
 
 
 def test_close_to_float32_and_told_in_the_report(
-    source: TrainedModel, example: Callable[..., Any], quantized: Path, kind: Kind
+    trained: TrainedModel, example: Callable[..., Any], quantized: Path, kind: Kind
 ) -> None:
     report = json.loads(quantized.with_name(quantized.name + ".json").read_text())
     assert report["metadata"]["precision"] == "int8"
     assert 35 <= report["psnr_db"] < 60
     assert report["speedup_over_fp32"] > 0
     session = open_session(quantized, CPU)
-    assert session.info == describe_export(source, kind, "int8")
+    assert session.info == describe_export(trained, kind, "int8")
     inputs, expected = example(kind, 5)
     found = session.run(*inputs.values())
     assert (found.dtype, found.shape) == (expected.dtype, expected.shape)
     assert np.abs(found - expected.astype(np.float64)).mean() < 0.02 * np.ptp(expected)
 
 
-def test_weights_are_int8_with_a_scale_a_channel(quantized: Path, source: TrainedModel) -> None:
+def test_weights_are_int8_with_a_scale_a_channel(quantized: Path, trained: TrainedModel) -> None:
     model = onnx.load(quantized)
     weights = {
         tensor.name: onnx.numpy_helper.to_array(tensor)
         for tensor in model.graph.initializer
         if tensor.data_type == onnx.TensorProto.INT8 and len(tensor.dims) > 1
     }
-    decoder = source.model.decoder
+    decoder = trained.model.decoder
     num_convs = sum(isinstance(layer, torch.nn.ConvTranspose2d) for layer in decoder.modules())
     assert len(weights) >= num_convs
     assert all(np.abs(values).max() <= 64 for values in weights.values()), "7 bits"
@@ -67,48 +66,13 @@ def test_weights_are_int8_with_a_scale_a_channel(quantized: Path, source: Traine
 
 
 def test_a_graph_left_in_floats_is_refused(
-    source: TrainedModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    trained: TrainedModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
         faceae_export.int8._quantize,
         "_HEAVY",
         tuple(set(faceae_export.int8._quantize._HEAVY) - {"Conv"}),
     )
-    with pytest.raises(FaceaeError, match=r"int8: ONNX Runtime .* \((Fused)?Conv\).* in floats"):
-        export_model(source, "onnx", "decoder", tmp_path / "d.onnx", CPU, precision="int8")
+    with pytest.raises(FaceaeError, match=r"int8'`: ONNX Runtime .* \((Fused)?Conv\).* in floats"):
+        export_model(trained, "onnx", "decoder", tmp_path / "d.onnx", CPU, precision="int8")
     assert list(tmp_path.iterdir()) == []
-
-
-def test_too_coarse_is_kept_only_by_force(
-    source: TrainedModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(faceae_export._export, "MIN_PSNR_DB", 80.0)
-    path = tmp_path / "d.onnx"
-    with pytest.raises(FaceaeError, match=r"--precision int8: PSNR is [\d.]+ dB .*--force keeps"):
-        export_model(source, "onnx", "decoder", path, CPU, precision="int8")
-    assert list(tmp_path.iterdir()) == []
-    export_model(source, "onnx", "decoder", path, CPU, precision="int8", force=True)
-    assert path.is_file()
-
-
-@pytest.mark.parametrize("kind", ["encoder", "autoencoder", "morph"])
-def test_what_begins_with_pictures_cannot_be_calibrated(
-    source: TrainedModel, tmp_path: Path, kind: Kind
-) -> None:
-    with pytest.raises(FaceaeError, match=rf"int8: a {kind} cannot be calibrated"):
-        export_model(source, "onnx", kind, tmp_path / "m.onnx", CPU, precision="int8")
-
-
-def test_latents_that_were_not_fitted(source: TrainedModel, tmp_path: Path) -> None:
-    unfitted = replace(source, sampler=None)
-    with pytest.raises(FaceaeError, match=r"int8 is calibrated on .*`faceae fit`"):
-        export_model(unfitted, "onnx", "decoder", tmp_path / "d.onnx", CPU, precision="int8")
-
-
-def test_transposed_convolutions_have_no_integer_kernels(
-    source: TrainedModel, tmp_path: Path
-) -> None:
-    with pytest.raises(FaceaeError, match=r"--no-rewrite: .* no int8 kernels"):
-        export_model(
-            source, "onnx", "decoder", tmp_path / "d.onnx", CPU, precision="int8", rewrite=False
-        )

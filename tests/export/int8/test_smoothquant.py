@@ -1,4 +1,4 @@
-"""Ranges evened out before int8."""
+"""SmoothQuant: the same faces from more even channels."""
 
 import copy
 from collections.abc import Callable
@@ -30,13 +30,13 @@ def make_uneven_latents(count: int) -> torch.Tensor:
     return z_NZ
 
 
-def copy_network(source: TrainedModel) -> Network:
-    return Network.of(copy.deepcopy(source.model))
+def copy_network(trained: TrainedModel) -> Network:
+    return Network.of(copy.deepcopy(trained.model))
 
 
-def make_dead_channel(source: TrainedModel) -> Network:
+def make_dead_channel(trained: TrainedModel) -> Network:
     """A network of which one map is 0 everywhere, and one latent is not read."""
-    network = copy_network(source)
+    network = copy_network(trained)
     with torch.no_grad():
         network.decoder[0][1].weight[0] = 0
         network.decoder[0][1].bias[0] = -1
@@ -46,57 +46,57 @@ def make_dead_channel(source: TrainedModel) -> Network:
 
 @torch.inference_mode()
 @pytest.mark.parametrize("make", [copy_network, make_dead_channel])
-def test_evened_out_network_computes_the_same(
-    source: TrainedModel, make: Callable[[TrainedModel], Network]
+def test_smoothed_network_computes_the_same(
+    trained: TrainedModel, make: Callable[[TrainedModel], Network]
 ) -> None:
-    network = make(source)
-    evened = smooth_network(network, make_uneven_latents(64))
+    network = make(trained)
+    smoothed = smooth_network(network, make_uneven_latents(64))
     z_NZ11 = make_uneven_latents(32)[:, :, None, None] / 30
     expected = network.decoder(z_NZ11)
     assert expected.std() > 0.1
-    torch.testing.assert_close(evened.decoder(z_NZ11), expected, atol=1e-5, rtol=0)
+    torch.testing.assert_close(smoothed.decoder(z_NZ11), expected, atol=1e-5, rtol=0)
 
 
 @torch.inference_mode()
-def test_channels_become_more_even(source: TrainedModel) -> None:
+def test_channels_become_more_even(trained: TrainedModel) -> None:
     z_NZ = make_uneven_latents(64)
-    evened = smooth_network(Network.of(source.model), z_NZ).decoder
-    divided = evened[0].get_submodule("0")(z_NZ[:, :, None, None]).abs().amax((0, 2, 3))
+    smoothed = smooth_network(Network.of(trained.model), z_NZ).decoder
+    divided = smoothed[0].get_submodule("0")(z_NZ[:, :, None, None]).abs().amax((0, 2, 3))
     before = z_NZ.abs().amax(0)
     assert divided[0] / divided[1] < 0.1 * before[0] / before[1]
 
 
 @torch.inference_mode()
-def test_the_mean_is_a_bias_and_takes_no_steps(source: TrainedModel) -> None:
+def test_the_mean_is_a_bias_and_takes_no_steps(trained: TrainedModel) -> None:
     z_NZ = make_uneven_latents(64)
     z_NZ[:, 2] = 7
     moved = z_NZ + 50 * z_NZ.std(0)
-    evened = smooth_network(Network.of(source.model), moved).decoder
-    divided = evened[0].get_submodule("0")(moved[:, :, None, None])
+    smoothed = smooth_network(Network.of(trained.model), moved).decoder
+    divided = smoothed[0].get_submodule("0")(moved[:, :, None, None])
     torch.testing.assert_close(divided.mean(0), torch.zeros(LATENT_SIZE, 1, 1), atol=1e-3, rtol=0)
-    assert (evened[0].get_submodule("1").product.weight[:, 2] == 0).all()
-    expected = source.model.eval().decode(moved)
-    torch.testing.assert_close(evened(moved[:, :, None, None]), expected, atol=1e-3, rtol=0)
+    assert (smoothed[0].get_submodule("1").product.weight[:, 2] == 0).all()
+    expected = trained.model.eval().decode(moved)
+    torch.testing.assert_close(smoothed(moved[:, :, None, None]), expected, atol=1e-3, rtol=0)
 
 
-def test_the_model_stays_as_it_was(source: TrainedModel) -> None:
-    before = {name: tensor.clone() for name, tensor in source.model.state_dict().items()}
-    smooth_network(Network.of(source.model), make_uneven_latents(8))
-    after = source.model.state_dict()
+def test_the_model_stays_as_it_was(trained: TrainedModel) -> None:
+    before = {name: tensor.clone() for name, tensor in trained.model.state_dict().items()}
+    smooth_network(Network.of(trained.model), make_uneven_latents(8))
+    after = trained.model.state_dict()
     assert all(torch.equal(before[name], tensor) for name, tensor in after.items())
 
 
 def test_a_few_large_latents_do_not_blur_the_others(
-    source: TrainedModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    trained: TrainedModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     moments = LatentMoments(LATENT_SIZE)
     scales = np.where(np.arange(LATENT_SIZE) == 0, 30, 1) / 4
     moments.update(np.random.default_rng(0).normal(size=(500, LATENT_SIZE)) * scales)
     sampler = Sampler(moments.distribution(weights_hash="", dataset_hash=""))
-    model = copy.deepcopy(source.model)
+    model = copy.deepcopy(trained.model)
     with torch.no_grad():
         model.decoder[0].weight[0] /= 30
-    uneven = replace(source, model=model, sampler=sampler)
+    uneven = replace(trained, model=model, sampler=sampler)
 
     def find_psnr(name: str) -> float:
         report = export_model(
@@ -105,8 +105,8 @@ def test_a_few_large_latents_do_not_blur_the_others(
         assert report.parity.psnr_db is not None
         return report.parity.psnr_db
 
-    evened = find_psnr("evened.onnx")
+    smoothed = find_psnr("smoothed.onnx")
     monkeypatch.setattr(
         faceae_export._export, "smooth_network", lambda network, _: rewrite_network(network)
     )
-    assert evened > find_psnr("not.onnx") + 3
+    assert smoothed > find_psnr("not.onnx") + 3

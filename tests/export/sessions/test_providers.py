@@ -40,9 +40,14 @@ def test_tensorrt_comes_before_cuda_and_all_use_the_stream() -> None:
 @pytest.mark.parametrize(
     ("device", "available", "with_tensorrt", "message"),
     [
-        (GPU, [CPU], False, r"--device cuda: .*has no CUDA.*install onnxruntime-gpu.*device cpu"),
-        (GPU, [CUDA, CPU], True, r"--device cuda: .*has no Tensorrt.*or use another --engine"),
-        (torch.device("cpu"), ALL, True, "--device cpu: .*has no Tensorrt"),
+        (
+            GPU,
+            [CPU],
+            False,
+            r"`device='cuda'`: .*has no CUDA.*install onnxruntime-gpu.*`device='cpu'`",
+        ),
+        (GPU, [CUDA, CPU], True, r"`device='cuda'`: .*has no Tensorrt.*or use another `engine`"),
+        (torch.device("cpu"), ALL, True, "`device='cpu'`: .*has no Tensorrt"),
     ],
 )
 def test_provider_that_this_build_lacks(

@@ -21,8 +21,8 @@ def _without_npm(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("precision", ["int8", "fp16"])
-def test_folder_is_complete(source: TrainedModel, tmp_path: Path, precision: WebPrecision) -> None:
-    page = export_web(source, tmp_path / "page", precision=precision, force=True)
+def test_folder_is_complete(trained: TrainedModel, tmp_path: Path, precision: WebPrecision) -> None:
+    page = export_web(trained, tmp_path / "page", precision=precision, force=True)
     files = {path.relative_to(page.path).as_posix() for path in page.path.rglob("*.*")}
     assert files == {
         "faces.css",
@@ -44,14 +44,14 @@ def test_folder_is_complete(source: TrainedModel, tmp_path: Path, precision: Web
     assert page.num_bytes > page.report.num_bytes > 10_000
 
 
-def test_a_failed_export_leaves_nothing(source: TrainedModel, tmp_path: Path) -> None:
+def test_a_failed_export_leaves_nothing(trained: TrainedModel, tmp_path: Path) -> None:
     with pytest.raises(FaceaeError, match="needs fitted latents"):
-        export_web(replace(source, sampler=None), tmp_path / "page", precision="fp16")
+        export_web(replace(trained, sampler=None), tmp_path / "page", precision="fp16")
     assert not any(tmp_path.iterdir())
 
 
-def test_an_existing_folder_is_refused_and_kept(source: TrainedModel, tmp_path: Path) -> None:
+def test_an_existing_folder_is_refused_and_kept(trained: TrainedModel, tmp_path: Path) -> None:
     (tmp_path / "kept.txt").write_text("mine")
-    with pytest.raises(FaceaeError, match="is there already; name a new folder"):
-        export_web(source, tmp_path)
+    with pytest.raises(FaceaeError, match="exists already; name a new folder"):
+        export_web(trained, tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["kept.txt"]

@@ -25,24 +25,29 @@ def install_npm(programs: Path, script: str) -> None:
 
 @pytest.mark.usefixtures("programs")
 def test_without_npm() -> None:
-    with pytest.raises(FaceaeError, match=r"not installed: install Node\.js, or run `npm pack "):
+    with pytest.raises(FaceaeError, match=r"not installed; install Node\.js, or run `npm pack "):
         read_runtime(None)
 
 
 def test_npm_that_reaches_no_registry(programs: Path) -> None:
     install_npm(programs, "echo npm error code ENOTFOUND >&2; exit 1")
-    with pytest.raises(FaceaeError, match=r"failed \(npm error code ENOTFOUND\); run it where"):
+    with pytest.raises(
+        FaceaeError, match=r"failed \(npm error code ENOTFOUND\); .*`onnxruntime_web`"
+    ):
         read_runtime(None)
 
 
 def test_npm_that_delivers_another_package(programs: Path) -> None:
     install_npm(programs, "echo changed > onnxruntime-web-1.26.0.tgz")
-    with pytest.raises(FaceaeError, match="its sha512 is another one"):
+    with pytest.raises(FaceaeError, match="sha512 is not that of npm"):
         read_runtime(None)
 
 
 def test_a_tarball_cut_short(tmp_path: Path) -> None:
     path = tmp_path / "cut.tgz"
     path.write_bytes(b"\x1f\x8b\x08")
-    with pytest.raises(FaceaeError, match=r"cut\.tgz: is not npm's onnxruntime-web-1\.26\.0\.tgz"):
+    with pytest.raises(
+        FaceaeError,
+        match=r"cut\.tgz: the sha512 is not that of npm's onnxruntime-web-1\.26\.0\.tgz",
+    ):
         read_runtime(path)

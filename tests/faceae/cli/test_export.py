@@ -78,7 +78,7 @@ def test_web_refuses_before_it_writes(
     tarball.write_bytes(b"")
     for run_path, out, message in (
         (unfitted_run, tmp_path / "page", "`faceae fit RUN DATA` writes it"),
-        (fitted_run, tmp_path, f"-o {tmp_path}: is there already"),
+        (fitted_run, tmp_path, f"{tmp_path}: exists already"),
         (fitted_run, tmp_path / "no" / "page", "there is no folder"),
         (fitted_run, tmp_path / "page", "other.tgz: is not npm's onnxruntime-web"),
     ):
@@ -150,11 +150,11 @@ def test_bad_input(fitted_run: Path, tmp_path: Path, capsys: pytest.CaptureFixtu
     good = str(fitted_run)
     for argv, message in (
         (["onnx", str(tmp_path / "no"), str(tmp_path / "d.onnx")], "not a training run"),
-        (["onnx", good, str(tmp_path / "d.ts")], "d.ts: the file must end in .onnx"),
+        (["onnx", good, str(tmp_path / "d.ts")], "d.ts: the file name must end in .onnx"),
         (["torchscript", good, str(tmp_path / "d.onnx")], "must end in .ts or .pt"),
         (["onnx", good, str(tmp_path / "no" / "d.onnx")], "there is no folder"),
         (["triton", good, str(tmp_path / "no" / "d")], "there is no folder"),
-        (["triton", good, str(tmp_path)], "already there; name a new folder"),
+        (["triton", good, str(tmp_path)], "exists already; name a new folder"),
         (
             ["weights", good, str(tmp_path / "w.pt"), "--part", "morph"],
             "weights can hold only the decoder",

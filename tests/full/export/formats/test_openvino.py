@@ -22,7 +22,7 @@ CPU = torch.device("cpu")
 
 
 @pytest.fixture(scope="module")
-def source() -> TrainedModel:
+def trained() -> TrainedModel:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         model = FaceAutoEncoder(ModelConfig(image_size=32, latent_size=16, width=8)).eval()
@@ -35,11 +35,11 @@ def source() -> TrainedModel:
 
 
 @pytest.fixture(scope="module")
-def pairs(source: TrainedModel, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def pairs(trained: TrainedModel, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with every kind as .xml and .bin; nobody may write there."""
     folder = tmp_path_factory.mktemp("openvino")
     for kind in get_args(Kind):
-        report = export_model(source, "openvino", kind, folder / f"{kind}.xml", CPU)
+        report = export_model(trained, "openvino", kind, folder / f"{kind}.xml", CPU)
         assert [file.name for file in report.files] == [f"{kind}.bin", f"{kind}.xml"]
     return folder
 
@@ -47,11 +47,11 @@ def pairs(source: TrainedModel, tmp_path_factory: pytest.TempPathFactory) -> Pat
 @pytest.mark.parametrize("kind", get_args(Kind))
 @pytest.mark.parametrize("count", [1, 4, 64])
 def test_in_plain_openvino_and_in_a_session(
-    pairs: Path, source: TrainedModel, kind: Kind, count: int
+    pairs: Path, trained: TrainedModel, kind: Kind, count: int
 ) -> None:
-    inputs = make_inputs(kind, source, 1000, count)
+    inputs = make_inputs(kind, trained, 1000, count)
     with torch.inference_mode():
-        module = build_module(source, kind, Network.of(source.model))
+        module = build_module(trained, kind, Network.of(trained.model))
         expected = module(*map(torch.from_numpy, inputs)).numpy()
     path = pairs / f"{kind}.xml"
     compiled = openvino.Core().compile_model(path, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
@@ -60,7 +60,7 @@ def test_in_plain_openvino_and_in_a_session(
         assert (found.dtype, found.shape) == (expected.dtype, expected.shape)
         tolerance = 1 if expected.dtype == np.uint8 else 1e-4
         assert np.abs(found.astype(np.float64) - expected).max() <= tolerance
-    assert session.info == describe_export(source, kind)
+    assert session.info == describe_export(trained, kind)
 
 
 def test_weights_stay_float32_and_tell_nothing_of_the_machine(pairs: Path) -> None:
@@ -71,10 +71,10 @@ def test_weights_stay_float32_and_tell_nothing_of_the_machine(pairs: Path) -> No
         assert trace not in text
 
 
-def test_pair_replaces_an_older_one(source: TrainedModel, tmp_path: Path) -> None:
+def test_pair_replaces_an_older_one(trained: TrainedModel, tmp_path: Path) -> None:
     for name in ("d.xml", "d.bin"):
         (tmp_path / name).write_bytes(b"older")
-    export_model(source, "openvino", "decoder", tmp_path / "d.xml", CPU)
+    export_model(trained, "openvino", "decoder", tmp_path / "d.xml", CPU)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["d.bin", "d.xml", "d.xml.json"]
     assert open_session(tmp_path / "d.xml", CPU).info.kind == "decoder"
 
@@ -115,24 +115,24 @@ def test_weights_of_another_architecture(pairs: Path, tmp_path: Path) -> None:
 
 
 def test_cuda_is_an_error(pairs: Path) -> None:
-    with pytest.raises(FaceaeError, match="--device cuda: OpenVINO cannot use it"):
+    with pytest.raises(FaceaeError, match=r"`device='cuda'`: OpenVINO cannot use it"):
         open_session(pairs / "decoder.xml", torch.device("cuda", 0))
 
 
-def test_suffix_in_capitals(source: TrainedModel, tmp_path: Path) -> None:
+def test_suffix_in_capitals(trained: TrainedModel, tmp_path: Path) -> None:
     path = tmp_path / "D.XML"
-    assert export_model(source, "openvino", "decoder", path, CPU).path == path
+    assert export_model(trained, "openvino", "decoder", path, CPU).path == path
     assert sorted(file.name for file in tmp_path.iterdir()) == ["D.XML", "D.XML.json", "D.bin"]
     assert open_session(path, CPU).info.kind == "decoder"
 
 
 def test_model_drawn_in_openvino_to_the_same_bytes_whatever_the_batches(
-    source: TrainedModel, monkeypatch: pytest.MonkeyPatch
+    trained: TrainedModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     found = []
     for threads, batch_size in ((1, 1), (2, 70)):
         monkeypatch.setattr("torch.get_num_threads", lambda n=threads: n)
-        session = open_model(source, "generator", CPU, "openvino")
+        session = open_model(trained, "generator", CPU, "openvino")
         assert session.engine.startswith("OpenVINO")
         batches = generate_faces(session, seed=1, start=5, count=90, batch_size=batch_size)
         found.append(np.concatenate(list(batches)))

@@ -57,8 +57,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     moments = LatentMoments(LATENT_SIZE)
     moments.update(np.random.default_rng(0).normal(0.5, 1, (500, LATENT_SIZE)))
     sampler = Sampler(moments.distribution(weights_hash="", dataset_hash=""))
-    source = TrainedModel(model=model, dataset_hash="", crop=None, sampler=sampler)
-    return export_web(source, tmp_path_factory.mktemp("web") / "page", force=True).path
+    trained = TrainedModel(model=model, dataset_hash="", crop=None, sampler=sampler)
+    return export_web(trained, tmp_path_factory.mktemp("web") / "page", force=True).path
 
 
 class Handler(http.server.SimpleHTTPRequestHandler):

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from faceae_export.generation._ahead import map_ahead
+from faceae_export.generation._prefetch import prefetch_map
 
 
 def count_up(limit: int, drawn: list[int]) -> Iterator[int]:
@@ -26,13 +26,13 @@ def test_results_come_in_order(threads: int, count: int) -> None:
         time.sleep(0.002 * (number % 3))
         return number * number
 
-    found = list(map_ahead(work, range(count), threads=threads, depth=4))
+    found = list(prefetch_map(work, range(count), threads=threads, depth=4))
     assert found == [number * number for number in range(count)]
 
 
 def test_no_more_is_drawn_than_the_depth_allows() -> None:
     drawn: list[int] = []
-    results = map_ahead(int, count_up(100, drawn), depth=3)
+    results = prefetch_map(int, count_up(100, drawn), depth=3)
     assert drawn == []
     assert [next(results), next(results)] == [0, 1]
     assert len(drawn) == 5
@@ -47,7 +47,7 @@ def test_stages_work_while_the_last_one_is_looked_at() -> None:
             is_ahead.set()
         return number
 
-    results = map_ahead(int, map_ahead(work, range(5)))
+    results = prefetch_map(int, prefetch_map(work, range(5)))
     assert next(results) == 0
     wait_for(is_ahead)
     assert list(results) == [1, 2, 3, 4]
@@ -60,19 +60,19 @@ def test_error_of_a_stage_comes_in_its_turn_and_ends_the_threads() -> None:
         return number
 
     before = threading.active_count()
-    results = map_ahead(work, range(50))
+    results = prefetch_map(work, range(50))
     assert [next(results), next(results)] == [0, 1]
     with pytest.raises(ValueError, match="number 2"):
         next(results)
     with pytest.raises(ValueError, match="number 2"):
-        list(map_ahead(int, map_ahead(work, range(50))))
+        list(prefetch_map(int, prefetch_map(work, range(50))))
     assert threading.active_count() == before
 
 
 def test_closing_ends_the_threads_without_the_rest() -> None:
     before = threading.active_count()
     drawn: list[int] = []
-    results = map_ahead(int, map_ahead(int, count_up(1000, drawn)))
+    results = prefetch_map(int, prefetch_map(int, count_up(1000, drawn)))
     next(results)
     results.close()
     assert threading.active_count() == before
