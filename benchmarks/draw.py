@@ -20,62 +20,49 @@ from faceae.latent import LatentMoments, Sampler, latent_noise
 from faceae.pictures import encode_picture, save_folder
 from faceae.runs import TrainedModel
 from faceae_export import (
-    FaceGenerator,
-    Session,
+    OpenedGenerator,
     encode_faces,
     export_model,
     generate_faces,
-    open_session,
+    generate_shards,
+    open_generator,
 )
-from faceae_shards import GeneratedConfig, pack_generated
 
 NUMBERS = range(2048)
 CPU = torch.device("cpu")
 SUFFIXES = (".jpg", ".png")
 
 
-def open_generator(folder: Path) -> Session:
+def make_generator(folder: Path) -> OpenedGenerator:
     """Export a generator and open it."""
     model = make_model()
     size = model.config.latent_size
     moments = LatentMoments(size)
     moments.update(latent_noise(1, 0, 2 * size, size))
     sampler = Sampler(moments.distribution(weights_hash="", dataset_hash=""))
-    source = TrainedModel(model=model, dataset_hash="", crop=None, sampler=sampler)
-    path = export_model(source, "onnx", "generator", folder / "generator.onnx", CPU).path
-    return open_session(path, CPU)
+    trained = TrainedModel(model=model, dataset_hash="", crop=None, sampler=sampler)
+    path = export_model(trained, "onnx", "generator", folder / "generator.onnx", CPU).path
+    return open_generator(path, CPU)
 
 
-def draw(session: Session) -> int:
+def draw(generator: OpenedGenerator) -> int:
     """Compute the faces and drop them."""
-    return sum(map(len, generate_faces(session, seed=0, start=0, count=len(NUMBERS))))
+    faces = generate_faces(generator.session, seed=0, start=0, count=len(NUMBERS))
+    return sum(map(len, faces))
 
 
-def write_shards(session: Session, folder: Path) -> int:
+def write_shards(generator: OpenedGenerator, folder: Path) -> int:
     """Write the faces as a dataset."""
     with tempfile.TemporaryDirectory(dir=folder) as parent:
-        config = GeneratedConfig(
-            out=Path(parent, "shards"),
-            numbers=NUMBERS,
-            image_size=session.info.model.image_size,
-            crop=None,
-            generator="benchmark",
-            depends_on={},
-            samples_per_shard=len(NUMBERS) // 4,
-        )
-        generator = FaceGenerator(
-            open=lambda: session,
-            seed=0,
-            truncation=1,
-            batch_size=None,
-        )
-        return pack_generated(config, generator).num_samples["train"]
+        out = Path(parent, "shards")
+        summary = generate_shards(generator, out, NUMBERS, samples_per_shard=len(NUMBERS) // 4)
+        return summary.num_samples["train"]
 
 
-def write_folder(session: Session, folder: Path, suffix: str) -> int:
+def write_folder(generator: OpenedGenerator, folder: Path, suffix: str) -> int:
     """Write the faces as picture files."""
     with tempfile.TemporaryDirectory(dir=folder) as parent:
-        faces = generate_faces(session, seed=0, start=0, count=len(NUMBERS))
+        faces = generate_faces(generator.session, seed=0, start=0, count=len(NUMBERS))
         pictures = encode_faces(faces, partial(encode_picture, suffix=suffix))
         save_folder(Path(parent, "faces"), pictures, suffix)
     return len(NUMBERS)
@@ -92,12 +79,12 @@ def main() -> None:
     load = os.getloadavg()
     with tempfile.TemporaryDirectory(dir=options.folder) as name:
         folder = Path(name)
-        session = open_generator(folder)
+        generator = make_generator(folder)
         ways: dict[str, Callable[[], int]] = {
-            "alone": partial(draw, session),
-            "to JPEG shards": partial(write_shards, session, folder),
+            "alone": partial(draw, generator),
+            "to JPEG shards": partial(write_shards, generator, folder),
             **{
-                f"to a folder of {suffix}": partial(write_folder, session, folder, suffix)
+                f"to a folder of {suffix}": partial(write_folder, generator, folder, suffix)
                 for suffix in SUFFIXES
             },
         }

@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 
 from benchmarks import runner
 from benchmarks.models import make_model, make_sampler
-from faceae.latent import LatentDistribution, Sampler, latent_noise
-from faceae.model import FaceAutoEncoder, ModelConfig, load_model
-from faceae.runs import TrainedModel, read_run
+from faceae.latent import latent_noise
+from faceae.model import FaceAutoEncoder, ModelConfig
+from faceae.runs import TrainedModel, open_run
 from faceae_export import Precision, export_model, open_model, open_session
 
 CPU = torch.device("cpu")
@@ -45,23 +45,16 @@ def _compare(
     """Return each way's largest error and mean squared error for every batch."""
     found: dict[str, tuple[list[float], list[float]]] = {name: ([], []) for name in ways}
     for start in range(0, len(z), FACES_AT_ONCE):
-        piece = z[start : start + FACES_AT_ONCE]
-        expected = reference(piece)
+        batch = z[start : start + FACES_AT_ONCE]
+        expected = reference(batch)
         for name, decode in ways.items():
-            difference = decode(piece) - expected
+            difference = decode(batch) - expected
             found[name][0].append(float(np.abs(difference).max()))
             found[name][1].append(float(np.square(difference, dtype=np.float64).mean()))
     return found
 
 
-def _load_run(path: Path) -> TrainedModel:
-    run = read_run(path)
-    distribution = LatentDistribution.load(run.path / "latents.safetensors")
-    model = load_model(run.model_path, CPU)
-    return TrainedModel(model=model, dataset_hash="", crop=None, sampler=Sampler(distribution))
-
-
-def _make_sources(runs: list[Path]) -> dict[str, TrainedModel]:
+def _make_models(runs: list[Path]) -> dict[str, TrainedModel]:
     torch.manual_seed(0)
     models = {
         "as built": FaceAutoEncoder(ModelConfig()).eval(),
@@ -71,26 +64,28 @@ def _make_sources(runs: list[Path]) -> dict[str, TrainedModel]:
         name: TrainedModel(model=model, dataset_hash="", crop=None, sampler=make_sampler())
         for name, model in models.items()
     }
-    return made | {f"trained, {path.name}": _load_run(path) for path in runs}
+    return made | {f"trained, {path.name}": open_run(path, latents=True) for path in runs}
 
 
-def measure(source: TrainedModel, folder: Path) -> dict[str, dict[str, float]]:
+def measure(trained: TrainedModel, folder: Path) -> dict[str, dict[str, float]]:
     """Return the largest error and the PSNR of each exported form of a model's decoder."""
-    ways = {"rewritten, PyTorch": open_model(source, "decoder", CPU).run}
+    ways = {"rewritten, PyTorch": open_model(trained, "decoder", CPU).run}
     sizes = {}
     for precision in PRECISIONS:
         path = folder / f"{precision}.onnx"
-        report = export_model(source, "onnx", "decoder", path, CPU, precision=precision, force=True)
+        report = export_model(
+            trained, "onnx", "decoder", path, CPU, precision=precision, force=True
+        )
         name = f"{precision}, ONNX Runtime"
         ways[name] = open_session(path, CPU).run
         sizes[name] = report.num_bytes
 
     @torch.inference_mode()
     def reference(z: NDArray[np.float32]) -> NDArray[np.float32]:
-        return source.model.decode(torch.from_numpy(z)).numpy()
+        return trained.model.decode(torch.from_numpy(z)).numpy()
 
-    noise_NZ = latent_noise(SEED, 0, NUM_FACES, source.model.config.latent_size)
-    z = source.sampler.latents(noise_NZ)
+    noise_NZ = latent_noise(SEED, 0, NUM_FACES, trained.model.config.latent_size)
+    z = trained.sampler.latents(noise_NZ)
     return {
         name: {
             "max_error": max(errors),
@@ -107,9 +102,9 @@ def main() -> None:
     parser.add_argument("--run", type=Path, action="append", default=[])
     options = parser.parse_args()
     findings = {}
-    for name, source in _make_sources(options.run).items():
+    for name, trained in _make_models(options.run).items():
         with tempfile.TemporaryDirectory() as folder:
-            findings[name] = measure(source, Path(folder))
+            findings[name] = measure(trained, Path(folder))
         for way, found in findings[name].items():
             print(f"{name}: {way}: {found['max_error']:.2g}, {found['psnr_db']:.1f} dB")
     runner.save("exact", [], {"faces": NUM_FACES}, {"models": findings})

@@ -32,10 +32,8 @@ from benchmarks.models import make_model, make_sampler
 from faceae.latent import latent_noise
 from faceae.model import FaceAutoEncoder, ModelConfig
 from faceae.runs import TrainedModel
-from faceae_export import export_model, open_model, open_session
-from faceae_export.formats._onnx import OnnxSession
-from faceae_export.formats._torchscript import open_torchscript
-from faceae_export.sessions._session import MICRO_BATCH
+from faceae_export import CPU_MICRO_BATCH, export_model, open_model, open_session
+from faceae_export.formats import OnnxSession, open_torchscript
 
 try:
     import openvino
@@ -45,8 +43,8 @@ except ImportError:
 log = logging.getLogger(__name__)
 
 BATCH_SIZES = (1, 16, 64, 256)
-PIECES = (8, 16, 32, 64, 256)
-"""Candidates for `MICRO_BATCH`; each computes a batch of 256."""
+MICRO_BATCH_SIZES = (8, 16, 32, 64, 256)
+"""Candidates for `CPU_MICRO_BATCH`; each computes a batch of 256."""
 FACES_A_TURN = {1: 64}
 """Faces that a contender computes in its turn, by batch size."""
 MOST_FACES_A_TURN = 256
@@ -98,9 +96,9 @@ def _side_by_side(path: Path) -> Decode:
     pool = ThreadPoolExecutor(num_threads)
 
     def decode(z: NDArray[np.float32]) -> NDArray[np.float32]:
-        size = min(MICRO_BATCH, -(-len(z) // num_threads))
-        pieces = [z[start : start + size] for start in range(0, len(z), size)]
-        faces = pool.map(lambda piece: session.run(None, {"latents": piece})[0], pieces)
+        size = min(CPU_MICRO_BATCH, -(-len(z) // num_threads))
+        micro_batches = [z[start : start + size] for start in range(0, len(z), size)]
+        faces = pool.map(lambda z: session.run(None, {"latents": z})[0], micro_batches)
         return np.concatenate(list(faces))
 
     return decode
@@ -165,19 +163,19 @@ def make_peers(model: FaceAutoEncoder, folder: Path) -> dict[str, Decode]:
 
 def make_ours(model: FaceAutoEncoder, folder: Path) -> dict[str, Decode]:
     """Return the rewritten decoder in each engine, by name."""
-    source = TrainedModel(model=model, dataset_hash="", crop=None, sampler=make_sampler())
-    onnx = export_model(source, "onnx", "decoder", folder / "ours.onnx", CPU).path
+    trained = TrainedModel(model=model, dataset_hash="", crop=None, sampler=make_sampler())
+    onnx = export_model(trained, "onnx", "decoder", folder / "ours.onnx", CPU).path
     int8 = folder / "int8.onnx"
-    report = export_model(source, "onnx", "decoder", int8, CPU, precision="int8")
+    report = export_model(trained, "onnx", "decoder", int8, CPU, precision="int8")
     log.info("int8: %.1f dB PSNR against float32", report.parity.psnr_db)
-    script = export_model(source, "torchscript", "decoder", folder / "ours.ts", CPU).path
+    script = export_model(trained, "torchscript", "decoder", folder / "ours.ts", CPU).path
     ours: dict[str, Decode] = {
-        "rewritten, PyTorch": open_model(source, "decoder", CPU).run,
+        "rewritten, PyTorch": open_model(trained, "decoder", CPU).run,
         "rewritten, TorchScript": open_session(script, CPU).run,
         "rewritten, ONNX Runtime": open_session(onnx, CPU).run,
-        "rewritten, ONNX Runtime, a thread a piece": _side_by_side(onnx),
+        "rewritten, ONNX Runtime, a thread per micro-batch": _side_by_side(onnx),
         "rewritten, int8, ONNX Runtime": open_session(int8, CPU).run,
-        "rewritten, int8, ONNX Runtime, a thread a piece": _side_by_side(int8),
+        "rewritten, int8, ONNX Runtime, a thread per micro-batch": _side_by_side(int8),
     }
     if openvino is not None:
         ours["rewritten, its ONNX file in OpenVINO"] = _in_openvino(onnx)
@@ -213,7 +211,7 @@ def compare_batches(
     ]
 
 
-def compare_pieces(folder: Path, z: NDArray[np.float32]) -> list[runner.Contender]:
+def compare_micro_batches(folder: Path, z: NDArray[np.float32]) -> list[runner.Contender]:
     """Return the rewritten decoder computing a batch of 256 in micro-batches of several sizes."""
     engines = {
         "ONNX Runtime": OnnxSession(folder / "ours.onnx", CPU),
@@ -221,10 +219,15 @@ def compare_pieces(folder: Path, z: NDArray[np.float32]) -> list[runner.Contende
     }
     return [
         _contender(
-            f"pieces, {name}", f"{size} at once", session.run, z[:256], size, size == PIECES[-1]
+            f"micro-batches, {name}",
+            f"{size} at once",
+            session.run,
+            z[:256],
+            size,
+            size == MICRO_BATCH_SIZES[-1],
         )
         for name, session in engines.items()
-        for size in PIECES
+        for size in MICRO_BATCH_SIZES
     ]
 
 
@@ -244,7 +247,7 @@ def main() -> None:
         peers, ours = make_peers(model, Path(folder)), make_ours(model, Path(folder))
         contenders = [
             *compare_batches(peers, ours, z),
-            *compare_pieces(Path(folder), z),
+            *compare_micro_batches(Path(folder), z),
             *ceilings.contenders(model),
         ]
         rows = runner.measure(contenders, options.rounds)
@@ -252,7 +255,7 @@ def main() -> None:
         profiles = {
             f"{name}, batch {batch_size}": profile(Path(folder, f"{name}.onnx"), z[:batch_size])
             for name in ("plain", "ours", "int8")
-            for batch_size in (1, MICRO_BATCH)
+            for batch_size in (1, CPU_MICRO_BATCH)
         }
     settings = {
         "threads": torch.get_num_threads(),

@@ -58,14 +58,14 @@ def write_pages(folder: Path) -> dict[str, ExportReport]:
     moments = LatentMoments(size)
     moments.update(np.random.default_rng(0).normal(size=(2 * size, size)))
     sampler = Sampler(moments.distribution(weights_hash="", dataset_hash=""))
-    source = TrainedModel(model=model, dataset_hash="", crop=None, sampler=sampler)
+    trained = TrainedModel(model=model, dataset_hash="", crop=None, sampler=sampler)
     reports = {
-        "int8": export_web(source, folder / "int8", precision="int8").report,
-        "fp16": export_web(source, folder / "fp16", precision="fp16").report,
+        "int8": export_web(trained, folder / "int8", precision="int8").report,
+        "fp16": export_web(trained, folder / "fp16", precision="fp16").report,
     }
     shutil.copytree(folder / "fp16", folder / "fp32")
     path = folder / "fp32" / "generator.onnx"
-    return reports | {"fp32": export_model(source, "onnx", "generator", path, CPU)}
+    return reports | {"fp32": export_model(trained, "onnx", "generator", path, CPU)}
 
 
 @contextmanager

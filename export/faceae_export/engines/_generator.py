@@ -65,6 +65,6 @@ def _load(model: Path) -> TrainedModel | Path:
 def _check_kind(model: Path, session: Session) -> None:
     if session.info.kind != "generator":
         raise FaceaeError(
-            f"{model}: is a {session.info.kind}, which cannot draw new faces; give a run's folder or "
-            "an exported generator"
+            f"{model}: is a {session.info.kind}, which cannot draw new faces; give a run's folder "
+            "or an exported generator"
         )

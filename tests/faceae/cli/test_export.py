@@ -80,7 +80,11 @@ def test_web_refuses_before_it_writes(
         (unfitted_run, tmp_path / "page", "`faceae fit RUN DATA` writes it"),
         (fitted_run, tmp_path, f"{tmp_path}: exists already"),
         (fitted_run, tmp_path / "no" / "page", "there is no folder"),
-        (fitted_run, tmp_path / "page", "other.tgz: is not npm's onnxruntime-web"),
+        (
+            fitted_run,
+            tmp_path / "page",
+            "other.tgz: the sha512 is not that of npm's onnxruntime-web",
+        ),
     ):
         argv = ["export", "web", str(run_path), str(out), "--onnxruntime-web", str(tarball)]
         assert run(argv) == 1
