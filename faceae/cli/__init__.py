@@ -1,6 +1,5 @@
 """The `faceae` command: one module a verb, imported only when that verb runs."""
 
-import difflib
 import errno
 import importlib
 import signal
@@ -12,7 +11,7 @@ import click
 
 import faceae
 
-from ._command import Failure
+from ._command import Failure, Group
 
 __all__ = ["main", "run"]
 
@@ -33,17 +32,15 @@ VERBS = {
 }
 
 
-class _LazyGroup(click.Group):
+class _LazyGroup(Group):
     """A group whose help needs no verb's module."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(VERBS)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command:
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in VERBS:
-            similar = difflib.get_close_matches(cmd_name, VERBS)
-            hint = f" Did you mean {' or '.join(similar)}?" if similar else ""
-            ctx.fail(f"No such command {cmd_name!r}.{hint}")
+            return None
         command: click.Command = importlib.import_module(f"faceae.cli._{cmd_name}").command
         return command
 

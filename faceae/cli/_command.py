@@ -1,11 +1,12 @@
-"""Commands and options as every verb has them, and the words of the libraries in theirs.
+"""What all verbs share: commands, options, and messages of the libraries in terms of options.
 
 The libraries name parameters in backquotes as Python spells them, and `name=value` as a remedy. On
 the command line a user sees the options of the verb in their place.
 """
 
+import difflib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -17,11 +18,46 @@ from faceae_shards import ShardsError, parse_location
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+_NAMES_WIDTH = 30
+"""Columns of the help for an option's names; longer ones take a line of their own."""
 _PARAMETER = re.compile(r"`([a-z][a-z0-9_]*)(?:=([^`]*))?`")
 
 
+class Group(click.Group):
+    """A group that suggests the right command when one is mistyped."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command that the first of `args` names.
+
+        Raises:
+            click.UsageError: there is no such command; names those that are spelled alike.
+        """
+        names = self.list_commands(ctx)
+        if args[0] not in names and not args[0].startswith("-") and not ctx.resilient_parsing:
+            ctx.fail(f"No such command {args[0]!r}.{_suggest(args[0], names)}")
+        return super().resolve_command(ctx, args)
+
+
 class Verb(click.Command):
-    """A command whose errors name its options."""
+    """A command whose errors name its options, and whose help lists options in sections."""
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the options, those without a section first, all in the same columns."""
+        sections: dict[str, list[tuple[str, str]]] = {"Options": []}
+        for parameter in self.get_params(ctx):
+            record = parameter.get_help_record(ctx)
+            if isinstance(parameter, click.Option) and record is not None:
+                title = getattr(parameter, "section", None) or "Options"
+                sections.setdefault(title, []).append(record)
+        width = max(len(names) for records in sections.values() for names, _ in records)
+        for title, records in sections.items():
+            with formatter.section(title):
+                formatter.write_dl(
+                    [(names.ljust(min(width, _NAMES_WIDTH)), text) for names, text in records],
+                    col_max=_NAMES_WIDTH,
+                )
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command.
@@ -42,10 +78,18 @@ class Failure(click.ClickException):
 
 
 class Option(click.Option):
-    """An option whose help ends with its default, and with nothing else in brackets."""
+    """An option whose help ends with its default, and with nothing else in brackets.
+
+    A switch that is off by default shows no default.
+    """
+
+    section: str | None = None
+    """Title of the help's section that lists it."""
 
     def get_help_extra(self, ctx: click.Context) -> Any:
         """Return the default as text, or nothing."""
+        if self.is_flag and not self.secondary_opts:
+            return {}
         extra = super().get_help_extra(ctx)
         default = {"default": self.show_default} if isinstance(self.show_default, str) else {}
         if "default" in extra:
@@ -62,22 +106,47 @@ device_option = option(
     "--device",
     type=click.Choice(["auto", "cpu", "cuda"]),
     default="auto",
-    help="Device to compute on; auto takes the GPU where there is one.",
+    help="Device to compute on. auto: the GPU if there is one.",
 )
 loader_option = option(
     "--loader",
     "loader_kind",
     type=click.Choice(["auto", "dali", "webdataset"]),
     default="auto",
-    help="Library that reads the shards; auto takes DALI where it is installed.",
+    help="Library that reads the shards. auto: DALI if it is installed.",
 )
 workers_option = option(
     "--workers",
     type=click.IntRange(min=1),
     metavar="N",
     show_default="one per core",
-    help="Number of worker processes.",
+    help="Number of processes.",
 )
+address_option = option(
+    "--address",
+    metavar="HOST:PORT",
+    show_default="RAY_ADDRESS, else the cluster that runs on this machine",
+    help="With --executor ray: the cluster's head node; local starts a cluster on this machine.",
+)
+
+
+def section(title: str, *options: Callable[[Any], Any]) -> Callable[[F], F]:
+    """Return a decorator that adds options under a title of their own in the help."""
+
+    def decorate(function: F) -> F:
+        for each in reversed(options):
+            function = each(function)
+            function.__click_params__[-1].section = title  # type: ignore[attr-defined]
+        return function
+
+    return decorate
+
+
+def executor_option(default: str, help_text: str) -> Callable[[F], F]:
+    """Return the option for where shards are made."""
+    return option(
+        "--executor", type=click.Choice(["local", "ray"]), default=default, help=help_text
+    )
 
 
 def count_option(help_text: str, **settings: Any) -> Callable[[F], F]:
@@ -131,6 +200,11 @@ def _spell(command: click.Command) -> dict[str, str]:
             names = {parameter.name, longest.lower()}
         spelled |= {name: longest for name in names if name}
     return spelled
+
+
+def _suggest(typed: str, names: Sequence[str]) -> str:
+    similar = difflib.get_close_matches(typed, names)
+    return f" Did you mean {' or '.join(similar)}?" if similar else ""
 
 
 def _set_option(name: str, value: str) -> str:

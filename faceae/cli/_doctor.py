@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     default="auto",
     help="Device that you want to use.",
 )
-@option("--json", "as_json", is_flag=True, show_default=False, help="Print the report as JSON.")
+@option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
 def command(device: Literal["auto", "cpu", "cuda"], as_json: bool) -> int:
     """Check what this machine can run.
 

@@ -57,7 +57,6 @@ def _make_verb(format_name: "FormatName", purpose: str) -> click.Command:
     @option(
         "--force",
         is_flag=True,
-        show_default=False,
         help="Keep a file of a lower PSNR, too.",
     )
     @option(

@@ -12,7 +12,7 @@ from ._command import option, verb
 
 @verb()
 @click.argument("data", type=parse_location)
-@option("--json", "as_json", is_flag=True, show_default=False, help="Print dataset.json instead.")
+@option("--json", "as_json", is_flag=True, help="Print dataset.json instead.")
 def command(data: Location, as_json: bool) -> None:
     """Print what the dataset DATA holds. Checks sizes and indices, but decodes no image."""
     opened = inspect_dataset(data)

@@ -6,7 +6,7 @@ import click
 
 from faceae_shards import MIN_SIDE, Location, PackConfig, PackSummary, ShardsError, parse_location
 
-from ._command import option, say, verb
+from ._command import address_option, executor_option, option, say, section, verb
 
 Split = tuple[float, float, float]
 
@@ -22,92 +22,91 @@ def _parse_split(ctx: click.Context, param: click.Parameter, value: str) -> Spli
 @verb()
 @click.argument("source", type=parse_location)
 @click.argument("out", type=parse_location)
-@option(
-    "--crop",
-    type=click.IntRange(min=MIN_SIDE),
-    metavar="N",
-    help="Keep the centre square of N pixels. By default images are not cropped.",
+@section(
+    "Images",
+    option(
+        "--crop",
+        type=click.IntRange(min=MIN_SIDE),
+        metavar="N",
+        show_default="no cropping",
+        help="Keep the centre square, N pixels wide.",
+    ),
+    option(
+        "--size",
+        type=click.IntRange(min=MIN_SIDE),
+        metavar="N",
+        show_default="no scaling",
+        help="Scale the shorter side to N pixels, then keep the centre square.",
+    ),
+    option(
+        "--encoding",
+        type=click.Choice(["jpg", "npy"]),
+        default=PackConfig.encoding,
+        help="jpg: JPEG; JPEG files that need no change are copied. npy: raw pixels, which are "
+        "larger and load faster; needs --size.",
+    ),
+    option(
+        "--image-column",
+        metavar="NAME",
+        help="What to pack if SOURCE has several images per sample, such as masks beside "
+        "photographs: a Parquet column, a folder in SOURCE, or a file extension in shards.",
+    ),
+    option(
+        "--drop-duplicates",
+        is_flag=True,
+        help="Leave out files that have the same bytes as an earlier one.",
+    ),
+    option(
+        "--max-rejected",
+        type=click.FloatRange(0, 1),
+        metavar="FRACTION",
+        default=PackConfig.max_rejected,
+        help="Stop if a larger fraction of the images cannot be used. Up to ten such images never "
+        "stop a pack. 0 stops at the first one.",
+    ),
+    option(
+        "--max-pixels",
+        type=click.IntRange(min=MIN_SIDE**2),
+        metavar="N",
+        default=PackConfig.max_pixels,
+        help="Reject images of more than N pixels.",
+    ),
 )
-@option(
-    "--size",
-    type=click.IntRange(min=MIN_SIDE),
-    metavar="N",
-    help="Scale the shorter side to N pixels, then keep the centre square. By default images are "
-    "not scaled.",
+@section(
+    "Splits and shards",
+    option(
+        "--split",
+        metavar="A,B,C",
+        callback=_parse_split,
+        default=",".join(map(str, PackConfig.split)),
+        help="Fractions of the images for train, valid and test, unless SOURCE has splits.",
+    ),
+    option(
+        "--seed",
+        type=click.IntRange(min=0),
+        metavar="N",
+        default=PackConfig.seed,
+        help="Seed of the random split and of the order in the shards.",
+    ),
+    option(
+        "--samples-per-shard",
+        type=click.IntRange(min=1),
+        metavar="N",
+        show_default="64 to 4096, growing with the number of images",
+        help="Images per shard.",
+    ),
 )
-@option(
-    "--encoding",
-    type=click.Choice(["jpg", "npy"]),
-    default=PackConfig.encoding,
-    help="jpg: JPEG files, unchanged where possible. npy: raw pixels; larger, and much faster to "
-    "load.",
-)
-@option(
-    "--split",
-    metavar="A,B,C",
-    callback=_parse_split,
-    default=",".join(map(str, PackConfig.split)),
-    help="Fractions of train, valid and test. Not used if SOURCE has splits of its own.",
-)
-@option(
-    "--seed",
-    type=click.IntRange(min=0),
-    metavar="N",
-    default=PackConfig.seed,
-    help="Seed of the split and of the stored order.",
-)
-@option(
-    "--drop-duplicates",
-    is_flag=True,
-    show_default=False,
-    help="Leave out images whose file has the same bytes as an earlier one.",
-)
-@option(
-    "--image-column",
-    metavar="NAME",
-    help="Pictures to pack if SOURCE has several kinds, such as masks beside photographs: a "
-    "Parquet column, a folder inside SOURCE, or an extension of members of shards.",
-)
-@option(
-    "--max-rejected",
-    type=click.FloatRange(0, 1),
-    metavar="FRACTION",
-    default=PackConfig.max_rejected,
-    help="Stop if a larger fraction of the images cannot be used. Ten bad images never stop a "
-    "pack, except with 0, which stops at the first one.",
-)
-@option(
-    "--max-pixels",
-    type=click.IntRange(min=MIN_SIDE**2),
-    metavar="N",
-    default=PackConfig.max_pixels,
-    help="Refuse images with more pixels; a small file can hold a huge image.",
-)
-@option(
-    "--samples-per-shard",
-    type=click.IntRange(min=1),
-    metavar="N",
-    show_default="64 to 4096, more for more images",
-    help="Images per shard.",
-)
-@option(
-    "--workers",
-    type=click.IntRange(min=1),
-    metavar="N",
-    show_default="one per core; with Ray one per CPU of the cluster",
-    help="Number of worker processes, or of Ray tasks that run at once.",
-)
-@option(
-    "--executor",
-    type=click.Choice(["local", "ray"]),
-    default=PackConfig.executor,
-    help="local: processes of this machine. ray: tasks on a Ray cluster, one per shard.",
-)
-@option(
-    "--address",
-    metavar="HOST:PORT",
-    show_default="RAY_ADDRESS, else the cluster that runs on this machine",
-    help="Head of the Ray cluster; local starts a cluster on this machine.",
+@section(
+    "Processes",
+    option(
+        "--workers",
+        type=click.IntRange(min=1),
+        metavar="N",
+        show_default="one per core; with Ray one per CPU of the cluster",
+        help="Number of processes, or of Ray tasks that run at once.",
+    ),
+    executor_option(PackConfig.executor, "local: this machine. ray: a Ray cluster."),
+    address_option,
 )
 def command(
     source: Location,

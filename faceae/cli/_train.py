@@ -11,7 +11,7 @@ import click
 from faceae.errors import FaceaeError
 from faceae_shards import Location
 
-from ._command import data_argument, option, verb
+from ._command import data_argument, option, section, verb
 from ._remote import fetch_dataset
 
 if TYPE_CHECKING:
@@ -29,168 +29,180 @@ _SIGNAL_EXIT = 128
     metavar="RUN",
     type=click.Path(path_type=Path),
     required=True,
-    help="Folder to write; with --resume the run to continue.",
+    help="New folder for the run. With --resume: the run to continue.",
 )
-@option("--resume", is_flag=True, show_default=False, help="Continue from the last checkpoint.")
+@option("--resume", is_flag=True, help="Continue the run from its last checkpoint.")
 @option(
     "--restart-epoch",
     is_flag=True,
-    show_default=False,
-    help="With --resume: continue from the last end of an epoch. The number of processes and the "
-    "batch size may then differ.",
+    help="With --resume: continue from the end of the last finished epoch. The number of "
+    "processes and the batch size may then change.",
 )
-@option("--epochs", type=int, metavar="N", show_default="20", help="Passes over the train split.")
-@option(
-    "--batch-size",
-    type=int,
-    metavar="N",
-    show_default="64",
-    help="Faces per step, over all processes.",
+@section(
+    "Training",
+    option("--epochs", type=int, metavar="N", show_default="20", help="Passes over the faces."),
+    option(
+        "--batch-size",
+        type=int,
+        metavar="N",
+        show_default="64",
+        help="Faces per step, over all processes.",
+    ),
+    option(
+        "--accumulate",
+        type=int,
+        metavar="N",
+        show_default="1",
+        help="Compute each batch in N micro-batches, which takes less memory.",
+    ),
+    option(
+        "--lr",
+        type=float,
+        metavar="RATE",
+        show_default="0.0002; with --init random 0.002",
+        help="Peak learning rate.",
+    ),
+    option(
+        "--clip-norm",
+        type=float,
+        metavar="NORM",
+        show_default="no clipping",
+        help="Clip the norm of the gradient to this value.",
+    ),
+    option(
+        "--init",
+        metavar="components|random|FILE",
+        show_default="components",
+        help="First weights. components: principal components of the faces. random: random "
+        "weights. FILE: weights of the whole model or of the decoder, as .safetensors or as a "
+        "PyTorch state dict (.pt, .pth).",
+    ),
+    option(
+        "--seed",
+        type=int,
+        metavar="N",
+        show_default="0",
+        help="Seed of the first weights, the order of the faces and their mirroring.",
+    ),
+    option(
+        "--sync-batchnorm/--no-sync-batchnorm",
+        default=None,
+        show_default="no-sync-batchnorm",
+        help="With several processes and --init random or FILE: compute BatchNorm's statistics "
+        "over the faces of all processes, not of each.",
+    ),
 )
-@option(
-    "--accumulate",
-    type=int,
-    metavar="N",
-    show_default="1",
-    help="Compute each batch in N parts, which needs less memory.",
+@section(
+    "Model",
+    option(
+        "--model",
+        type=click.Choice(["plain", "denoising", "variational", "regularised"]),
+        show_default="plain",
+        help="Kind of autoencoder. plain: closest reconstructions. denoising: reconstructs from "
+        "noisy faces. variational: a VAE; best for drawing new faces. regularised: a penalty "
+        "keeps latents small.",
+    ),
+    option(
+        "--image-size",
+        type=int,
+        metavar="N",
+        show_default="as packed if that is one of these, else 64",
+        help="Height and width of faces in pixels: 32, 64, 128 or 256.",
+    ),
+    option(
+        "--latent-size",
+        type=int,
+        metavar="N",
+        show_default="1024",
+        help="Number of values that describe one face.",
+    ),
+    option(
+        "--width",
+        type=int,
+        metavar="N",
+        show_default="64",
+        help="Channels after the first convolution; more make a larger network.",
+    ),
+    option(
+        "--noise-std",
+        type=float,
+        metavar="STD",
+        show_default="0.1",
+        help="denoising: standard deviation of the noise; pixels are in [-1, 1].",
+    ),
+    option(
+        "--kl-weight",
+        type=float,
+        metavar="WEIGHT",
+        show_default="1",
+        help="variational: weight of the KL divergence. Less gives sharper and less regular faces.",
+    ),
+    option(
+        "--free-bits",
+        type=float,
+        metavar="NATS",
+        show_default="0",
+        help="variational: KL divergence of each latent value that is not penalised.",
+    ),
+    option(
+        "--latent-penalty",
+        type=float,
+        metavar="WEIGHT",
+        show_default="0.01",
+        help="regularised: weight of the penalty on the squared length of latents.",
+    ),
 )
-@option(
-    "--lr",
-    type=float,
-    metavar="RATE",
-    show_default="0.0002; with --init random 0.002",
-    help="Peak learning rate.",
-)
-@option(
-    "--clip-norm",
-    type=float,
-    metavar="NORM",
-    show_default="no limit",
-    help="Largest norm of the gradient.",
-)
-@option(
-    "--model",
-    type=click.Choice(["plain", "denoising", "variational", "regularised"]),
-    show_default="plain",
-    help="Kind of autoencoder: plain for close reconstructions, variational for new faces.",
-)
-@option(
-    "--noise-std",
-    type=float,
-    metavar="STD",
-    show_default="0.1",
-    help="denoising: standard deviation of the noise; pixels are in [-1, 1].",
-)
-@option(
-    "--kl-weight",
-    type=float,
-    metavar="WEIGHT",
-    show_default="1",
-    help="variational: weight of the KL divergence.",
-)
-@option(
-    "--free-bits",
-    type=float,
-    metavar="NATS",
-    show_default="0",
-    help="variational: KL divergence per latent number that is not penalised.",
-)
-@option(
-    "--latent-penalty",
-    type=float,
-    metavar="WEIGHT",
-    show_default="0.01",
-    help="regularised: weight of the squared length of the latents.",
-)
-@option(
-    "--init",
-    metavar="components|random|FILE",
-    show_default="components",
-    help="First weights. components: the faces' principal components. random: as autoencoders "
-    "usually begin. FILE: safetensors, or a state dict of torch.save (.pt, .pth), whole or a "
-    "decoder's.",
-)
-@option(
-    "--image-size",
-    type=int,
-    metavar="N",
-    show_default="as packed, else 64",
-    help="Height and width in pixels: 32, 64, 128 or 256.",
-)
-@option(
-    "--latent-size",
-    type=int,
-    metavar="N",
-    show_default="1024",
-    help="Numbers that describe one face.",
-)
-@option(
-    "--width",
-    type=int,
-    metavar="N",
-    show_default="64",
-    help="Channels after the first convolution.",
-)
-@option(
-    "--amp/--no-amp",
-    default=None,
-    show_default="amp",
-    help="Compute in bfloat16 or float16 if the device is faster at it.",
-)
-@option(
-    "--compile/--no-compile",
-    default=None,
-    show_default="no-compile",
-    help="Compile the network with torch.compile. The first step then takes some minutes.",
-)
-@option(
-    "--cuda-graph/--no-cuda-graph",
-    default=None,
-    show_default="no-cuda-graph",
-    help="Replay the kernels of each step as a CUDA graph.",
-)
-@option(
-    "--sync-batchnorm/--no-sync-batchnorm",
-    default=None,
-    show_default="no-sync-batchnorm",
-    help="With --init random or FILE: compute BatchNorm's statistics over the faces of all "
-    "processes.",
-)
-@option(
-    "--device",
-    type=click.Choice(["auto", "cpu", "cuda"]),
-    show_default="auto",
-    help="Device to train on; auto takes the GPU where there is one.",
-)
-@option(
-    "--loader",
-    type=click.Choice(["auto", "dali", "webdataset"]),
-    show_default="auto",
-    help="Library that reads the shards; auto takes DALI where it is installed.",
-)
-@option(
-    "--cache",
-    type=click.Choice(["auto", "none", "ram", "vram"]),
-    show_default="auto",
-    help="Memory that holds the training faces after they were read once; auto takes one where "
-    "they fit.",
-)
-@option(
-    "--seed",
-    type=int,
-    metavar="N",
-    show_default="0",
-    help="Seed of the first weights, the order of the faces and their mirroring.",
+@section(
+    "Speed and memory",
+    option(
+        "--device",
+        type=click.Choice(["auto", "cpu", "cuda"]),
+        show_default="auto",
+        help="Device to train on. auto: the GPU if there is one.",
+    ),
+    option(
+        "--amp/--no-amp",
+        default=None,
+        show_default="amp",
+        help="Use bfloat16 or float16 where that is faster on the device.",
+    ),
+    option(
+        "--compile/--no-compile",
+        default=None,
+        show_default="no-compile",
+        help="Compile the network with torch.compile. The first step then takes some minutes.",
+    ),
+    option(
+        "--cuda-graph/--no-cuda-graph",
+        default=None,
+        show_default="no-cuda-graph",
+        help="Record a step as a CUDA graph and replay it, which starts kernels faster.",
+    ),
+    option(
+        "--loader",
+        type=click.Choice(["auto", "dali", "webdataset"]),
+        show_default="auto",
+        help="Library that reads the shards. auto: DALI if it is installed.",
+    ),
+    option(
+        "--cache",
+        type=click.Choice(["auto", "none", "ram", "vram"]),
+        show_default="auto",
+        help="Where to keep decoded faces after the first epoch. vram: GPU memory. auto: where "
+        "they take at most half of the free memory.",
+    ),
 )
 def command(
     data: Location, run_path: Path, resume: bool, restart_epoch: bool, **options: Any
 ) -> int:
     """Train an autoencoder on DATA, a dataset packed by `faceae shard`.
 
-    RUN receives model.safetensors (the weights that are best on held-out faces), for each epoch a
-    grid of held-out faces over their reconstructions, metrics.jsonl, TensorBoard events and
-    checkpoints. Ctrl-C and SIGTERM write a checkpoint first, from which --resume continues with
-    the run's own options. Under torchrun several processes share each step.
+    RUN receives model.safetensors (the weights that reconstruct held-out faces best), checkpoints,
+    metrics.jsonl, TensorBoard events, and for each epoch a picture of held-out faces over their
+    reconstructions.
+
+    Ctrl-C and SIGTERM write a checkpoint before they end the training. --resume continues from it
+    with the options that the run was started with. Start several processes with torchrun.
     """
     if restart_epoch and not resume:
         raise click.UsageError("--restart-epoch goes with --resume")
@@ -247,6 +259,6 @@ def _summarise(result: "TrainResult") -> str:
     if result.stopped_by is not None:
         lines.append(
             f"stopped by {result.stopped_by.name} after step {position.step}, with a checkpoint; "
-            "go on with the same command and --resume"
+            "to continue, run the same command with --resume"
         )
     return "\n".join(lines)

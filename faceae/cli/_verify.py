@@ -12,7 +12,6 @@ from ._command import option, verb, workers_option
 @option(
     "--reindex",
     is_flag=True,
-    show_default=False,
     help="First rebuild indices that are missing or older than their tar.",
 )
 @workers_option

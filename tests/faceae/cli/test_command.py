@@ -3,7 +3,7 @@
 import click
 import pytest
 
-from faceae.cli._command import Verb, option, translate, verb
+from faceae.cli._command import Group, Verb, option, section, translate, verb
 from faceae.errors import FaceaeError
 
 
@@ -50,3 +50,23 @@ def test_help_ends_with_the_default() -> None:
     assert line.endswith("Which part.  [default: decoder]")
     (line,) = [line for line in lines if "--count" in line]
     assert line.endswith("[default: 3]")
+
+
+def test_sections_follow_the_other_options() -> None:
+    @verb()
+    @section("Speed", option("--fast", is_flag=True, help="Be fast."), option("-j", help="Jobs."))
+    @option("--plain", is_flag=True, help="Be plain.")
+    def sectioned() -> None:
+        """Do nothing."""
+
+    lines = sectioned.get_help(click.Context(sectioned)).splitlines()
+    starts = [line.split()[0] for line in lines[lines.index("Options:") :] if line]
+    assert starts == ["Options:", "--plain", "--help", "Speed:", "--fast", "-j"]
+    assert not any("default" in line for line in lines)
+
+
+@pytest.mark.parametrize("typed", ["modle", "modell"])
+def test_a_mistyped_command_suggests_the_right_one(typed: str) -> None:
+    group = Group(commands={"model": command})
+    with pytest.raises(click.UsageError, match="Did you mean model"):
+        group.main([typed], standalone_mode=False)
