@@ -1,4 +1,4 @@
-"""Pictures on disk: files, grids and GIFs, written whole, and the reading of one photograph.
+"""Reads photographs, and writes pictures, grids and GIFs. Files appear complete or not at all.
 
 Shapes: N pictures, H and W pixels.
 """
@@ -24,31 +24,32 @@ from faceae_shards import (
 )
 
 PICTURE_FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG"}
-"""Suffixes a picture can be written under, and the names of their formats."""
+"""Suffixes of pictures that can be written, and the names of their formats."""
 
 MAX_GRID_PIXELS = 80_000_000
-"""Larger pictures are taken for decompression bombs by Pillow, and by others after it."""
+"""Pillow and others refuse larger pictures as decompression bombs."""
 
 _PNG_OPTIONS = (
     *(cv2.IMWRITE_PNG_COMPRESSION, 1),
     *(cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_RLE),
 )
-"""On faces of 64x64 less than half the time of zlib's usual level, to files as small."""
+"""For faces of 64x64 this takes less than half the time of zlib's default, for files as small."""
 
 _GAP_PIXELS = 2
 _WHITE = 255
 _FRAME_MS = 40
-"""25 frames a second; GIF counts in steps of 10 ms and viewers slow down what is under 20 ms."""
+"""25 frames per second. GIF has steps of 10 ms, and viewers slow down frames under 20 ms."""
 
 
 def read_face(path: Path, image_size: int, crop: int | None = None) -> NDArray[np.uint8]:
     """Read a photograph as `faceae shard` would, into image_size x image_size x 3 uint8, RGB.
 
-    It is turned upright, cut to the centre square of `crop` pixels if that is given, and scaled.
+    The photograph is turned upright, cut to the centre square of `crop` pixels, if given, and
+    scaled.
 
     Raises:
-        FaceaeError: naming the file: not a picture, damaged, or smaller than `crop`.
-        OSError: it cannot be read.
+        FaceaeError: the file is not a picture, damaged, or smaller than `crop`.
+        OSError: the file cannot be read.
     """
     try:
         image_HWC = decode_image(path.read_bytes())
@@ -57,17 +58,17 @@ def read_face(path: Path, image_size: int, crop: int | None = None) -> NDArray[n
     height, width, _ = image_HWC.shape
     if crop is not None and min(height, width) < crop:
         raise FaceaeError(
-            f"{path}: {width}x{height} pixels, where the centre square of {crop} is to be kept; "
+            f"{path}: {width}x{height} pixels, less than the centre square of {crop} to keep; "
             "give a larger photograph or a smaller `crop`"
         )
     return fit_image(image_HWC, crop, image_size)
 
 
 def save_image(path: Path, image: NDArray[np.uint8]) -> None:
-    """Write one picture, H x W x 3 uint8, RGB, as PNG or JPEG (quality 95), by the suffix.
+    """Write one picture, H x W x 3 uint8, RGB, as PNG or JPEG (quality 95) by its suffix.
 
     Raises:
-        FaceaeError: a suffix that is neither.
+        FaceaeError: another suffix.
     """
     if path.suffix.lower() not in PICTURE_FORMATS:
         raise FaceaeError(f"{path}: a picture must end in {', '.join(PICTURE_FORMATS)}")
@@ -77,7 +78,7 @@ def save_image(path: Path, image: NDArray[np.uint8]) -> None:
 
 
 def encode_picture(image_HWC: NDArray[np.uint8], suffix: str) -> bytes:
-    """Return the file of a picture, H x W x 3 uint8, RGB: a PNG, or a JPEG of quality 95.
+    """Return the bytes of a PNG, or a JPEG of quality 95, of a picture, H x W x 3 uint8, RGB.
 
     Args:
         suffix: a key of PICTURE_FORMATS, in any case.
@@ -89,13 +90,13 @@ def encode_picture(image_HWC: NDArray[np.uint8], suffix: str) -> bytes:
 
 
 def save_grid(path: Path, images: NDArray[np.uint8], columns: int | None = None) -> None:
-    """Write pictures, N x H x W x 3 uint8, RGB, side by side, row after row, on white.
+    """Write pictures, N x H x W x 3 uint8, RGB, as a grid on white, row after row.
 
     Args:
-        columns: pictures in a row; by default the grid is about as wide as it is high.
+        columns: pictures per row. None: about as many as rows.
 
     Raises:
-        FaceaeError: no pictures, or more than one picture file should hold.
+        FaceaeError: there are no pictures, or too many for one file.
     """
     num_images, height, width, _ = images.shape
     if num_images == 0:
@@ -114,7 +115,7 @@ def save_grid(path: Path, images: NDArray[np.uint8], columns: int | None = None)
 
 
 def check_grid_size(path: Path, num_images: int, height: int, width: int) -> None:
-    """Raise FaceaeError where `num_images` pictures are too many for one picture file."""
+    """Raise FaceaeError if `num_images` pictures are too many for one picture file."""
     most = MAX_GRID_PIXELS // ((height + _GAP_PIXELS) * (width + _GAP_PIXELS))
     if num_images > most:
         raise FaceaeError(
@@ -124,9 +125,9 @@ def check_grid_size(path: Path, num_images: int, height: int, width: int) -> Non
 
 
 def save_gif(path: Path, frames: NDArray[np.uint8]) -> None:
-    """Write frames, N x H x W x 3 uint8, RGB, as a GIF at 25 frames a second that never ends.
+    """Write frames, N x H x W x 3 uint8, RGB, as an endless GIF at 25 frames per second.
 
-    Each frame has the 256 colours that suit it best (median cut, then k-means), undithered.
+    Each frame has its own palette of 256 colours (median cut, then k-means), without dithering.
     """
     first, *others = [Image.fromarray(frame_HWC).quantize(256, kmeans=1) for frame_HWC in frames]
     with atomic_path(path) as part:
@@ -138,11 +139,12 @@ def save_gif(path: Path, frames: NDArray[np.uint8]) -> None:
 def save_folder(path: Path, pictures: Iterable[bytes], suffix: str, first_number: int = 0) -> None:
     """Write a new folder of pictures named by number: 000000.png, 000001.png and so on.
 
-    The folder appears when all of them are written. Memory holds one picture.
+    The folder appears when it is complete. Memory holds one picture.
 
     Args:
-        pictures: as `encode_picture` returns them.
-        suffix: of the files, a key of PICTURE_FORMATS.
+        pictures: results of `encode_picture`.
+        suffix: suffix of the files, a key of PICTURE_FORMATS.
+        first_number: number of the first file.
 
     Raises:
         FaceaeError: `path` exists and is not an empty folder.
@@ -157,7 +159,7 @@ def save_folder(path: Path, pictures: Iterable[bytes], suffix: str, first_number
 
 
 def check_new_folder(path: Path) -> None:
-    """Raise FaceaeError unless a folder can appear as `path`."""
+    """Raise FaceaeError unless `path` is free, or an empty folder."""
     if path.is_dir() and not holds_files(path):
         return
     if path.exists():
@@ -171,7 +173,7 @@ def save_array(
 
     Args:
         batches: pictures, N x H x W x 3 uint8, RGB.
-        shape: of the whole array, all batches together.
+        shape: shape of the whole array.
     """
     header = {"descr": "|u1", "fortran_order": False, "shape": shape}
     with atomic_path(path) as part, part.open("wb") as file:

@@ -1,4 +1,7 @@
-"""Rows of a batch from stored images, on threads of the CPU."""
+"""Decodes stored images into the rows of a batch, on CPU threads.
+
+Shapes: N images, H and W pixels.
+"""
 
 import math
 from collections.abc import Callable, Sequence
@@ -19,35 +22,35 @@ from ._config import LoaderConfig
 from ._npy import make_npy_header
 
 Stored = Sequence[bytes | NDArray[np.uint8]] | NDArray[np.uint8]
-"""Members of a shard, JPEGs or array files; of one length also as one array, N x bytes."""
+"""Files of images from a shard, JPEG or npy. Files of one length may be one array, N x bytes."""
 Explain = Callable[[int, str], FaceaeError]
-"""Makes the error for the image of a row that cannot be decoded, from the row and what is wrong."""
+"""Returns the error for an image that cannot be decoded, from its row and the reason."""
 
 _MARGIN = 5 / 4
-"""Pixels to decode for one of the result, at least, before the rest is left to the filter."""
+"""Smallest ratio of decoded to final pixels per side. The filter does the rest of the scaling."""
 
-_ROWS_TOGETHER = 32
-"""Rows one thread fills at a time, at most: scaled together they take less time than one by one,
-and threads that meet seldom wait little for each other."""
+_ROWS_PER_TASK = 32
+"""Most rows that a thread fills per task. Scaling many rows in one call is faster than one by one,
+and fewer tasks mean less waiting between threads."""
 
 
 class DamagedRowError(Exception):
     """An image of a batch that cannot be decoded."""
 
-    def __init__(self, row: int, what: str):
-        """Tell which one, and what is wrong with it."""
-        super().__init__(what)
+    def __init__(self, row: int, reason: str):
+        """Store the row and the reason."""
+        super().__init__(reason)
         self.row = row
 
 
 class PendingBatch(NamedTuple):
-    """A batch whose rows threads are filling in."""
+    """A batch that threads are still decoding."""
 
     images_NHWC: torch.Tensor
     decoders: list[Future[None]]
 
     def wait(self) -> torch.Tensor:
-        """Return N x H x W x 3 uint8 images when all are there.
+        """Wait for the images, and return them: N x H x W x 3 uint8, RGB.
 
         Raises:
             FaceaeError: an image cannot be decoded.
@@ -58,13 +61,13 @@ class PendingBatch(NamedTuple):
 
 
 class BatchDecoder:
-    """Decodes batches of one dataset on `num_threads` threads."""
+    """Decodes batches of one dataset on `config.num_threads` threads."""
 
     def __init__(self, dataset: Dataset, config: LoaderConfig, *, pin_memory: bool):
-        """Prepare; threads start with the first batch.
+        """Prepare. Threads start with the first batch.
 
         Args:
-            pin_memory: put batches where a GPU can fetch them from.
+            pin_memory: put batches into pinned memory, which a GPU can copy from asynchronously.
         """
         self._dataset = dataset
         self._config = config
@@ -72,24 +75,30 @@ class BatchDecoder:
         self._threads = ThreadPoolExecutor(config.num_threads, "faceae-decode")
 
     def start(self, stored: Stored, mirrored: NDArray[np.bool_], explain: Explain) -> PendingBatch:
-        """Begin to decode a batch; rows that `mirrored` marks are turned left to right."""
+        """Start to decode a batch.
+
+        Args:
+            stored: files of the images.
+            mirrored: N bool; rows to mirror left to right.
+            explain: makes the error for an image that cannot be decoded.
+        """
         side, num_threads = self._config.image_size, self._config.num_threads
         images_NHWC = torch.empty(
             (len(stored), side, side, 3), dtype=torch.uint8, pin_memory=self._pin_memory
         )
         rows = images_NHWC.numpy()
-        # A small batch is work for all threads, too.
-        num_together = min(_ROWS_TOGETHER, -(-len(stored) // num_threads))
+        # Split small batches among all threads, too.
+        rows_per_task = min(_ROWS_PER_TASK, -(-len(stored) // num_threads))
 
         def fill(first: int) -> None:
-            part = slice(first, first + num_together)
+            part = slice(first, first + rows_per_task)
             try:
                 self._write(stored[part], rows[part])
             except DamagedRowError as error:
                 raise explain(first + error.row, str(error)) from error
             mirror_rows(rows[part], mirrored[part])
 
-        starts = range(0, len(stored), num_together)
+        starts = range(0, len(stored), rows_per_task)
         return PendingBatch(images_NHWC, [self._threads.submit(fill, first) for first in starts])
 
     def close(self) -> None:
@@ -105,10 +114,10 @@ class BatchDecoder:
 
 
 def write_arrays(stored: Stored, size: tuple[int, int], rows: NDArray[np.uint8]) -> None:
-    """Write array files of H x W pictures to `rows`, N x side x side x 3.
+    """Write npy files of H x W images to `rows`, N x side x side x 3 uint8, RGB.
 
     Raises:
-        DamagedRowError: one is of another size, or cut.
+        DamagedRowError: an image has another size, or its file is truncated.
     """
     header = make_npy_header(*size)
     num_bytes = len(header) + 3 * math.prod(size)
@@ -123,15 +132,16 @@ def write_arrays(stored: Stored, size: tuple[int, int], rows: NDArray[np.uint8])
 
 
 def write_jpegs(stored: Stored, rows: NDArray[np.uint8]) -> None:
-    """Write JPEGs to `rows`, N x side x side x 3, RGB: as `fit_image` does, or nearly so.
+    """Write JPEGs to `rows`, N x side x side x 3 uint8, RGB, scaled nearly as `fit_image` does.
 
-    Those of one size are scaled together, which gives each the same pixels as alone. One much
-    larger than asked for is not decoded in full: libjpeg-turbo makes k x k pixels of each block of
-    8 x 8, with the smallest k of 1, 2 and 4 that divides the sides evenly and leaves a quarter more
-    pixels than asked for. CelebA's 178x218 is halved on its way to 64.
+    Images of one size are scaled in one call, which gives the same pixels as separate calls. Images
+    much larger than `side` are not decoded at full size: libjpeg-turbo decodes each block of 8 x 8
+    pixels to k x k, with the smallest k of 1, 2 and 4 that divides the sides evenly and leaves at
+    least a quarter more pixels per side than needed. CelebA's 178x218 is decoded at half size for
+    64x64.
 
     Raises:
-        DamagedRowError: one cannot be decoded.
+        DamagedRowError: an image cannot be decoded.
     """
     rows_of_size: dict[tuple[int, int], list[int]] = {}
     row = 0
@@ -142,16 +152,16 @@ def write_jpegs(stored: Stored, rows: NDArray[np.uint8]) -> None:
     except ValueError as error:
         raise DamagedRowError(row, f"damaged: {error}") from error
     side = rows.shape[1]
-    for stored_HW, same in rows_of_size.items():
+    for stored_HW, same_rows in rows_of_size.items():
         eighths = _choose_scale(*stored_HW, side)
         decoded_HW = (stored_HW[0] * eighths // 8, stored_HW[1] * eighths // 8)
-        rows[same] = _fit(_decode(stored, same, decoded_HW), side, stored_HW)
+        rows[same_rows] = _fit(_decode(stored, same_rows, decoded_HW), side, stored_HW)
 
 
 def _decode(
     stored: Stored, rows_wanted: list[int], decoded_HW: tuple[int, int]
 ) -> NDArray[np.uint8]:
-    """Decode some of the JPEGs, all of one size, at the scale that makes them `decoded_HW`."""
+    """Decode some of the JPEGs, all of one size, at the scale that gives `decoded_HW`."""
     images_NHWC = np.empty((len(rows_wanted), *decoded_HW, 3), dtype=np.uint8)
     height, width = decoded_HW
     row = 0
@@ -166,13 +176,13 @@ def _decode(
 
 
 def mirror_rows(rows: NDArray[np.uint8], mirrored: NDArray[np.bool_]) -> None:
-    """Turn the N x H x W x 3 pictures that are marked left to right, in their place."""
+    """Mirror the marked images of N x H x W x 3 left to right, in place."""
     for row in np.flatnonzero(mirrored).tolist():
         cv2.flip(rows[row], 1, rows[row])
 
 
 def _choose_scale(height: int, width: int, side: int) -> int:
-    """Return how many pixels to make of eight. A part of one at the edge would shift the others."""
+    """Return how many pixels to decode per eight. Fractions at an edge would shift the image."""
     for eighths in (1, 2, 4):
         divides = height * eighths % 8 == width * eighths % 8 == 0
         if divides and min(height, width) * eighths >= 8 * _MARGIN * side:
@@ -183,10 +193,10 @@ def _choose_scale(height: int, width: int, side: int) -> int:
 def _fit(
     images_NHWC: NDArray[np.uint8], side: int, stored_HW: tuple[int, int]
 ) -> NDArray[np.uint8]:
-    """Do what `fit_image` does, to within two levels, in less time.
+    """Scale and crop as `fit_image` does, to within two levels of 255, in less time.
 
     Args:
-        stored_HW: size to keep the proportions of, where the images were scaled already.
+        stored_HW: original size, which sets the proportions even if `images_NHWC` are smaller.
     """
     if stored_HW == (side, side):
         return images_NHWC

@@ -1,4 +1,4 @@
-"""A training split held in memory: an epoch is a permutation of it."""
+"""A loader that holds a training split in memory."""
 
 from collections.abc import Callable, Mapping
 
@@ -13,16 +13,16 @@ from ._epoch import EpochLoader
 
 
 def count_cached_bytes(dataset: Dataset, split: str, image_size: int) -> int:
-    """Return what all images of a split take when they are cached."""
+    """Return the bytes that all images of a split need in a cache."""
     return dataset.num_samples(split) * 3 * image_size**2
 
 
 class CachedLoader(EpochLoader):
-    """Training batches from this rank's share in memory, uint8; see `Loader`.
+    """Training batches from this rank's share of the split in memory, uint8; see `Loader`.
 
-    The first batch waits until the whole share was read, once, in stored order. Each epoch is then
-    a permutation of the share, and a fresh choice of which images to mirror, both drawn from the
-    seed, the epoch and the rank: nothing else is needed to go back to a place.
+    The first batch waits until the whole share has been read, in stored order. Each epoch is a
+    permutation of the share and a choice of mirrored images, both drawn from the seed, the epoch
+    and the rank. A saved state therefore needs only epoch and step.
     """
 
     def __init__(
@@ -34,10 +34,10 @@ class CachedLoader(EpochLoader):
         on_device: bool,
         open_reader: Callable[[], Loader],
     ):
-        """Prepare; reading begins with the first batch.
+        """Prepare. Reading starts with the first batch.
 
         Args:
-            on_device: hold the share on `device`, else in the host's memory.
+            on_device: hold the share in the memory of `device`. False: in host memory.
             open_reader: opens a loader of the same share in stored order.
 
         Raises:
@@ -53,7 +53,7 @@ class CachedLoader(EpochLoader):
         self._drawn_epoch: int | None = None
 
     def close(self) -> None:
-        """Free the memory; batches already handed out stay valid."""
+        """Free the memory. Batches already returned stay valid."""
         self._images_NHWC = None
 
     def _read_batch(self) -> torch.Tensor:
@@ -73,7 +73,7 @@ class CachedLoader(EpochLoader):
         if self._device.type == "cpu":
             mirror_rows(batch_NHWC.numpy(), self._mirrored[rows].numpy())
             return batch_NHWC.permute(0, 3, 1, 2)
-        # From pinned memory, which torch keeps until the copy is done; nothing where it is there.
+        # Copies from pinned memory, which torch keeps alive; does nothing if already on the device.
         batch_NHWC = batch_NHWC.to(self._device, non_blocking=True)
         mirrored = self._mirrored[rows].reshape(-1, 1, 1, 1)
         return torch.where(mirrored, batch_NHWC.flip(2), batch_NHWC).permute(0, 3, 1, 2)
@@ -97,7 +97,7 @@ class CachedLoader(EpochLoader):
         return images_NHWC
 
     def _draw(self) -> None:
-        """Draw order and mirroring of the current epoch."""
+        """Draw the order and the mirroring of the current epoch."""
         config = self._config
         first, stop = self._share()
         rng = np.random.default_rng([config.seed, self._epoch, config.rank])
@@ -111,4 +111,4 @@ class CachedLoader(EpochLoader):
         return {}
 
     def _restore_reader(self, state: Mapping[str, str | int], epoch: int, step: int) -> None:
-        """Nothing but the place decides what comes next."""
+        """Do nothing: epoch and step are the whole state."""

@@ -1,4 +1,4 @@
-"""Which loader reads the shards."""
+"""Chooses the loader of a split."""
 
 import logging
 from dataclasses import replace
@@ -17,7 +17,7 @@ from ._webdataset import WebDatasetLoader
 LoaderKind = Literal["auto", "dali", "webdataset"]
 
 _FILL_BATCH = 256
-"""Images read at a time to fill a cache."""
+"""Images per batch while a cache is filled."""
 
 log = logging.getLogger(__name__)
 
@@ -29,17 +29,17 @@ def make_loader(
     device: torch.device,
     cache: CachePlace = "none",
 ) -> Loader:
-    """Return a loader of one split of a dataset; `auto` takes DALI where it can be imported.
+    """Return a loader of one split of a dataset; `auto` takes DALI if it can be imported.
 
-    Both loaders give the same pictures (the mean difference of a pixel is far below 1 of 255), in
-    training each in an order of its own.
+    Both loaders return the same images (pixels differ by far less than 1 of 255 on average). In
+    training each has its own order.
 
     Args:
-        cache: where to hold what was read: `ram` is the host's memory, `vram` that of `device`.
-            Only training has use for it; evaluation reads anew.
+        cache: memory that holds the images after the first read: `ram` is the host's, `vram` that
+            of `device`. Only training uses it.
 
     Raises:
-        FaceaeError: DALI was asked for and cannot be imported, or the split is too small.
+        FaceaeError: DALI was requested and cannot be imported, or the split is too small.
         faceae_shards.ShardsError: the dataset has no such split.
     """
     _warn_if_enlarging(dataset, config)
@@ -57,10 +57,10 @@ def make_loader(
 
 def _open(kind: LoaderKind, dataset: Dataset, config: LoaderConfig, device: torch.device) -> Loader:
     if kind == "webdataset":
-        log.info("%s: webdataset loader, as asked for", config.split)
+        log.info("%s: webdataset loader, as requested", config.split)
         return WebDatasetLoader(dataset, config, device)
     try:
-        # Imported here: it takes a second, and is missing where NVIDIA has no wheels.
+        # Imported here: the import takes a second, and not every platform has DALI.
         from ._dali import DaliLoader
     except ImportError as error:
         if kind == "dali":
@@ -74,7 +74,7 @@ def _open(kind: LoaderKind, dataset: Dataset, config: LoaderConfig, device: torc
         "%s: DALI loader on %s, %s",
         config.split,
         device.type,
-        "as asked for" if kind == "dali" else "since it is installed",
+        "as requested" if kind == "dali" else "since it is installed",
     )
     return DaliLoader(dataset, config, device)
 

@@ -1,11 +1,10 @@
-"""Batches by NVIDIA DALI, on the CPU or decoded on the GPU.
+"""A loader that uses NVIDIA DALI.
 
-Without a GPU DALI reads and shuffles, and threads of ours make the pictures: DALI 2.4 decodes
-through nvImageCodec and scales in float32, and takes one operator after another for each picture,
-which all costs more processor time there.
+On a GPU DALI reads, shuffles, decodes and scales. On a CPU DALI reads and shuffles, and
+`BatchDecoder` does the rest: DALI 2.4 decodes through nvImageCodec, scales in float32 and runs the
+operators of an image one after another, which needs more CPU time.
 
-The graph for the GPU is written from DALI's documentation and its structure is tested; it has not
-run on a GPU.
+The GPU graph follows DALI's documentation. Tests check its structure; it has not yet run on a GPU.
 """
 
 import base64
@@ -30,28 +29,28 @@ from ._epoch import EpochLoader
 from ._npy import NPY_HEADER_BYTES, check_first_npy
 
 _PREFETCH_BATCHES = 2
-"""Batches that DALI makes ahead."""
+"""Batches that DALI prepares in advance."""
 
 _DECODED_AHEAD = 2
-"""Batches that threads of ours work on while the one before is in use."""
+"""Batches that `BatchDecoder` works on while an earlier one is in use."""
 
 _BROKEN_DATA_OPERATORS = ("readers.webdataset", "decoders.image", "peek_image_shape", "slice")
-"""Operators whose failure means that a stored image is not what it was when it was packed."""
+"""Operators whose failure means that a stored image is damaged."""
 
 
 class _Started(NamedTuple):
-    """A batch that was read, and where DALI was then."""
+    """A batch that was read, and DALI's state after it."""
 
     finish: Callable[[], torch.Tensor]
-    """Waits for the images, N x H x W x 3."""
+    """Waits for the images, N x H x W x 3 uint8."""
     checkpoint: bytes
 
 
 class DaliLoader(EpochLoader):
-    """Batches by DALI; see `Loader`."""
+    """Batches read by DALI; see `Loader`."""
 
     def __init__(self, dataset: Dataset, config: LoaderConfig, device: torch.device):
-        """Build the pipeline; reading begins with the first batch.
+        """Build the pipeline. Reading starts with the first batch.
 
         Raises:
             FaceaeError: the split is too small, or its arrays do not have the recorded size.
@@ -69,7 +68,7 @@ class DaliLoader(EpochLoader):
         self._num_started = 0
 
     def close(self) -> None:
-        """Stop all threads; batches already handed out stay valid."""
+        """Stop all threads. Batches already returned stay valid."""
         self._started.clear()
         self._pipeline = None
         if self._decoder is not None:
@@ -82,10 +81,10 @@ class DaliLoader(EpochLoader):
             batch_size=config.batch_size,
             num_threads=config.num_threads if on_gpu else 1,
             device_id=_gpu_index(self._device) if on_gpu else None,
-            # Ranks read different images, so each needs other random numbers.
+            # Ranks read different images, so each needs its own random numbers.
             seed=config.seed * config.world_size + config.rank,
             prefetch_queue_depth=_PREFETCH_BATCHES,
-            # Always: the order of the tars differs without it.
+            # Always on, since it changes the order of the shards.
             enable_checkpointing=True,
             checkpoint=checkpoint,
         )
@@ -97,33 +96,33 @@ class DaliLoader(EpochLoader):
 
     def _read_batch(self) -> torch.Tensor:
         assert self._pipeline is not None, "the loader is closed"
-        # On a GPU DALI itself is ahead.
+        # On a GPU DALI itself prefetches.
         num_ahead = _DECODED_AHEAD if self._decoder is not None else 0
         while len(self._started) <= num_ahead:
             self._started.append(self._start_batch(self._pipeline))
         batch = self._started.popleft()
         images_NHWC = batch.finish()
-        # Of the batch that is handed out, not of those that are read ahead.
+        # The state after the returned batch, not after those read in advance.
         self._checkpoint = batch.checkpoint
         # N x H x W x C permuted is channels-last.
         return images_NHWC.permute(0, 3, 1, 2)
 
     def _start_batch(self, pipeline: Pipeline) -> _Started:
         if self._num_started > 0 and self._num_started % self.steps_per_epoch == 0:
-            # DALI pads each rank's share to whole batches. The padded one ends its epoch; in
-            # training nobody wants it.
+            # DALI pads each rank's share to full batches. Training skips the padded batch at the
+            # end of an epoch.
             for _ in range(self._steps_with_padding - self.steps_per_epoch):
                 self._run(pipeline)
         outputs = self._run(pipeline)
         self._num_started += 1
         checkpoint = pipeline.checkpoint()
         if self._decoder is None:
-            # No copy: DALI's default executor allocates each batch anew, and DLPack shares the
-            # ownership, so the memory lives as long as the tensor.
+            # No copy: DALI's default executor allocates new memory for each batch, and DLPack
+            # shares its ownership, so that it lives as long as the tensor.
             images_NHWC = from_dlpack(outputs[0].as_tensor())
             return _Started(lambda: images_NHWC, checkpoint)
         images, mirrored = outputs
-        # Files of one size, as arrays are, come in one copy; JPEGs each for itself.
+        # Files of one length (npy) are one array; JPEGs are separate arrays.
         stored = images.as_array() if images.is_dense_tensor() else list(map(np.asarray, images))
         pending = self._decoder.start(
             stored, mirrored.as_array().astype(np.bool_), lambda row, what: self._damaged()
@@ -131,7 +130,7 @@ class DaliLoader(EpochLoader):
         return _Started(pending.wait, checkpoint)
 
     def _run(self, pipeline: Pipeline) -> Any:
-        # On a GPU the batch is bound to torch's stream, so nothing waits on the host.
+        # On a GPU the batch is ordered on torch's stream, so that the host does not wait.
         stream = torch.cuda.current_stream(self._device) if self._device.type == "cuda" else None
         try:
             return pipeline.run(stream)
@@ -168,8 +167,7 @@ class DaliLoader(EpochLoader):
 def define_graph(dataset: Dataset, config: LoaderConfig, shuffle_buffer: int) -> tuple[DataNode]:
     """Define the operators from shards to H x W x 3 uint8 images, RGB, on a GPU.
 
-    The shards are read on the CPU, JPEGs are decoded by both ("mixed"), and everything after is on
-    the GPU.
+    The CPU reads the shards, CPU and GPU decode JPEGs ("mixed"), and the GPU does the rest.
     """
     stored = _read(dataset, config, shuffle_buffer)
     if dataset.encoding == "npy":
@@ -179,7 +177,7 @@ def define_graph(dataset: Dataset, config: LoaderConfig, shuffle_buffer: int) ->
             stored,
             device="mixed",
             output_type=types.RGB,
-            # The CPU and the GPU decoder agree on chroma only with it.
+            # Without it the CPU and the GPU decoder disagree on chroma.
             jpeg_fancy_upsampling=True,
         )
     if dataset.image_size != (config.image_size, config.image_size):
@@ -192,7 +190,7 @@ def define_graph(dataset: Dataset, config: LoaderConfig, shuffle_buffer: int) ->
 def define_reading(
     dataset: Dataset, config: LoaderConfig, shuffle_buffer: int
 ) -> tuple[DataNode, DataNode]:
-    """Define the operators from shards to what they store, and whether to mirror each image."""
+    """Define the operators from shards to the stored files, and whether to mirror each image."""
     stored = _read(dataset, config, shuffle_buffer)
     return stored, _draw_mirrored() if config.training else types.Constant(0, device="cpu")
 
@@ -206,7 +204,7 @@ def _read(dataset: Dataset, config: LoaderConfig, shuffle_buffer: int) -> DataNo
         order = {
             "random_shuffle": True,
             "initial_fill": shuffle_buffer,
-            # The order of the tars, the same on all ranks: each then takes its share of it.
+            # All ranks shuffle the shards to the same order, and each takes its share of it.
             "shuffle_after_epoch": True,
             "shuffle_after_epoch_seed": config.seed,
         }
@@ -219,7 +217,7 @@ def _read(dataset: Dataset, config: LoaderConfig, shuffle_buffer: int) -> DataNo
         missing_component_behavior="error",
         shard_id=config.rank,
         num_shards=config.world_size,
-        # Without it the ranks' epochs drift apart and overlap.
+        # Without it the epochs of the ranks drift apart and overlap.
         pad_last_batch=True,
         name="reader",
         **order,
@@ -234,10 +232,11 @@ def _view_npy(stored: DataNode, dataset: Dataset) -> DataNode:
 
 
 def _fit(images: DataNode, stored: DataNode, dataset: Dataset, image_size: int) -> DataNode:
-    """Do what `fit_image` does: scale the shorter side, keep the centre square.
+    """Scale the shorter side and keep the centre square, as `fit_image` does.
 
-    Only the part of the source that the square covers is scaled, which gives the same pixels for
-    less work: sides are rounded as there, and the square's edges taken back to source pixels.
+    Only the part of the source that the square covers is scaled, which gives the same pixels with
+    less work. Sides are rounded as in `fit_image`, and the edges of the square are mapped back to
+    source pixels.
     """
     if dataset.image_size is not None:
         shape = types.Constant(np.array(dataset.image_size, np.int32), device="cpu")

@@ -1,4 +1,4 @@
-"""What both loaders share: how an epoch is cut into ranks and steps, and the place in it."""
+"""Shares of ranks, steps of an epoch, and the position in it: the base of all loaders."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
@@ -14,23 +14,24 @@ from ._config import Batch, LoaderConfig
 _STATE_VERSION = 1
 
 _SHUFFLE_BUFFER_IMAGES = 4096
-"""Shards hold images in shuffled order, so the buffer need only undo what neighbours share."""
+"""Packing has shuffled the images, so the buffer only needs to separate neighbours."""
 
 _SHUFFLE_BUFFER_BYTES = 256 * 2**20
 
 
 class EpochLoader(ABC):
-    """The place in the epochs of one split, and its saving; subclasses read the images.
+    """Keeps the position in the epochs of one split. Subclasses read the images.
 
-    A rank's share of an epoch is one run of the reading order, [N r / W] to [N (r + 1) / W] for N
-    images on W ranks: shares are disjoint, cover everything and differ by one image at most.
+    The share of rank r is a contiguous part of the reading order, from floor(N r / W) to
+    floor(N (r + 1) / W) for N images on W ranks. Shares are disjoint, cover all images, and differ
+    by one image at most.
     """
 
     def __init__(self, dataset: Dataset, config: LoaderConfig, device: torch.device, reader: str):
-        """Cut the split into shares and steps.
+        """Divide the split into shares and steps.
 
         Args:
-            reader: names what decides the order besides the config, such as a library's version.
+            reader: name and version of the library, on which the order also depends.
 
         Raises:
             FaceaeError: too few images for one batch on each rank.
@@ -52,16 +53,16 @@ class EpochLoader(ABC):
     def __iter__(self) -> Iterator[Batch]:
         for step in range(self._step, self.steps_per_epoch):
             images = self._read_batch()
-            # Counted before it is handed out, so that a state saved while it is used is past it.
+            # Counted before it is returned: a state saved meanwhile must lie after this batch.
             self._advance()
             yield Batch(images, self._count_valid(step))
 
     def state_dict(self) -> dict[str, str | int]:
-        """Return the place as plain JSON values; see `Loader`."""
+        """Return the position as JSON values; see `Loader`."""
         return {**self._identity(), "epoch": self._epoch, "step": self._step, **self._save_reader()}
 
     def load_state_dict(self, state: Mapping[str, str | int]) -> None:
-        """Go to a saved place; see `Loader`.
+        """Go to a saved position; see `Loader`.
 
         Raises:
             FaceaeError: the state is damaged, or of another dataset, config or kind of loader.
@@ -69,8 +70,8 @@ class EpochLoader(ABC):
         for name, value in self._identity().items():
             if state.get(name) != value:
                 raise FaceaeError(
-                    f"the saved place in the data has {name} {state.get(name)!r}, this run has "
-                    f"{value!r}; continue with what it was saved with, or start a new run"
+                    f"the saved position in the data has {name} {state.get(name)!r}, this run "
+                    f"has {value!r}; continue with what it was saved with, or start a new run"
                 )
         try:
             epoch, step = int(state["epoch"]), int(state["step"])
@@ -79,7 +80,7 @@ class EpochLoader(ABC):
             self._restore_reader(state, epoch, step)
         except (KeyError, TypeError, ValueError) as error:
             raise FaceaeError(
-                f"the saved place in the data is damaged ({error}); take an older checkpoint, or "
+                f"the saved position in the data is damaged ({error}); use an older checkpoint or "
                 "start a new run"
             ) from error
         self._epoch, self._step = epoch, step
@@ -90,18 +91,18 @@ class EpochLoader(ABC):
 
     @abstractmethod
     def _read_batch(self) -> torch.Tensor:
-        """Return the images at the current place, N x 3 x H x W uint8, channels-last."""
+        """Return the next images, N x 3 x H x W uint8, channels-last."""
 
     @abstractmethod
     def _save_reader(self) -> dict[str, str | int]:
-        """Return what the subclass needs to go back to the current place besides epoch and step."""
+        """Return the subclass's state besides epoch and step."""
 
     @abstractmethod
     def _restore_reader(self, state: Mapping[str, str | int], epoch: int, step: int) -> None:
-        """Go to a saved place; ValueError or KeyError where `state` is damaged."""
+        """Go to a saved position. Raises ValueError or KeyError if `state` is damaged."""
 
     def _share(self) -> tuple[int, int]:
-        """Return this rank's run of the reading order: first image, and one past the last."""
+        """Return this rank's share of the reading order: first image, and one past the last."""
         rank, world_size = self._config.rank, self._config.world_size
         return (
             self.num_samples * rank // world_size,
@@ -109,7 +110,7 @@ class EpochLoader(ABC):
         )
 
     def _count_buffer(self) -> int:
-        """Return how many images of this rank are shuffled among each other at a time."""
+        """Return the size of this rank's shuffle buffer in images."""
         split_bytes = sum(shard.num_bytes for shard in self._dataset.splits[self._config.split])
         fitting = max(1, _SHUFFLE_BUFFER_BYTES * self.num_samples // split_bytes)
         return min(

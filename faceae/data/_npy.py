@@ -26,7 +26,7 @@ def make_npy_header(height: int, width: int) -> bytes:
 
 
 def check_first_npy(shard: Path, image_size: tuple[int, int]) -> None:
-    """Check the header of a shard's first array, for a reader that only skips it.
+    """Check the header of the first array in a shard, for a reader that skips headers.
 
     Raises:
         FaceaeError: it is not the header of an `image_size` (H, W) picture.

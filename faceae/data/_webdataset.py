@@ -1,4 +1,4 @@
-"""Batches without DALI: webdataset reads the shards, libjpeg-turbo decodes, in threads."""
+"""A loader that uses webdataset to read shards, and libjpeg-turbo to decode."""
 
 import random
 import tarfile
@@ -23,10 +23,10 @@ from ._config import LoaderConfig
 from ._epoch import EpochLoader
 
 _PREFETCH_BATCHES = 3
-"""Batches read ahead of the one in use."""
+"""Batches read in advance."""
 
 Sample = dict[str, Any]
-"""webdataset's: `__key__`, `__url__` (the tar's path) and the image's bytes by their suffix."""
+"""A sample of webdataset: `__key__`, `__url__` (path of the tar) and bytes by suffix."""
 
 
 class _StoredBatch(NamedTuple):
@@ -35,14 +35,14 @@ class _StoredBatch(NamedTuple):
 
 
 class WebDatasetLoader(EpochLoader):
-    """Batches by webdataset; see `Loader`.
+    """Batches read by webdataset; see `Loader`.
 
-    One thread reads, ahead of the batch in use and across the ends of epochs; `num_threads` decode.
-    A saved place is found again by reading the epoch's shards up to it without decoding.
+    One thread reads in advance, beyond the end of an epoch; `num_threads` threads decode. To go to
+    a saved position, the loader reads the shards of the epoch up to it without decoding.
     """
 
     def __init__(self, dataset: Dataset, config: LoaderConfig, device: torch.device):
-        """Prepare; threads start with the first batch.
+        """Prepare. Threads start with the first batch.
 
         Raises:
             FaceaeError: the split is too small.
@@ -63,7 +63,7 @@ class WebDatasetLoader(EpochLoader):
         while len(self._pending) <= _PREFETCH_BATCHES:
             self._pending.append(self._reader_thread.submit(self._start_batch))
         images_NHWC = self._pending.popleft().result().wait()
-        # On a GPU from pinned memory, which torch keeps until the copy is done.
+        # Copies from pinned memory to a GPU; torch keeps it until the copy is done.
         return images_NHWC.permute(0, 3, 1, 2).to(self._device, non_blocking=True)
 
     def _save_reader(self) -> dict[str, str | int]:
@@ -76,13 +76,13 @@ class WebDatasetLoader(EpochLoader):
     def _drop_pending(self) -> None:
         for batch in self._pending:
             batch.cancel()
-        # A generator that the other thread is in cannot be closed.
+        # A generator cannot be closed while the reader thread runs it.
         wait(self._pending)
         self._pending.clear()
         self._stored_batches.close()
 
     def _start_batch(self) -> PendingBatch:
-        """Read the next batch and give its rows to the decoder. Runs in the reader thread."""
+        """Read the next batch, and start to decode it. Runs in the reader thread."""
         samples, mirrored = next(self._stored_batches)
 
         def explain(row: int, what: str) -> FaceaeError:
@@ -92,16 +92,16 @@ class WebDatasetLoader(EpochLoader):
         return self._decoder.start([sample[encoding] for sample in samples], mirrored, explain)
 
     def _iter_stored(self, epoch: int, step: int) -> Generator[_StoredBatch, None, None]:
-        """Yield undecoded batches from a place on, epoch after epoch, without end."""
+        """Yield undecoded batches from a position, epoch after epoch, without end."""
         batch_size = self._config.batch_size
         first, stop = self._share()
         while True:
-            # Where the share is read to its end, its last image is kept: padding repeats it.
+            # Never skip the last image of the share, since padding repeats it.
             num_skipped = min(step * batch_size, stop - first - 1)
             samples = islice(self._iter_share(epoch), num_skipped, None)
             batch = list(islice(samples, step * batch_size - num_skipped))
             for current in range(step, self.steps_per_epoch):
-                # Padding repeats the last image; a batch that is all padding too.
+                # Padding repeats the last image, even in a batch that is all padding.
                 last = batch[-1:]
                 batch = list(islice(samples, batch_size))
                 batch += (batch[-1:] or last) * (batch_size - len(batch))
@@ -123,7 +123,7 @@ class WebDatasetLoader(EpochLoader):
         counts = [shard.num_samples for shard in self._dataset.splits[config.split]]
         order = np.arange(len(paths))
         if config.training:
-            # The same on all ranks, so that their shares are disjoint.
+            # All ranks shuffle alike, so that their shares are disjoint.
             np.random.default_rng([config.seed, epoch]).shuffle(order)
         samples = self._iter_run([(paths[i], counts[i]) for i in order], first, stop)
         if not config.training:
@@ -155,9 +155,9 @@ class WebDatasetLoader(EpochLoader):
                     num_read += 1
                     yield sample
         except (tarfile.TarError, ValueError) as error:
-            # webdataset adds the stream to the message, and to the arguments.
+            # webdataset appends the stream to the message.
             raise self._damaged(path, str(error.args[0]).split(" @ ")[0]) from error
-        # webdataset takes a tar that ends early for a shorter one.
+        # webdataset does not notice that a tar is truncated.
         if num_read != num_samples:
             raise self._damaged(path, f"{num_read} images where {num_samples} were packed")
 

@@ -1,4 +1,4 @@
-"""Principal components, the best that a linear code of a given size can do.
+"""Principal component analysis, the best linear code of a given size.
 
 Shapes: N faces, C channels, H and W pixels, D = C H W values of a face, K components.
 """
@@ -13,7 +13,7 @@ from faceae.errors import FaceaeError
 from faceae.model import to_float
 
 _MAX_BYTES = 2**30
-"""Of the matrix of faces, N x D float32: 21,845 faces of 64x64 pixels, 5,461 of 128x128."""
+"""Largest matrix of faces, N x D float32: 21,845 faces of 64x64 pixels, 5,461 of 128x128."""
 
 _OVERSAMPLING = 64
 _NUM_ITERATIONS = 4
@@ -22,17 +22,17 @@ _NUM_ITERATIONS = 4
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Pca:
-    """A mean face and the directions in which faces vary most."""
+    """A mean face and the principal components of faces."""
 
     mean: torch.Tensor
-    """D, float32, of faces in [-1, 1]."""
+    """Mean face, D float32, values in [-1, 1]."""
     components: torch.Tensor
     """D x K, float32, orthonormal columns."""
 
     def reconstruct(self, images: torch.Tensor) -> torch.Tensor:
-        """Return what K numbers keep of each face; both N x 3 x H x W float32 in [-1, 1].
+        """Project faces onto K components; both N x 3 x H x W float32 in [-1, 1].
 
-        What lies outside is clipped, as no pixel can.
+        Values outside are clipped.
         """
         x_ND = images.flatten(1) - self.mean
         x_ND = (x_ND @ self.components) @ self.components.T + self.mean
@@ -42,28 +42,30 @@ class Pca:
 def choose_faces(
     num_images: int, image_size: int, num_components: int, *, seed: int = 0
 ) -> NDArray[np.int64]:
-    """Return the places, ascending, of the faces of a split to compute PCA from.
-
-    All of them where their float32 matrix has at most 1 GiB, else a random subset of as many.
+    """Choose the faces of a split to fit PCA on: all, or a random subset if they exceed 1 GiB.
 
     Args:
-        num_images: of the split.
+        num_images: number of faces in the split.
         image_size: height and width in pixels.
 
+    Returns:
+        Positions in the split, ascending.
+
     Raises:
-        FaceaeError: as many components need more faces, or larger ones.
+        FaceaeError: PCA with this many components needs more or larger faces.
     """
     num_values = 3 * image_size**2
     count = min(num_images, _MAX_BYTES // (4 * num_values))
     if count <= num_components:
         raise FaceaeError(
             f"PCA of {num_components:,} components needs more faces than that to be fitted on, "
-            f"and here are {count:,}; `pca=False` leaves it out"
+            f"and here are {count:,}; pass `pca=False`"
         )
     if num_values < num_components:
         raise FaceaeError(
-            f"PCA of {num_components:,} components is none of faces of {image_size}x{image_size} "
-            f"pixels, which have only {num_values:,} values; `pca=False` leaves it out"
+            f"PCA of {num_components:,} components is impossible for faces of "
+            f"{image_size}x{image_size} pixels, which have only {num_values:,} values; "
+            "pass `pca=False`"
         )
     places = np.random.default_rng(seed).choice(num_images, count, replace=False)
     return np.sort(places)
@@ -73,12 +75,12 @@ def choose_faces(
 def fit_pca(faces: torch.Tensor, num_components: int, *, seed: int = 0) -> Pca:
     """Return the first principal components of faces.
 
-    By the randomised singular value decomposition of Halko, Martinsson and Tropp (2011), with
-    four power iterations. Memory holds the faces as float32, and a few matrices of D x K.
+    Uses the randomised singular value decomposition of Halko, Martinsson and Tropp (2011) with four
+    power iterations. Memory holds the faces as float32, and a few matrices of D x K.
 
     Args:
         faces: N x 3 x H x W uint8, contiguous; more than `num_components`.
-        seed: of the random start; torch's global random state is left as it was.
+        seed: seed of the random projection. Torch's global random state is restored.
     """
     x_ND = to_float(faces).flatten(1)
     mean_D = x_ND.mean(dim=0)

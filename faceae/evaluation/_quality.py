@@ -1,4 +1,4 @@
-"""How near reconstructions come to the faces they were made of.
+"""PSNR and SSIM of reconstructions.
 
 Shapes: N faces, C channels, H and W pixels.
 """
@@ -15,19 +15,19 @@ from faceae.device import full_float32
 from faceae.model import psnr_db, to_float
 
 Reconstruct = Callable[[torch.Tensor], torch.Tensor]
-"""From faces, N x 3 x H x W float32 in [-1, 1], RGB, to what comes back of them, of that form."""
+"""Maps faces, N x 3 x H x W float32 in [-1, 1], RGB, to their reconstructions, the same."""
 
 Batches = Iterable[tuple[torch.Tensor, int]]
 """Such as `faceae.data.Batch`, in evaluation order: uint8 faces, N x 3 x H x W, and how many of
-them are no padding."""
+them are not padding."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class RankedFace:
-    """A face of a split and how well it came back."""
+    """A face of a split, and the quality of its reconstruction."""
 
     index: int
-    """Its place in the stored order of the split, from 0."""
+    """Position in the stored order of the split, from 0."""
     psnr_db: float
 
 
@@ -36,26 +36,26 @@ class Quality:
     """Measures of every face of a split, in its stored order."""
 
     mean_squared_errors: NDArray[np.float64]
-    """N; of all values of a face, in [-1, 1]."""
+    """N; mean over all values of a face, in [-1, 1]."""
     ssims: NDArray[np.float64]
     """N; at most 1."""
 
     @property
     def psnr_db(self) -> float:
-        """Over all pixels of all faces, as training measures it.
+        """PSNR over all pixels of all faces, as in training.
 
         Raises:
-            FaceaeError: some errors are not finite.
+            FaceaeError: an error is not finite.
         """
         return psnr_db(float(self.mean_squared_errors.mean()))
 
     @property
     def image_psnrs_db(self) -> NDArray[np.float64]:
-        """N; of each face."""
+        """PSNR of each face, N."""
         return np.array([psnr_db(float(error)) for error in self.mean_squared_errors])
 
     def rank_faces(self) -> tuple[RankedFace, ...]:
-        """Return all faces, the worst PSNR first; equals in stored order."""
+        """Return all faces, the lowest PSNR first; ties in stored order."""
         psnrs_db = self.image_psnrs_db
         order = np.argsort(psnrs_db, kind="stable")
         return tuple(RankedFace(index=int(i), psnr_db=float(psnrs_db[i])) for i in order)
@@ -66,8 +66,8 @@ class Quality:
 def measure_quality(reconstruct: Reconstruct, batches: Batches) -> Quality:
     """Compare each valid face of `batches` with its reconstruction, in float32.
 
-    SSIM is that of Wang, Bovik, Sheikh and Simoncelli (2004): a Gaussian window of 11 x 11 with a
-    standard deviation of 1.5 pixels, pixels in [0, 1], the mean over the three channels.
+    SSIM is defined as in Wang, Bovik, Sheikh and Simoncelli (2004): a Gaussian window of 11 x 11
+    with a standard deviation of 1.5 pixels, pixels in [0, 1], and the mean over three channels.
 
     Args:
         reconstruct: such as a model in evaluation mode, on the device of the batches.
@@ -85,12 +85,12 @@ def measure_quality(reconstruct: Reconstruct, batches: Batches) -> Quality:
 
 
 def take_faces(batches: Batches, indices: NDArray[np.int64]) -> torch.Tensor:
-    """Return the faces at given places, uint8, N x 3 x H x W contiguous, on the batches' device.
+    """Return the faces at given positions, N x 3 x H x W uint8, on the batches' device.
 
-    All batches are read; memory holds one of them besides the faces.
+    Reads all batches. Memory holds one of them besides the faces.
 
     Args:
-        indices: places among the valid faces of `batches`, from 0, in any order, which is kept.
+        indices: positions among the valid faces of `batches`, from 0, in the order to return.
     """
     order = np.argsort(indices, kind="stable")
     ascending = indices[order]
@@ -105,7 +105,7 @@ def take_faces(batches: Batches, indices: NDArray[np.int64]) -> torch.Tensor:
 
 
 def _ssim(faces_NCHW: torch.Tensor, images_NCHW: torch.Tensor) -> torch.Tensor:
-    # The measure's constants suppose that black is 0.
+    # The constants of SSIM assume that black is 0.
     ssim_N = structural_similarity_index_measure(
         (faces_NCHW + 1.0) / 2.0, (images_NCHW + 1.0) / 2.0, reduction="none", data_range=1.0
     )

@@ -1,4 +1,4 @@
-"""eval-SPLIT.json: what an evaluation found."""
+"""eval-SPLIT.json: the figures of an evaluation."""
 
 import dataclasses
 import json
@@ -21,9 +21,9 @@ class Score:
     """Quality of the reconstructions of a split."""
 
     psnr_db: float
-    """Over all pixels of all faces."""
+    """PSNR over all pixels of all faces."""
     mean_image_psnr_db: float
-    """Mean of the PSNRs of each face; infinite where one came back exactly."""
+    """Mean of the PSNRs of the faces. Infinite if one was reconstructed exactly."""
     ssim: float
     """Mean over the faces."""
 
@@ -39,12 +39,12 @@ class Score:
 
 @dataclass(frozen=True, kw_only=True)
 class PcaRecord:
-    """What PCA makes of the same faces."""
+    """Quality of PCA on the same faces."""
 
     num_components: int
-    """As many as the model's latent numbers."""
+    """Equal to the model's latent size."""
     num_fit_images: int
-    """Faces it was fitted on, a random subset of those of the training split if fewer."""
+    """Faces that PCA was fitted on: the training split, or a random subset of it."""
     num_train_images: int
     score: Score
 
@@ -62,14 +62,14 @@ class EvalRecord:
     """`faceae.model.weights_hash` of the model."""
     model: Score
     pca: PcaRecord | None
-    """None: it was left out."""
+    """None: not measured."""
     worst: tuple[RankedFace, ...]
     """The lowest PSNR first."""
     best: tuple[RankedFace, ...]
     """The highest PSNR first."""
 
     def save(self, path: Path) -> None:
-        """Write JSON, whole or not at all; what is infinite is written as null."""
+        """Write JSON. The file appears complete or not at all. Infinity is written as null."""
         record = {"format": _FORMAT, "version": _VERSION, **dataclasses.asdict(self)}
         write_json(path, _null_infinite(record))
 

@@ -19,21 +19,21 @@ _REFIT = "run `faceae fit` again"
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class LatentDistribution:
-    """Mean and covariance of the latents of a set of faces, with what they were made from."""
+    """Mean and covariance of the latents of a set of faces, and their origin."""
 
     mean: NDArray[np.float64]
     """Z."""
     covariance: NDArray[np.float64]
     """Z x Z, symmetric, normalised by count - 1."""
     count: int
-    """Faces it was fitted on."""
+    """Number of faces it was fitted on."""
     weights_hash: str
-    """`faceae.model.weights_hash` of the model; with other weights the latents mean nothing."""
+    """`faceae.model.weights_hash` of the model. Other weights give the latents another meaning."""
     dataset_hash: str
     """`faceae_shards.Dataset.hash` of the faces."""
 
     def save(self, path: Path) -> None:
-        """Write a safetensors file, whole or not at all."""
+        """Write a safetensors file. It appears complete or not at all."""
         tensors = {"mean": self.mean, "covariance": self.covariance}
         metadata = {
             "format": _FORMAT,
@@ -70,7 +70,7 @@ class LatentDistribution:
         return cls(mean=mean, covariance=covariance, count=count, **hashes)
 
     def check_weights(self, weights_hash: str, path: Path) -> None:
-        """Raise FaceaeError, naming `path`, unless it was fitted on these weights."""
+        """Raise FaceaeError that names `path`, unless it was fitted on these weights."""
         if weights_hash != self.weights_hash:
             raise FaceaeError(f"{path}: fitted on other weights than the run now has; {_REFIT}")
 

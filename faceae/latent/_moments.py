@@ -14,11 +14,11 @@ from ._distribution import LatentDistribution
 
 
 class LatentMoments:
-    """Exact count, mean and scatter of all latents seen, in float64; parts can be merged.
+    """Count, mean and scatter matrix of all latents added so far, in float64.
 
-    The pairwise update of Chan, Golub and LeVeque (1983), "Algorithms for computing the sample
-    variance": the result depends neither on how the latents were cut into batches nor on which
-    rank saw which, and does not lose digits where the mean is large against the spread.
+    Uses the pairwise update of Chan, Golub and LeVeque (1983), "Algorithms for computing the sample
+    variance". Apart from rounding, the result depends neither on the batches nor on the order of
+    merging. It does not lose digits if the mean is much larger than the standard deviation.
     """
 
     def __init__(self, latent_size: int) -> None:
@@ -28,11 +28,11 @@ class LatentMoments:
 
     @property
     def count(self) -> int:
-        """Latents seen."""
+        """Number of latents added."""
         return self._count
 
     def update(self, latents: NDArray[np.floating[Any]]) -> None:
-        """Add latents, N x Z, of any float type; N may be 0.
+        """Add latents, N x Z, of any float dtype; N may be 0.
 
         Raises:
             FaceaeError: some are not finite.
@@ -41,7 +41,7 @@ class LatentMoments:
             return
         if not np.isfinite(latents).all():
             raise FaceaeError(
-                "the model turns some faces into numbers that are not finite: its training "
+                "the model encodes some faces as numbers that are not finite: its training "
                 "diverged; train again with a lower `lr`"
             )
         z_NZ = latents.astype(np.float64)
@@ -50,16 +50,16 @@ class LatentMoments:
         self._add(len(z_NZ), mean_Z, z_NZ.T @ z_NZ)
 
     def merge(self, other: "LatentMoments") -> None:
-        """Add what `other` has seen."""
+        """Add the latents of `other`."""
         if other._count:
             self._add(other._count, other._mean_Z, other._scatter_ZZ)
 
     def distribution(self, *, weights_hash: str, dataset_hash: str) -> LatentDistribution:
-        """Return the distribution of the latents seen; the covariance is the scatter / (n - 1).
+        """Return the distribution of the latents. The covariance is the scatter matrix / (n - 1).
 
         Args:
-            weights_hash: of the model that made the latents.
-            dataset_hash: of the faces they were made from.
+            weights_hash: hash of the model that encoded the latents.
+            dataset_hash: hash of the dataset that they were encoded from.
 
         Raises:
             FaceaeError: fewer than two latents.

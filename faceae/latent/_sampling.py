@@ -1,4 +1,4 @@
-"""New latents, the same for a face's number whoever draws it, and the way between two.
+"""Draws reproducible latents, and interpolates between two.
 
 Shapes: N faces, Z latent size.
 """
@@ -11,7 +11,7 @@ from faceae.errors import FaceaeError
 from ._distribution import LatentDistribution
 
 BLOCK_FACES = 64
-"""Faces drawn from one position of the generator's counter; part of what a seed means."""
+"""Faces per position of the random generator's counter. Another value changes all faces."""
 
 _LIMIT = 2**63
 
@@ -19,10 +19,10 @@ _LIMIT = 2**63
 class Sampler:
     """Draws latents from a fitted normal distribution: z = mean + truncation * F e.
 
-    F is the symmetric square root of the covariance, V sqrt(max(lambda, 0)) V^T from its
-    eigendecomposition in float64: unlike V sqrt(lambda) it does not depend on the sign or the
-    choice of eigenvectors, in which linear algebra libraries differ, so that a face's number means
-    the same face on every machine. Eigenvalues that rounding made negative count as 0.
+    F is the symmetric square root of the covariance, V sqrt(max(lambda, 0)) V^T, from its
+    eigendecomposition in float64. Unlike V sqrt(lambda) it does not depend on the sign and choice
+    of eigenvectors, in which linear algebra libraries differ. So the same number gives the same
+    face on every machine. Eigenvalues that rounding made negative count as 0.
     """
 
     def __init__(self, distribution: LatentDistribution) -> None:
@@ -37,7 +37,7 @@ class Sampler:
         """Return latents, N x Z float32, of standard normal noise, N x Z float32.
 
         Args:
-            truncation: below 1 brings every face nearer to the average one; 0 gives just that.
+            truncation: scale of the deviation from the average face. 0 gives the average face.
         """
         z_NZ: NDArray[np.float32] = self.mean + (np.float32(truncation) * noise) @ self.factor.T
         return z_NZ
@@ -46,12 +46,12 @@ class Sampler:
 def latent_noise(seed: int, start: int, count: int, latent_size: int) -> NDArray[np.float32]:
     """Return the standard normal noise of faces `start` to `start + count - 1`, count x Z float32.
 
-    Face number i of a seed and latent size is the same whichever faces it is drawn with: faces come
-    in blocks of 64, each from its own stretch of the counter of Philox 4x64 (Salmon et al., 2011,
-    "Parallel random numbers: as easy as 1, 2, 3") with the seed as key.
+    Face number i of a seed and latent size does not depend on `start` and `count`: each block of 64
+    faces uses its own part of the counter of Philox 4x64 (Salmon et al., 2011, "Parallel random
+    numbers: as easy as 1, 2, 3"), with the seed as key.
 
     Raises:
-        FaceaeError: a negative or huge number.
+        FaceaeError: a number is negative or 2^63 or more.
     """
     for name, value in (("seed", seed), ("start", start), ("count", count)):
         if not 0 <= value < _LIMIT:
@@ -60,7 +60,7 @@ def latent_noise(seed: int, start: int, count: int, latent_size: int) -> NDArray
     num_blocks = -(-(offset + count) // BLOCK_FACES)
     noise_NZ = np.empty((num_blocks * BLOCK_FACES, latent_size), dtype=np.float32)
     for index in range(num_blocks):
-        # A block advances only the counter's lowest word, so no two blocks can meet.
+        # A block advances only the counter's lowest word, so that blocks never overlap.
         bits = np.random.Philox(key=seed, counter=[0, 0, 0, first_block + index])
         rows = slice(index * BLOCK_FACES, (index + 1) * BLOCK_FACES)
         np.random.Generator(bits).standard_normal(out=noise_NZ[rows], dtype=np.float32)
@@ -70,9 +70,9 @@ def latent_noise(seed: int, start: int, count: int, latent_size: int) -> NDArray
 def interpolate(
     start: NDArray[np.float32], end: NDArray[np.float32], frames: int
 ) -> NDArray[np.float32]:
-    """Return `frames` latents, frames x Z float32, evenly on the line between two, Z float32 each.
+    """Return `frames` latents, frames x Z float32, evenly spaced between two, each Z float32.
 
-    The first is exactly `start`, the last exactly `end`.
+    The first equals `start`, the last equals `end`.
 
     Raises:
         FaceaeError: fewer than two frames.

@@ -1,4 +1,4 @@
-"""FaceAutoEncoder, its config, its pixels and its file."""
+"""The autoencoder: network, config, pixel conversion, files of weights."""
 
 from ._components import start_from_components
 from ._config import IMAGE_SIZES, ModelConfig, Variant

@@ -1,4 +1,4 @@
-"""First weights computed from faces: a network that is their principal component analysis.
+"""First weights that make the network a principal component analysis of faces.
 
 Shapes: N faces, C channels, H and W pixels, P linear features of a stage, K components, Z latent
 size. A stage's block is 2x2 pixels of the map before it, 4 C values.
@@ -16,26 +16,26 @@ from ._network import SLOPE, FaceAutoEncoder
 from ._pixels import to_float
 
 _SAMPLE_VALUES = 2**24
-"""Pixel values, at least, that the stages are found from: 1,366 faces of 64x64 pixels."""
+"""Fewest pixel values that the stages are computed from: 1,366 faces of 64x64 pixels."""
 _MIN_SPREAD = 1e-3
-"""Standard deviation, as a share of the largest, below which a feature or component is left out."""
+"""Features and components with a smaller share of the largest standard deviation are left out."""
 _RAW_SPREAD = 0.1
-"""Pixels in [-1, 1]; faces whose largest standard deviation is a thousandth of it do not differ."""
+"""Standard deviation of pixels in [-1, 1]. Faces with a thousandth of it or less do not differ."""
 _SHIFT = 3.0
-"""Standard deviations that latents are moved up by, to lie where LeakyReLU changes nothing."""
+"""Shift of latents, in standard deviations, to where LeakyReLU is the identity."""
 _GAIN = 1.2
-"""Of the last layer, to make up for most of what tanh takes from large values."""
+"""Gain of the last layer, which compensates most of the saturation of tanh."""
 _OVERSAMPLING = 64
 _NUM_PLACES = 16
-"""Of the last maps, 4x4."""
+"""Pixels of the last feature maps, 4x4."""
 _LOG_VARIANCE_OF_CONSTANT = -8.0
-"""Of a variational model's constant latent number: nearly no noise, for few nats."""
+"""Log-variance of a variational model's constant latent number: nearly no noise, for few nats."""
 
 _Convolution = nn.Conv2d | nn.ConvTranspose2d
 
 
 class _Stage(NamedTuple):
-    """Features of one halving: weights on a block, and their statistics over all places."""
+    """Features of one halving: weights on a block, and their statistics over all pixels."""
 
     kernel_PC22: Tensor
     """Orthonormal."""
@@ -44,9 +44,9 @@ class _Stage(NamedTuple):
 
 
 class _Code(NamedTuple):
-    """Principal components of the last maps, and the latent numbers that stand for them.
+    """Principal components of the last feature maps, and how latent numbers represent them.
 
-    Number 0 is 1 always; number k + 1 is `encode_K` times component k, plus `shift_K`.
+    Latent number 0 is always 1. Number k + 1 is `encode_K` times component k, plus `shift_K`.
     """
 
     mean_PHW: Tensor
@@ -56,7 +56,7 @@ class _Code(NamedTuple):
     """Descending."""
     encode_K: Tensor
     decode_K: Tensor
-    """Component for each unit of the latent number."""
+    """Amount of the component per unit of the latent number."""
     shift_K: Tensor
 
 
@@ -64,28 +64,28 @@ class _Code(NamedTuple):
 def start_from_components(
     model: FaceAutoEncoder, batches: Iterable[Tensor], *, noise_variance: float = 0.0
 ) -> int:
-    """Give `model` weights by which it reconstructs like PCA of the faces and their mirror images.
+    """Set weights with which `model` reconstructs like PCA of the faces and their mirror images.
 
-    Each halving turns blocks of 2x2 into their principal components, the last layer those maps into
-    the principal components of whole faces, and the decoder is the transpose of it all; the
-    channels there are limit how many are kept. A linear feature takes a pair of channels of
+    Each halving maps blocks of 2x2 to their principal components. The last layer maps the result to
+    the principal components of whole faces. The decoder is the transpose of the encoder. The number
+    of channels limits how many components are kept. A linear feature uses a pair of channels of
     opposite signs, whose difference after the activation is linear again (the converse of
     concatenated ReLU: Shang, Sohn, Almeida and Lee, 2016). One channel and the first latent number
-    are constant, in place of biases. Weights of channels left over stay as they are, and change
-    nothing at first.
+    are constant and replace biases. The weights of unused channels are kept; they have no effect at
+    first.
 
     A variational model becomes the best linear one (Tipping and Bishop, 1999; Lucas, Tucker, Grosse
     and Norouzi, 2019).
 
     Args:
         model: as constructed, on any device.
-        batches: of the faces, N x 3 x S x S uint8, on the model's device; of all of them memory
-            holds the last maps, 64 numbers for each channel of the first convolution.
-        noise_variance: of a variational model's decoder, in squares of pixels in [-1, 1].
+        batches: faces, N x 3 x S x S uint8, on the model's device. Memory holds the last feature
+            maps of all of them: 64 numbers per face and channel of the first convolution.
+        noise_variance: variance of a variational model's decoder, pixels in [-1, 1].
 
     Returns:
-        The number of components; 0 where the faces do not differ or the model is too narrow, and
-        its weights are as they were.
+        The number of components. 0 if the faces do not differ or the model is too narrow; its
+        weights are unchanged then.
     """
     faces = iter(batches)
     sample = _take_sample(faces)
@@ -104,7 +104,7 @@ def start_from_components(
 
 
 def _take_sample(batches: Iterator[Tensor]) -> list[Tensor]:
-    """Return batches from the front until they are enough."""
+    """Return the first batches, until they hold enough pixel values."""
     sample: list[Tensor] = []
     for batch in batches:
         sample.append(batch)
@@ -114,12 +114,12 @@ def _take_sample(batches: Iterator[Tensor]) -> list[Tensor]:
 
 
 def _find_stages(model: FaceAutoEncoder, sample: list[Tensor]) -> list[_Stage] | None:
-    """Return the stages, or None where the faces do not differ or channels are too few."""
+    """Return the stages, or None if the faces do not differ or there are too few channels."""
     maps_NCHW = _mirrored_too(torch.cat(sample))
     *convs, _ = _convolutions(model.encoder)
     stages = []
     for conv in convs:
-        # The last stage's constant takes a channel.
+        # The constant needs one channel of the last stage.
         num_pairs = (conv.out_channels - (conv is convs[-1])) // 2
         kernel_PC22 = _block_components(maps_NCHW, num_pairs)
         if len(kernel_PC22) == 0:
@@ -131,7 +131,7 @@ def _find_stages(model: FaceAutoEncoder, sample: list[Tensor]) -> list[_Stage] |
 
 
 def _block_components(maps_NCHW: Tensor, num_most: int) -> Tensor:
-    """Return up to so many components of blocks of 2x2, as P x C x 2 x 2."""
+    """Return at most `num_most` components of blocks of 2x2, as P x C x 2 x 2."""
     centred_NCHW = maps_NCHW - maps_NCHW.mean(dim=(0, 2, 3), keepdim=True)
     blocks_MD = functional.pixel_unshuffle(centred_NCHW, 2).permute(0, 2, 3, 1).flatten(0, 2)
     covariance_DD = blocks_MD.T @ blocks_MD / len(blocks_MD)
@@ -148,7 +148,7 @@ def _find_code(
     batches: Iterable[Tensor],
     noise_variance: float,
 ) -> _Code | None:
-    """Return the components that there are latent numbers and faces for."""
+    """Return the components, as many as latent numbers and faces allow."""
     chunks = []
     for images in batches:
         maps_NCHW = _mirrored_too(images)
@@ -187,7 +187,7 @@ def _principal(x_ND: Tensor, num_most: int) -> tuple[Tensor, Tensor]:
 
 
 def _count_spread(std_K: Tensor) -> int:
-    """Return how many standard deviations are more than rounding."""
+    """Return how many standard deviations exceed rounding errors."""
     largest = max(std_K.max().item(), _RAW_SPREAD)
     return int((std_K > _MIN_SPREAD * largest).sum())
 
@@ -198,14 +198,14 @@ def _mirrored_too(images: Tensor) -> Tensor:
 
 
 def _set_encoder(model: FaceAutoEncoder, stages: list[_Stage]) -> None:
-    """Set all convolutions but the last: a stage's features, divided by their deviations."""
+    """Set all convolutions except the last: features divided by their standard deviations."""
     first, *convs = _convolutions(model.encoder)[:-1]
     _set_block(first, _paired(stages[0].kernel_PC22 / _column(stages[0].std_P), 0))
     norms = [layer for layer in model.encoder if isinstance(layer, nn.BatchNorm2d)]
     before = stages[0]
     for conv, norm, stage in zip(convs, norms, stages[1:], strict=True):
         kernel_PC22 = stage.kernel_PC22 / _column(stage.std_P)
-        # What BatchNorm took away before is missing in the mean.
+        # The previous BatchNorm has subtracted its part of the mean.
         taken_C = torch.zeros_like(before.mean_P) if before is stages[0] else before.mean_P
         missing_P = (kernel_PC22 * taken_C[:, None, None]).flatten(1).sum(dim=1)
         _set_norm(norm, stage.mean_P / stage.std_P - missing_P, torch.zeros_like(stage.std_P))
@@ -221,7 +221,7 @@ def _set_code(model: FaceAutoEncoder, stage: _Stage, code: _Code) -> None:
     constant, num_codes = 2 * len(stage.std_P), len(code.std_K) + 1
     std_P11, mean_P11 = stage.std_P[:, None, None], stage.mean_P[:, None, None]
     kernel_KPHW = _column(code.encode_K) * code.components_KPHW
-    # BatchNorm took the mean over all places away, the rest of the mean map is still there.
+    # BatchNorm subtracted the mean over all pixels. The rest of the mean map remains.
     rest_K = (kernel_KPHW * (code.mean_PHW - mean_P11)).flatten(1).sum(dim=1)
     weight_ZCHW = _convolutions(model.encoder)[-1].weight
     weight_ZCHW[:num_codes] = 0.0
@@ -250,7 +250,7 @@ def _set_log_variance(
 
 
 def _set_decoder(model: FaceAutoEncoder, stages: list[_Stage]) -> None:
-    """Set all layers but the first, each the transpose of an encoder's."""
+    """Set all layers except the first, each to the transpose of an encoder layer."""
     _, *convs = _convolutions(model.decoder)
     norms = [layer for layer in model.decoder if isinstance(layer, nn.BatchNorm2d)]
     after = [*stages[-2::-1], None]
@@ -270,14 +270,14 @@ def _set_decoder(model: FaceAutoEncoder, stages: list[_Stage]) -> None:
 
 
 def _set_block(conv: _Convolution, kernel_OC22: Tensor) -> None:
-    """Let the first channels of a 4x4 convolution see only the block in its middle."""
+    """Set the first channels of a 4x4 convolution, which use only the 2x2 block in its centre."""
     num_out, num_in = kernel_OC22.shape[:2]
     conv.weight[:num_out] = 0.0
     conv.weight[:num_out, :num_in, 1:3, 1:3] = kernel_OC22
 
 
 def _set_norm(norm: nn.BatchNorm2d, mean_P: Tensor, bias_P: Tensor) -> None:
-    """Set the statistics of pairs of unit variance, and what is added after them."""
+    """Set the running means and biases of channel pairs, which have unit variance."""
     assert norm.running_mean is not None
     num_paired = 2 * len(mean_P)
     norm.running_mean[:num_paired] = _paired(mean_P, 0)
@@ -285,7 +285,7 @@ def _set_norm(norm: nn.BatchNorm2d, mean_P: Tensor, bias_P: Tensor) -> None:
 
 
 def _paired(features: Tensor, dim: int) -> Tensor:
-    """Follow each feature by its negative in a dimension."""
+    """Insert the negative of each feature after it, along a dimension."""
     return torch.stack([features, -features], dim + 1).flatten(dim, dim + 1)
 
 

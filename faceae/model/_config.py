@@ -1,4 +1,4 @@
-"""What fixes the shape of every weight."""
+"""Options that determine the shape of every weight."""
 
 from dataclasses import dataclass
 from typing import Literal, get_args
@@ -6,10 +6,10 @@ from typing import Literal, get_args
 from faceae.errors import FaceaeError
 
 IMAGE_SIZES = (32, 64, 128, 256)
-"""Heights and widths in pixels a network can be built for."""
+"""Heights and widths in pixels that networks exist for."""
 Variant = Literal["plain", "denoising", "variational", "regularised"]
-"""Kinds of autoencoder. Weights differ for the variational one alone; the others differ in what
-training minimises."""
+"""Kinds of autoencoder. Only the variational one has other weights; the others differ in the loss
+that training minimises."""
 _MAX_LATENT_SIZE = 16384
 _MAX_WIDTH = 1024
 
@@ -19,7 +19,7 @@ class ModelConfig:
     """Shape of a FaceAutoEncoder.
 
     Raises:
-        FaceaeError: a value no network can be built with.
+        FaceaeError: no network can be built with a value.
     """
 
     image_size: int = 64
@@ -27,7 +27,7 @@ class ModelConfig:
     latent_size: int = 1024
     """Numbers that describe one face."""
     width: int = 64
-    """Channels after the first convolution; the deepest layers have up to 8 times as many."""
+    """Channels after the first convolution. The deepest layers have up to 8 times as many."""
     variant: Variant = "plain"
     """Kind of autoencoder."""
 

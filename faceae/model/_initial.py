@@ -1,4 +1,4 @@
-"""Weights that somebody else trained, as the first weights of a new model."""
+"""Loads first weights from a file, which other software may have written."""
 
 import pickle
 from pathlib import Path
@@ -15,11 +15,11 @@ _PICKLE_SUFFIXES = (".pt", ".pth")
 
 
 def load_initial_weights(model: FaceAutoEncoder, path: Path) -> None:
-    """Copy the weights in `path` into `model`, wherever it is; what the file has not stays.
+    """Copy the weights in `path` into `model`, on any device. Weights not in the file are kept.
 
-    The file is a state dict: safetensors, or written by `torch.save` (.pt, .pth; only data is read
-    from it, no code). Its keys are a model's (`encoder.0.weight` ...), all of the encoder's or the
-    decoder's at least, or those of a decoder saved alone (`0.weight` ...).
+    The file is a state dict: safetensors, or written by `torch.save` (.pt, .pth; only data is
+    loaded from it, no code). Its keys are those of a model (`encoder.0.weight` ...), at least the
+    whole encoder or decoder, or those of a decoder alone (`0.weight` ...).
 
     Raises:
         FaceaeError: the file cannot be read, or its weights are those of another architecture.
@@ -50,7 +50,7 @@ def _read_tensors(path: Path) -> dict[str, torch.Tensor]:
     ) as error:
         reason = (str(error) or type(error).__name__).splitlines()[0]
         raise FaceaeError(
-            f"`init` {path}: cut short, or not a file of weights alone ({reason}); "
+            f"`init` {path}: cut short, or not a file of weights only ({reason}); "
             "save model.state_dict() again"
         ) from error
     if not isinstance(tensors, dict) or not all(
@@ -62,7 +62,7 @@ def _read_tensors(path: Path) -> dict[str, torch.Tensor]:
 
 
 def _check_tensors(path: Path, model: FaceAutoEncoder, tensors: dict[str, torch.Tensor]) -> None:
-    """Raise FaceaeError, naming the first weight of another architecture in the model's order."""
+    """Raise FaceaeError that names the first weight that does not fit, in the model's order."""
     expected = model.state_dict()
     unknown = next((name for name in tensors if name not in expected), None)
     if unknown is not None:

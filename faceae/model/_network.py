@@ -10,28 +10,30 @@ from torch import Tensor, nn
 from ._config import ModelConfig
 
 _SMALLEST_MAP = 4
-"""Height and width of the last feature map before the latent vector."""
+"""Height and width of the feature map before the latent vector."""
 _MAX_WIDENING = 8
-"""Channels double at each stage up to this multiple of the width."""
+"""Channels double at each stage, up to this multiple of the width."""
 SLOPE = 0.2
 _INITIAL_STD = 0.02
-"""Of the first convolution weights, as DCGAN has it; torch's own wider start learns more slowly."""
+"""Standard deviation of initial convolution weights, as in DCGAN. Torch's larger default learns
+more slowly."""
 
 
 class FaceAutoEncoder(nn.Module):
     """A DCGAN-shaped autoencoder (Radford, Metz, Chintala, 2016) with a flat latent vector.
 
-    The encoder halves the picture with 4x4 convolutions of stride 2 down to 4x4 pixels, and turns
-    those into the latent vector; the decoder mirrors it. Channels double at each halving, from
-    `width` up to 8 times `width`, and stay there: 128 and 256 pixels add stages of 8 times the
-    width, where doubling on would give the innermost layers most of the weights. At 64 pixels the
+    The encoder halves the image with 4x4 convolutions of stride 2 down to 4x4 pixels, and maps
+    these to the latent vector. The decoder mirrors the encoder. Channels double at each halving,
+    from `width` to 8 times `width`. 128 and 256 pixels add stages of 8 times the width, since
+    further doubling would put most of the weights into the innermost layers. At 64 pixels the
     stages are 3-64-128-256-512.
 
-    Each encoder layer ends in LeakyReLU, the one that gives the latent vector too; that one and the
-    first have no BatchNorm. No convolution has a bias but the decoder's last.
+    Every encoder layer ends in LeakyReLU, including the one that returns the latent vector. The
+    first and the last encoder layer have no BatchNorm. Only the last convolution of the decoder has
+    a bias.
 
-    The variational one (Kingma and Welling, 2014) has a second last convolution, for the logarithm
-    of each latent number's variance; its latents, the means, come without LeakyReLU.
+    The variational model (Kingma and Welling, 2014) has another convolution for the logarithm of
+    each latent number's variance. Its latents, the means, have no LeakyReLU.
     """
 
     def __init__(self, config: ModelConfig) -> None:
@@ -57,7 +59,7 @@ class FaceAutoEncoder(nn.Module):
     def encode_distribution(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Return mean and logarithm of the variance of each latent number, both N x Z float.
 
-        Only the variational model has them; its mean is what `encode` returns.
+        Only for the variational model. The mean equals the result of `encode`.
         """
         maps_NCHW = self.encoder[:-2](images)
         mean, log_variance = self.encoder[-2:](maps_NCHW), self.log_variance(maps_NCHW)
@@ -74,7 +76,7 @@ class FaceAutoEncoder(nn.Module):
 
 
 def _stage_channels(config: ModelConfig) -> list[int]:
-    """Channels after each halving, the outermost first."""
+    """Return the channels after each halving, the outermost first."""
     num_stages = (config.image_size // _SMALLEST_MAP).bit_length() - 1
     return [config.width * min(2**stage, _MAX_WIDENING) for stage in range(num_stages)]
 

@@ -1,4 +1,4 @@
-"""A model as one safetensors file whose metadata holds its config."""
+"""Saves and loads a model as one safetensors file with its config in the metadata."""
 
 import dataclasses
 import hashlib
@@ -16,12 +16,12 @@ from ._config import ModelConfig
 from ._network import FaceAutoEncoder
 
 _METADATA_KEY = "faceae_model"
-"""All metadata is under one key: safetensors would write several in a random order."""
+"""The only metadata key, since safetensors writes several keys in a random order."""
 _VERSION = 1
 
 
 def save_model(model: FaceAutoEncoder, path: Path) -> None:
-    """Write `model` to `path`; the file appears whole or not at all."""
+    """Write `model` to `path`. The file appears complete or not at all."""
     tensors = {name: tensor.contiguous() for name, tensor in model.state_dict().items()}
     metadata = json.dumps({"version": _VERSION, "config": dataclasses.asdict(model.config)})
     with atomic_path(path) as part:
@@ -32,8 +32,8 @@ def load_model(path: Path, device: torch.device) -> FaceAutoEncoder:
     """Return the model stored in `path`, on `device`, in evaluation mode.
 
     Raises:
-        FaceaeError: the file is missing, cut short, not a model of this project, of a later
-            version, or its weights are not those of the architecture it names.
+        FaceaeError: the file is missing, truncated, not a model of this project, of a later
+            version, or its weights do not fit its config.
     """
     if not path.is_file():
         raise FaceaeError(f"{path}: no such file; `faceae train` writes a run's model.safetensors")
@@ -46,7 +46,7 @@ def load_model(path: Path, device: torch.device) -> FaceAutoEncoder:
             f"{path}: cut short or not a safetensors file ({error}); copy it again, "
             "or take a checkpoint's model.safetensors"
         ) from error
-    # Weights made on the meta device cost no time and leave the random state alone.
+    # Weights on the meta device take no time and do not change the random state.
     with torch.device("meta"):
         model = FaceAutoEncoder(config)
     _check_tensors(path, model, tensors)
@@ -55,7 +55,7 @@ def load_model(path: Path, device: torch.device) -> FaceAutoEncoder:
 
 
 def weights_hash(model: FaceAutoEncoder) -> str:
-    """Return the sha256, in hex, of all weights and buffers; device and layout do not matter."""
+    """Return the sha256 of all weights and buffers, in hex. Device and layout do not change it."""
     digest = hashlib.sha256()
     for name, tensor in sorted(model.state_dict().items()):
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
