@@ -116,9 +116,7 @@ class Touch:
 
 def test_code_in_the_file_is_not_run(tmp_path: Path) -> None:
     torch.save({"encoder.0.weight": Touch(tmp_path / "ran")}, tmp_path / "weights.pt")
-    with pytest.raises(
-        FaceaeError, match=r"weights\.pt: cut short, or not a file of weights"
-    ):
+    with pytest.raises(FaceaeError, match=r"weights\.pt: cut short, or not a file of weights"):
         load_initial_weights(make(1), tmp_path / "weights.pt")
     assert not (tmp_path / "ran").exists()
 
