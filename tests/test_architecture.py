@@ -21,6 +21,7 @@ FOLDERS = {
 MAY_IMPORT = {
     "faceae_shards.storage": {"faceae_shards"},
     "faceae_shards.images": {"faceae_shards"},
+    "faceae_shards.faces": {"faceae_shards", "faceae_shards.images"},
     "faceae_shards.executors": {"faceae_shards", "faceae_shards.storage"},
     "faceae_shards.sources": {
         "faceae_shards",
@@ -37,6 +38,7 @@ MAY_IMPORT = {
         "faceae_shards",
         "faceae_shards.dataset",
         "faceae_shards.executors",
+        "faceae_shards.faces",
         "faceae_shards.images",
         "faceae_shards.sources",
         "faceae_shards.storage",

@@ -18,7 +18,7 @@ from .._format import (
     hash_json,
 )
 from ..storage import Location, Storage, find_cache, format_json, open_storage
-from ._manifest import Manifest, parse_manifest
+from ._manifest import Manifest, PackOptions, parse_manifest
 
 REMEDY = "delete the dataset and pack it again"
 _ADOPTED_REMEDY = "get the tars again, delete dataset.json and run `faceae adopt` on them"
@@ -52,6 +52,13 @@ class Dataset:
     def crop(self) -> int | None:
         """Side in pixels of the centre square that images were cut to; None: they were not."""
         return self.manifest.config.crop
+
+    @property
+    def is_aligned(self) -> bool:
+        """Whether the images are aligned faces, framed as CelebA's by `align`."""
+        return (
+            isinstance(self.manifest.config, PackOptions) and self.manifest.config.align is not None
+        )
 
     @property
     def splits(self) -> Mapping[str, tuple[ShardInfo, ...]]:

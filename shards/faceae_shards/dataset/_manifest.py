@@ -3,12 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import PureWindowsPath
-from typing import Any
+from typing import Any, Literal
 
 from .._format import FORMAT_NAME, FORMAT_VERSION, GENERATED, Encoding, ShardInfo, hash_json
 from ._parse import parse_dataclass
 
-_OPTIONAL = frozenset({"image_column", "max_pixels"})
+_OPTIONAL = frozenset({"image_column", "max_pixels", "align", "detector_sha256"})
 """Options of a pack that dataset.json holds only where they are not None."""
 
 
@@ -55,6 +55,11 @@ class PackOptions:
     """See `PackConfig`."""
     max_pixels: int | None = None
     """See `PackConfig`; None stands for its default."""
+    align: Literal["largest", "centre", "all"] | None = None
+    """The faces of each picture that were taken, where the images are aligned faces. `crop` then
+    lies in aligned pictures of 178x218 pixels."""
+    detector_sha256: str | None = None
+    """Hash of the face detector's weights, where the images are aligned faces."""
     source: SourceInfo
 
     def to_json(self) -> dict[str, Any]:
@@ -118,6 +123,12 @@ class Manifest:
     num_profiles_ignored: int = 0
     """Images with a colour profile that cannot be used. In dataset.json only where there are
     some."""
+    num_far_larger: int = 0
+    """Images with more than eight times the pixels that the crop kept. In dataset.json only where
+    there are some."""
+    num_enlarged: int = 0
+    """Aligned faces that were enlarged more than twofold. In dataset.json only where there are
+    some."""
     num_duplicates: int = 0
     """Images whose source files hold the same bytes as another packed image's."""
     num_rejected: Mapping[str, int]
@@ -153,6 +164,8 @@ class Manifest:
         return {
             "num_repaired": self.num_repaired,
             "num_profiles_ignored": self.num_profiles_ignored,
+            "num_far_larger": self.num_far_larger,
+            "num_enlarged": self.num_enlarged,
         }
 
 

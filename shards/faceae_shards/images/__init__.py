@@ -1,18 +1,28 @@
 """One image: decoded whole or refused, cut and scaled, encoded for a shard."""
 
 from ._content import is_html
-from ._decode import decode_image
-from ._encode import EncodedImage, check_stored, encode_for_shard, encode_jpeg, fit_image
+from ._decode import DecodedImage, decode, decode_image
+from ._encode import (
+    EncodedImage,
+    check_stored,
+    encode_for_shard,
+    encode_jpeg,
+    encode_pixels,
+    fit_image,
+)
 from ._refused import MAX_PIXELS, ImageRefused
 
 __all__ = [
     "MAX_PIXELS",
+    "DecodedImage",
     "EncodedImage",
     "ImageRefused",
     "check_stored",
+    "decode",
     "decode_image",
     "encode_for_shard",
     "encode_jpeg",
+    "encode_pixels",
     "fit_image",
     "is_html",
 ]

@@ -47,6 +47,10 @@ class DecodedImage:
     """Whether the source file broke the JPEG standard around its pixels."""
     is_profile_ignored: bool
     """Whether the source file has a colour profile that cannot be used."""
+    num_pixels: int
+    """Pixels of the source, before any crop and scale."""
+    is_turned: bool = False
+    """Whether the EXIF block of a JPEG turned the picture."""
 
 
 class _Limits(NamedTuple):
@@ -143,7 +147,11 @@ def _check_loadable(data: bytes, header: JpegHeader, max_pixels: int) -> tuple[i
 def _decode_other(data: bytes, max_pixels: int) -> DecodedImage:
     image_HWC, is_ignored = decode_with_pillow(data, max_pixels)
     return DecodedImage(
-        image_HWC=image_HWC, plain=None, is_repaired=False, is_profile_ignored=is_ignored
+        image_HWC=image_HWC,
+        plain=None,
+        is_repaired=False,
+        is_profile_ignored=is_ignored,
+        num_pixels=image_HWC.shape[0] * image_HWC.shape[1],
     )
 
 
@@ -181,6 +189,8 @@ def _decode_sound_jpeg(data: bytes, limits: _Limits) -> DecodedImage:
         plain=data if is_plain and is_srgb_already else None,
         is_repaired=False,
         is_profile_ignored=is_ignored,
+        num_pixels=header.height * header.width,
+        is_turned=orientation not in (0, 1),
     )
 
 

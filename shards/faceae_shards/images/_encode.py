@@ -28,6 +28,8 @@ _NPY_HEADER = re.compile(
 
 _JPEG_QUALITY = 95
 _MAX_JPEG_SIDE = 65_500
+_FAR_LARGER = 8
+"""Pictures with more than this many times the pixels of the crop are probably no face pictures."""
 _OVERSAMPLING = 2
 """Pixels of a huge JPEG, decoded at a smaller scale, for each pixel of the size asked for."""
 
@@ -45,6 +47,8 @@ class EncodedImage:
     """Whether the source broke the JPEG standard around its pixels."""
     profile_ignored: bool = False
     """Whether the source has a colour profile that cannot be used."""
+    far_larger: bool = False
+    """Whether the crop keeps less than an eighth of the source's pixels."""
 
 
 def fit_image(
@@ -103,7 +107,7 @@ def encode_for_shard(
     if plain is None or not is_untouched:
         image_HWC = fit_image(image_HWC, crop, size)
         height, width, _ = image_HWC.shape
-        stored = _encode(image_HWC, encoding)
+        stored = encode_pixels(image_HWC, encoding)
     else:
         stored = plain
     return EncodedImage(
@@ -113,10 +117,16 @@ def encode_for_shard(
         converted=plain is None,
         repaired=decoded.is_repaired,
         profile_ignored=decoded.is_profile_ignored,
+        far_larger=crop is not None and decoded.num_pixels > _FAR_LARGER * crop**2,
     )
 
 
-def _encode(image_HWC: NDArray[np.uint8], encoding: Encoding) -> bytes:
+def encode_pixels(image_HWC: NDArray[np.uint8], encoding: Encoding) -> bytes:
+    """Return the file of a C-contiguous image, as a shard stores it.
+
+    Raises:
+        ImageRefused: a JPEG cannot be that large.
+    """
     if encoding == "npy":
         return encode_npy(image_HWC)
     height, width, _ = image_HWC.shape

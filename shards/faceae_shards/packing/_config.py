@@ -2,10 +2,12 @@
 
 import math
 from dataclasses import dataclass
+from typing import get_args
 
 from .._errors import ShardsError
 from .._format import MIN_SIDE, Encoding
 from ..executors import ExecutorName, count_cpus
+from ..faces import ALIGNED_HEIGHT, ALIGNED_WIDTH, Which
 from ..images import MAX_PIXELS
 from ..storage import Location
 
@@ -44,12 +46,22 @@ class PackConfig:
     """Folder to write, or prefix of an object store such as s3://bucket/faces. It must be new,
     empty, or left by an interrupted pack with the same options."""
     crop: int | None = None
-    """Keep the centre square with sides of this many pixels. Smaller images are refused."""
+    """Keep the centre square with sides of this many pixels. Smaller images are refused. With
+    `align` the square lies in the aligned picture of 178x218 pixels, and the default is 178."""
     size: int | None = None
-    """Scale the shorter side to this many pixels, then keep the centre square."""
+    """Scale the shorter side to this many pixels, then keep the centre square. With `align` this
+    size is sampled from the source, small faces are enlarged, and the default is `crop`."""
+    align: bool = False
+    """Detect faces and frame them as CelebA frames its aligned ones. Landmarks and boxes that the
+    source brings are used instead of detection. An image without a face is refused. Needs
+    `pip install 'faceae[align]'`."""
+    face: Which = "largest"
+    """Face to take where `align` detects several: largest, centre (nearest to the middle), or all.
+    With all, every face becomes a sample: its key is the image's number times 100, plus the number
+    of the face by falling size, up to 99."""
     encoding: Encoding = "jpg"
-    """jpg keeps a JPEG's own bytes where neither crop nor size changes the image. npy holds raw
-    uint8 pixels and needs crop or size."""
+    """jpg keeps a JPEG's own bytes where neither crop, size nor align changes the image. npy holds
+    raw uint8 pixels and needs crop, size or align."""
     samples_per_shard: int | None = None
     """Images per shard. The default is `choose_samples_per_shard` of the number of images."""
     image_column: str | None = None
@@ -67,7 +79,7 @@ class PackConfig:
     """Leave out an image whose file holds the same bytes as an earlier one's."""
     max_rejected: float = 0.01
     """The pack stops when more than this fraction of the images, and more than ten, are refused.
-    With 0 it stops at the first one."""
+    With 0 it stops at the first one. Images without a face, and duplicates, do not count."""
     executor: ExecutorName = "local"
     """local uses processes of this machine, ray one task per shard on a Ray cluster. The bytes
     written depend neither on it nor on `workers`."""
@@ -93,7 +105,9 @@ class PackConfig:
             raise ShardsError(f"`encoding` must be jpg or npy, got {self.encoding!r}")
         if self.encoding == "npy" and self.image_size is None:
             raise ShardsError("`encoding='npy'` needs images of one size; give `size`")
-        if self.crop is not None and self.size is not None and self.size > self.crop:
+        self._check_align()
+        is_enlarged = None not in (self.crop, self.size) and (self.size or 0) > (self.crop or 0)
+        if is_enlarged and not self.align:
             raise ShardsError(
                 f"`size` {self.size} would enlarge the {self.crop} pixels that `crop` keeps; "
                 "lower `size` or raise `crop`"
@@ -105,6 +119,17 @@ class PackConfig:
         if self.address is not None and self.executor != "ray":
             raise ShardsError("`address` names a Ray cluster; add `executor='ray'`")
         self._check_split()
+
+    def _check_align(self) -> None:
+        if self.face not in get_args(Which):
+            raise ShardsError(f"`face` must be largest, centre or all, got {self.face!r}")
+        if self.face != "largest" and not self.align:
+            raise ShardsError(f"`face={self.face!r}` chooses among aligned faces; add `align=True`")
+        if self.align and self.crop is not None and self.crop > ALIGNED_WIDTH:
+            raise ShardsError(
+                f"`crop` must be at most {ALIGNED_WIDTH} with `align=True`, got {self.crop}: "
+                f"aligned faces have {ALIGNED_WIDTH}x{ALIGNED_HEIGHT} pixels; `size` may be larger"
+            )
 
     def _check_split(self) -> None:
         given = ",".join(f"{fraction:g}" for fraction in self.split)
@@ -131,7 +156,12 @@ class PackConfig:
     @property
     def image_size(self) -> int | None:
         """Side of every packed image in pixels, or None where images keep their sizes."""
-        return self.size if self.size is not None else self.crop
+        return self.size if self.size is not None else self.kept_crop
+
+    @property
+    def kept_crop(self) -> int | None:
+        """Side of the centre square that is kept: `crop`, or 178 as the default of `align`."""
+        return ALIGNED_WIDTH if self.align and self.crop is None else self.crop
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -150,6 +180,10 @@ class PackSummary:
     """Images whose files broke the JPEG standard around their pixels, which are all there."""
     num_profiles_ignored: int
     """Images with a colour profile that cannot be used. They are taken for sRGB."""
+    num_far_larger: int
+    """Images of which the crop kept less than an eighth of the pixels."""
+    num_enlarged: int
+    """Aligned faces that were enlarged more than twofold."""
     num_ignored: int
     """Files of the source that are not named like images."""
     num_duplicates: int
@@ -165,6 +199,8 @@ class PackSummary:
     in two splits) or image."""
     notes: tuple[str, ...]
     """Remarks on the source, one line each."""
+    warnings: tuple[str, ...] = ()
+    """Remarks on what probably needs to be packed again, one line each, with the remedy."""
     already_complete: bool = False
     """Whether the folder already held this result, so that nothing was done."""
     split_reason: str | None = None

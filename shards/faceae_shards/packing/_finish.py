@@ -14,11 +14,17 @@ from ..dataset import Manifest, write_manifest
 from ..storage import Storage
 from ._duplicates import count_repeats
 from ._plan import Plan, ShardSlot
-from ._progress import DUPLICATE, Progress, ShardRecord
+from ._progress import EXCUSED, NO_FACE, Progress, ShardRecord
 from ._worker import PackedShard
 
 _NUM_EXAMPLES = 3
-_COUNTS = ("num_converted", "num_repaired", "num_profiles_ignored")
+_COUNTS = (
+    "num_converted",
+    "num_repaired",
+    "num_profiles_ignored",
+    "num_far_larger",
+    "num_enlarged",
+)
 """Fields of a shard's record that the manifest holds the sums of."""
 
 
@@ -47,12 +53,14 @@ def finish(plan: Plan, progress: Progress) -> None:
         encoding=plan.config.encoding,
         image_size=None if image_size is None else (image_size, image_size),
         split_by=plan.split_by,
-        annotations=tuple(plan.annotations.fields or plan.source.fields),
+        annotations=plan.fields,
         attribute_names=tuple(plan.annotations.attribute_names or plan.source.attribute_names),
         notes=plan.notes,
         num_converted=counts["num_converted"],
         num_repaired=counts["num_repaired"],
         num_profiles_ignored=counts["num_profiles_ignored"],
+        num_far_larger=counts["num_far_larger"],
+        num_enlarged=counts["num_enlarged"],
         num_duplicates=count_repeats(_read_digests(plan, progress)),
         num_rejected=dict(sorted(reasons.items())),
         rejected_sha256=rejected_sha256,
@@ -76,7 +84,7 @@ def stop(plan: Plan, progress: Progress, packed: PackedShard | None) -> NoReturn
     if packed is not None:
         lines.extend(packed.record.rejected)
     write_rejected(progress.storage, lines)
-    lines = [line for line in lines if line["reason"] != DUPLICATE]
+    lines = [line for line in lines if line["reason"] not in EXCUSED]
     counts = Counter(line["reason"] for line in lines)
     examples = "; ".join(
         f"{line['name']}: {line['reason']}, {line['detail']}" for line in lines[:_NUM_EXAMPLES]
@@ -130,9 +138,10 @@ def _give_up(plan: Plan, progress: Progress, reasons: Counter[str]) -> None:
     if isinstance(plan.config.out, Path):
         with suppress(OSError):  # a file manager may have left something there
             plan.config.out.rmdir()
+    remedy = "; to pack pictures as they are, leave out `align`" if NO_FACE in reasons else ""
     raise ShardsError(
         f"{plan.config.source}: no image is left to train on; refused: {_format_counts(reasons)} "
-        f"(first: {first['name']}: {first['detail']})"
+        f"(first: {first['name']}: {first['detail']}){remedy}"
     )
 
 

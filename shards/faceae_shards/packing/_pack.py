@@ -8,11 +8,13 @@ from pathlib import Path
 
 from .._errors import ShardsError
 from .._format import MANIFEST_NAME, PROGRESS_NAME, REJECTED_NAME
-from ..dataset import GeneratedOptions, PackOptions, check_shards, read_dataset
+from ..dataset import GeneratedOptions, Manifest, PackOptions, check_shards, read_dataset
 from ..executors import Executor, open_executor
+from ..faces import check_detector
 from ..sources import Reader, spool
 from ..storage import Location, Storage, is_web, open_storage
 from ._config import PackConfig, PackSummary
+from ._encoder import make_encoder
 from ._finish import finish, read_records, stop
 from ._plan import Plan, make_plan
 from ._progress import Progress, ShardRecord, claim_storage, describe_differences
@@ -43,6 +45,8 @@ def pack(config: PackConfig, on_progress: OnProgress | None = None) -> PackSumma
         OSError: the file system failed. The same call goes on, as it does after a kill.
     """
     _check_apart(config)
+    if config.align:
+        check_detector()
     config = _make_absolute(config) if config.executor == "ray" else config
     opened = open_executor(
         config.executor,
@@ -88,6 +92,8 @@ def summarize(out: Location, *, already_complete: bool = False) -> PackSummary:
         num_converted=dataset.manifest.num_converted,
         num_repaired=dataset.manifest.num_repaired,
         num_profiles_ignored=dataset.manifest.num_profiles_ignored,
+        num_far_larger=dataset.manifest.num_far_larger,
+        num_enlarged=dataset.manifest.num_enlarged,
         num_ignored=dataset.manifest.config.source.num_ignored,
         num_duplicates=dataset.manifest.num_duplicates,
         num_rejected=dict(dataset.manifest.num_rejected),
@@ -95,8 +101,23 @@ def summarize(out: Location, *, already_complete: bool = False) -> PackSummary:
         rejected_list=storage.locate(REJECTED_NAME),
         split_by=dataset.manifest.split_by,
         notes=dataset.manifest.notes,
+        warnings=tuple(_find_warnings(dataset.manifest)),
         already_complete=already_complete,
     )
+
+
+def _find_warnings(manifest: Manifest) -> Iterator[str]:
+    if manifest.num_far_larger:
+        yield (
+            f"{manifest.num_far_larger:,} pictures are far larger than the {manifest.config.crop} "
+            "pixels that `crop` keeps, less than an eighth of each picture; what it cuts out may "
+            "be no face: add `align=True`, or choose a larger `crop`"
+        )
+    if manifest.num_enlarged:
+        yield (
+            f"{manifest.num_enlarged:,} faces have less than half of the pixels a side that are "
+            "asked for, and were enlarged; they are blurred: choose a smaller `size`"
+        )
 
 
 def check_out(out: Location) -> None:
@@ -176,12 +197,8 @@ def _make_absolute(config: PackConfig) -> PackConfig:
 
 
 def _make_packer(plan: Plan, limit: "_RefusalLimit", reader: Reader) -> ImagePacker:
-    config = plan.config
     return ImagePacker(
-        crop=config.crop,
-        size=config.size,
-        encoding=config.encoding,
-        max_pixels=config.max_pixels,
+        encoder=make_encoder(plan.config),
         max_refused=limit.maximum,
         reader=reader,
     )

@@ -16,9 +16,11 @@ from numpy.typing import NDArray
 
 from .._errors import ShardsError
 from .._format import SPLITS
-from ..dataset import PackOptions, SourceInfo
+from ..dataset import KEY_DIGITS, PackOptions, SourceInfo
+from ..faces import MAX_FACES, WEIGHTS_SHA256, check_detector
 from ..images import MAX_PIXELS
 from ..sources import (
+    WILD_FIELD,
     Annotations,
     Entries,
     Entry,
@@ -31,6 +33,7 @@ from ..sources import (
 from ..storage import name_of
 from ._config import PackConfig, choose_samples_per_shard
 from ._duplicates import find_duplicates
+from ._encoder import list_own_fields
 from ._split import split_entries
 
 
@@ -132,11 +135,18 @@ class Plan:
         )
 
     @property
+    def fields(self) -> tuple[str, ...]:
+        """Fields that a sample's json may hold besides name, width and height."""
+        brought = self.annotations.fields or self.source.fields
+        fields = (*brought, *list_own_fields(self.config))
+        return tuple(name for name in dict.fromkeys(fields) if name != WILD_FIELD)
+
+    @property
     def options(self) -> PackOptions:
         """Options and source that decide about the bytes of the dataset."""
         config = self.config
         return PackOptions(
-            crop=config.crop,
+            crop=config.kept_crop,
             size=config.size,
             encoding=config.encoding,
             samples_per_shard=self.samples_per_shard,
@@ -145,6 +155,8 @@ class Plan:
             drop_duplicates=config.drop_duplicates,
             image_column=config.image_column,
             max_pixels=None if config.max_pixels == MAX_PIXELS else config.max_pixels,
+            align=config.face if config.align else None,
+            detector_sha256=WEIGHTS_SHA256 if config.align else None,
             source=SourceInfo(
                 kind=self.source.kind,
                 name=escape(name_of(self.source.path)),
@@ -164,7 +176,11 @@ class Plan:
         return {
             **self.options.to_json(),
             "times": self.source.hash_listing(with_times=True),
-            "libraries": {"Pillow": PIL.__version__, "simplejpeg": simplejpeg.__version__},
+            "libraries": {
+                "Pillow": PIL.__version__,
+                "simplejpeg": simplejpeg.__version__,
+                **({"OpenCV": check_detector()} if self.config.align else {}),
+            },
         }
 
 
@@ -183,7 +199,7 @@ def make_plan(config: PackConfig) -> Plan:
         ShardsError: the source cannot be used, or leaves no image to train on.
     """
     source = list_source(config.source, config.image_column)
-    annotations = find_annotations(source)
+    annotations = find_annotations(source, wild_landmarks=config.align)
     split = split_entries(source, annotations, config.split, config.seed)
     order = {}
     for number, name in enumerate(SPLITS):
@@ -191,6 +207,7 @@ def make_plan(config: PackConfig) -> Plan:
         members = np.flatnonzero(is_member)
         rng = np.random.default_rng([config.seed, number])
         order[name] = members[rng.permutation(len(members))]
+    _check_keys(config, max(map(len, order.values())))
     if not len(order[SPLITS[0]]):
         raise ShardsError(f"{config.source} has no image to train on; check the partition file")
     found = (
@@ -207,6 +224,15 @@ def make_plan(config: PackConfig) -> Plan:
         order=order,
         duplicates=find_duplicates(source, config.num_processes) if config.drop_duplicates else {},
     )
+
+
+def _check_keys(config: PackConfig, num_images: int) -> None:
+    """Check that the keys of a split's images have few enough digits."""
+    if config.align and config.face == "all" and num_images * MAX_FACES > 10**KEY_DIGITS:
+        raise ShardsError(
+            f"`face='all'` packs at most {10**KEY_DIGITS // MAX_FACES:,} images per split, got "
+            f"{num_images:,}; pack parts of {config.source}, or choose `face='largest'`"
+        )
 
 
 def _describe_empty(config: PackConfig, split_by: str, filled: set[str]) -> str | None:

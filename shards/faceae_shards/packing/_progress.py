@@ -14,6 +14,10 @@ from ..storage import Storage, format_json, is_clutter
 
 DUPLICATE = "duplicate"
 """Reason of the refusal of an image that repeats another one."""
+NO_FACE = "no face found"
+"""Reason of the refusal of an image without a face to align."""
+EXCUSED = frozenset({DUPLICATE, NO_FACE})
+"""Reasons that say nothing against a file. They do not count towards `max_rejected`."""
 
 _TITLES = {
     "source": "source",
@@ -22,7 +26,8 @@ _TITLES = {
     "n": "`count`",
     "face": "latents, or another processor",
     "samples_per_shard": "`samples_per_shard` (the default follows from the number of images)",
-    "libraries": "versions of Pillow or simplejpeg",
+    "align": "`align` or `face`",
+    "libraries": "versions of Pillow, simplejpeg or OpenCV",
 }
 """What messages call the keys of an identity that are no fields of a config."""
 
@@ -36,6 +41,8 @@ class ShardRecord:
     num_converted: int = 0
     num_repaired: int = 0
     num_profiles_ignored: int = 0
+    num_far_larger: int = 0
+    num_enlarged: int = 0
     rejected: list[dict[str, Any]] = field(default_factory=list)
     """Its lines of rejected.jsonl."""
     digests: list[str] = field(default_factory=list)
@@ -43,8 +50,8 @@ class ShardRecord:
 
     @property
     def num_bad(self) -> int:
-        """Refused images, without those that repeat another one."""
-        return sum(line["reason"] != DUPLICATE for line in self.rejected)
+        """Refused images, without those whose reason is excused."""
+        return sum(line["reason"] not in EXCUSED for line in self.rejected)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,11 +9,12 @@ from typing import Any
 from .._format import Encoding
 from ..dataset import Sample, write_shard
 from ..executors import Tick
-from ..images import EncodedImage, ImageRefused, encode_for_shard
+from ..images import ImageRefused
 from ..sources import Entry, Reader, escape, read_ahead
 from ._duplicates import digest
+from ._encoder import EncodedSample, Encoder
 from ._plan import PlannedImage, ShardTask
-from ._progress import DUPLICATE, ShardRecord
+from ._progress import DUPLICATE, EXCUSED, ShardRecord
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,10 +39,7 @@ class TooManyRefused(Exception):
 class ImagePacker:
     """Packs the images of a source, one shard after another."""
 
-    crop: int | None
-    size: int | None
-    encoding: Encoding
-    max_pixels: int
+    encoder: Encoder
     max_refused: int
     """Images of one shard that may be refused before the pack stops."""
     reader: Reader
@@ -50,7 +48,8 @@ class ImagePacker:
         """Write one shard and its index as parts below `folder`."""
         name, record = task.slot.name, ShardRecord()
         try:
-            record.shard = write_shard(folder, name, self._encode(task, record, tick))
+            with self.encoder.limit_threads():
+                record.shard = write_shard(folder, name, self._encode(task, record, tick))
         except TooManyRefused:
             return PackedShard(name=name, record=record, is_whole=False)
         return PackedShard(name=name, record=record, is_whole=True)
@@ -66,41 +65,56 @@ class ImagePacker:
                     raise ImageRefused(DUPLICATE, f"the same bytes as {image.duplicate_of}")
                 data = self.reader.read(image.entry)
                 carried = self.reader.describe(image.entry)
-                encoded = encode_for_shard(
-                    data,
-                    crop=self.crop,
-                    size=self.size,
-                    encoding=self.encoding,
-                    max_pixels=self.max_pixels,
-                )
+                encoded = self.encoder.encode(data, carried, image.annotations)
             except ImageRefused as refusal:
-                record.rejected.append(_describe_refusal(task.slot.split, image, refusal))
-                if refusal.reason != DUPLICATE and record.num_bad > self.max_refused:
+                record.rejected.append(self._describe_refusal(task.slot.split, image, refusal))
+                if refusal.reason not in EXCUSED and record.num_bad > self.max_refused:
                     raise TooManyRefused from refusal
             else:
-                record.num_converted += encoded.converted
-                record.num_repaired += encoded.repaired
-                record.num_profiles_ignored += encoded.profile_ignored
+                _count(record, encoded)
                 record.digests.append(digest(data).hex())
-                yield _make_image_sample(image, carried, encoded, self.encoding)
+                for sample in encoded:
+                    yield self._make_image_sample(image, sample)
             tick()
+
+    def _make_image_sample(self, image: PlannedImage, encoded: EncodedSample) -> Sample:
+        described = {
+            "name": escape(image.entry.name),
+            **encoded.fields,
+            "width": encoded.image.width,
+            "height": encoded.image.height,
+        }
+        key = self._make_key(image) + encoded.face
+        return make_sample(key, self.encoder.encoding, encoded.image.data, described)
+
+    def _describe_refusal(
+        self, split: str, image: PlannedImage, refusal: ImageRefused
+    ) -> dict[str, Any]:
+        return {
+            "split": split,
+            "key": self._make_key(image),
+            "name": escape(image.entry.name),
+            "reason": refusal.reason,
+            "detail": escape(refusal.detail),
+        }
+
+    def _make_key(self, image: PlannedImage) -> int:
+        """Return the key of the first sample of an image."""
+        return image.key * self.encoder.keys_per_image
 
 
 def _get_entry(image: PlannedImage) -> Entry:
     return image.entry
 
 
-def _make_image_sample(
-    image: PlannedImage, carried: dict[str, Any], encoded: EncodedImage, encoding: Encoding
-) -> Sample:
-    described = {
-        "name": escape(image.entry.name),
-        **carried,
-        "width": encoded.width,
-        "height": encoded.height,
-        **image.annotations,
-    }
-    return make_sample(image.key, encoding, encoded.data, described)
+def _count(record: ShardRecord, encoded: list[EncodedSample]) -> None:
+    """Count an image that is packed."""
+    image = encoded[0].image
+    record.num_converted += image.converted
+    record.num_repaired += image.repaired
+    record.num_profiles_ignored += image.profile_ignored
+    record.num_far_larger += image.far_larger
+    record.num_enlarged += sum(sample.enlarged for sample in encoded)
 
 
 def make_sample(key: int, encoding: Encoding, data: bytes, described: dict[str, Any]) -> Sample:
@@ -109,13 +123,3 @@ def make_sample(key: int, encoding: Encoding, data: bytes, described: dict[str, 
         described, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
     )
     return Sample(key=key, members=((encoding, data), ("json", text.encode("utf-8"))))
-
-
-def _describe_refusal(split: str, image: PlannedImage, refusal: ImageRefused) -> dict[str, Any]:
-    return {
-        "split": split,
-        "key": image.key,
-        "name": escape(image.entry.name),
-        "reason": refusal.reason,
-        "detail": escape(refusal.detail),
-    }

@@ -4,11 +4,12 @@ from ._detect import list_source
 from ._prefetch import read_ahead
 from ._source import Entries, Entry, Reader, Source, escape
 from ._splits import find_file_splits, find_folder_split, find_folder_splits
-from .annotations import Annotations, describe_shortfall, find_annotations
+from .annotations import WILD_FIELD, Annotations, describe_shortfall, find_annotations
 from .archives import ZipMember, list_tar_members, read_zip_directory, spool
 from .files import LocalFiles
 
 __all__ = [
+    "WILD_FIELD",
     "Annotations",
     "Entries",
     "Entry",

@@ -28,14 +28,23 @@ ATTRIBUTES = "list_attr_celeba"
 IDENTITY = "identity_CelebA"
 BOX = "list_bbox_celeba"
 LANDMARKS = "list_landmarks_align_celeba"
+WILD_LANDMARKS = "list_landmarks_celeba"
+WILD_FIELD = "wild_landmarks"
+"""Landmarks of photographs that are not aligned; `LANDMARKS` belongs to aligned pictures."""
 NUM_IMAGES = 202_599
 """Of CelebA."""
 
 _SUFFIXES = (".txt", ".csv")
 _HEADLESS: dict[str, tuple[str, ...]] = {PARTITION: ("partition",), IDENTITY: ("identity",)}
 """Tables whose .txt has no header lines, and their columns."""
-_FIELDS = {ATTRIBUTES: "attributes", IDENTITY: "identity", BOX: "box", LANDMARKS: "landmarks"}
-"""Tables, and the field of a sample's json each becomes."""
+_FIELDS = {
+    ATTRIBUTES: "attributes",
+    IDENTITY: "identity",
+    BOX: "box",
+    LANDMARKS: "landmarks",
+    WILD_LANDMARKS: WILD_FIELD,
+}
+"""Tables, and the field that `Annotations.describe` returns for each."""
 _SPLIT_WORDS = {word: float(SPLITS.index(split)) for word, split in SPLIT_NAMES.items()}
 """What a partition may say in place of 0, 1 and 2."""
 _PLACES = (".", "Anno", "Eval")
@@ -116,12 +125,15 @@ class Annotations:
         return self.tables[name].values[:, 0].tolist() if name in self.tables else None
 
 
-def find_annotations(source: Source) -> Annotations:
+def find_annotations(source: Source, *, wild_landmarks: bool = False) -> Annotations:
     """Read CelebA's files where they lie inside the source, beside it, or in Anno/ and Eval/ there.
 
     Beside a folder that lies in one of the same name, as Kaggle's archive unpacks, means beside
     the outer one too. Images are matched by base name without suffix, so that the PNG edition of
     CelebA matches too.
+
+    Args:
+        wild_landmarks: read `WILD_LANDMARKS`, too.
 
     Raises:
         ShardsError: a file is damaged, is there twice, or does not list every image just once.
@@ -132,6 +144,8 @@ def find_annotations(source: Source) -> Annotations:
         return Annotations(tables=tables, num_files=0)
     images = source.entries.names
     for name in (PARTITION, *_FIELDS):
+        if name == WILD_LANDMARKS and not wild_landmarks:
+            continue
         file_names = [name + suffix for suffix in _SUFFIXES]
         found = [
             source.others[number]

@@ -1,0 +1,31 @@
+"""Faces in photographs: found, and framed as CelebA frames its aligned ones.
+
+Detection needs `pip install 'faceae[align]'`. Alignment by known landmarks needs OpenCV alone.
+"""
+
+from ._align import ALIGNED_HEIGHT, ALIGNED_WIDTH, TARGETS, align_face, is_aligned_size
+from ._detect import detect_faces
+from ._face import LANDMARK_NAMES, MAX_FACES, Box, Face, Which
+from ._photograph import align_faces, find_faces, measure_face
+from ._weights import WEIGHTS_SHA256
+from ._yunet import check_detector, limit_to_one_core
+
+__all__ = [
+    "ALIGNED_HEIGHT",
+    "ALIGNED_WIDTH",
+    "LANDMARK_NAMES",
+    "MAX_FACES",
+    "TARGETS",
+    "WEIGHTS_SHA256",
+    "Box",
+    "Face",
+    "Which",
+    "align_face",
+    "align_faces",
+    "check_detector",
+    "detect_faces",
+    "find_faces",
+    "is_aligned_size",
+    "limit_to_one_core",
+    "measure_face",
+]
