@@ -5,7 +5,14 @@ from collections.abc import Mapping
 
 import click
 
-from faceae_shards import Dataset, Location, PackOptions, inspect_dataset, parse_location
+from faceae_shards import (
+    Dataset,
+    GeneratedOptions,
+    Location,
+    PackOptions,
+    inspect_dataset,
+    parse_location,
+)
 
 from ._command import option, verb
 
@@ -31,6 +38,7 @@ def _text(dataset: Dataset) -> str:
         "encoding": dataset.encoding,
         "image size": f"{size[1]}x{size[0]}" if size else "as in the source",
         "crop, size": f"{config.crop or 'none'}, {config.size or 'none'}",
+        **_describe_alignment(config),
         "split by": _describe_split_by(dataset),
         **{split: _describe_split(dataset, split) for split in dataset.splits},
         "annotations": ", ".join(manifest.annotations) or "none",
@@ -47,10 +55,21 @@ def _text(dataset: Dataset) -> str:
     return "\n".join(lines)
 
 
+def _describe_alignment(config: PackOptions | GeneratedOptions) -> dict[str, str]:
+    if isinstance(config, PackOptions) and config.align is not None:
+        return {"aligned": f"the {config.align} face" if config.align != "all" else "all faces"}
+    return {}
+
+
 def _describe_rare_counts(dataset: Dataset) -> dict[str, str]:
     """Return rows for what few datasets have."""
     manifest = dataset.manifest
-    counts = {"repaired": manifest.num_repaired, "bad profile": manifest.num_profiles_ignored}
+    counts = {
+        "repaired": manifest.num_repaired,
+        "bad profile": manifest.num_profiles_ignored,
+        "far larger": manifest.num_far_larger,
+        "enlarged": manifest.num_enlarged,
+    }
     return {name: f"{count:,}" for name, count in counts.items() if count}
 
 

@@ -4,7 +4,15 @@ from typing import Literal
 
 import click
 
-from faceae_shards import MIN_SIDE, Location, PackConfig, PackSummary, ShardsError, parse_location
+from faceae_shards import (
+    MIN_SIDE,
+    NO_FACE,
+    Location,
+    PackConfig,
+    PackSummary,
+    ShardsError,
+    parse_location,
+)
 
 from ._command import address_option, executor_option, option, say, section, verb
 
@@ -28,7 +36,7 @@ def _parse_split(ctx: click.Context, param: click.Parameter, value: str) -> Spli
         "--crop",
         type=click.IntRange(min=MIN_SIDE),
         metavar="N",
-        show_default="no cropping",
+        show_default="no cropping; with --align 178",
         help="Keep the centre square, N pixels wide.",
     ),
     option(
@@ -37,6 +45,18 @@ def _parse_split(ctx: click.Context, param: click.Parameter, value: str) -> Spli
         metavar="N",
         show_default="no scaling",
         help="Scale the shorter side to N pixels, then keep the centre square.",
+    ),
+    option(
+        "--align",
+        is_flag=True,
+        help="Find the face and turn, scale and place it as CelebA does (178x218 pixels, then "
+        "--crop). Landmarks and boxes in SOURCE replace detection. Needs faceae[align].",
+    ),
+    option(
+        "--face",
+        type=click.Choice(["largest", "centre", "all"]),
+        default=PackConfig.face,
+        help="Which face --align takes. all: every face becomes an image of its own.",
     ),
     option(
         "--encoding",
@@ -62,7 +82,7 @@ def _parse_split(ctx: click.Context, param: click.Parameter, value: str) -> Spli
         metavar="FRACTION",
         default=PackConfig.max_rejected,
         help="Stop if a larger fraction of the images cannot be used. Up to ten such images never "
-        "stop a pack. 0 stops at the first one.",
+        "stop a pack. 0 stops at the first one. Images without a face do not count.",
     ),
     option(
         "--max-pixels",
@@ -113,6 +133,8 @@ def command(
     out: Location,
     crop: int | None,
     size: int | None,
+    align: bool,
+    face: Literal["largest", "centre", "all"],
     encoding: Literal["jpg", "npy"],
     samples_per_shard: int | None,
     seed: int,
@@ -140,6 +162,8 @@ def command(
             out=out,
             crop=crop,
             size=size,
+            align=align,
+            face=face,
             encoding=encoding,
             samples_per_shard=samples_per_shard,
             split=split,
@@ -171,6 +195,7 @@ def _text(summary: PackSummary) -> str:
         f"{summary.num_shards} shards, {summary.num_bytes / 1e6:,.1f} MB",
     ]
     lines.extend(f"note: {note}" for note in summary.notes)
+    lines.extend(f"warning: {warning}" for warning in summary.warnings)
     if summary.num_converted:
         lines.append(f"converted to upright sRGB JPEG: {summary.num_converted:,}")
     if summary.num_repaired:
@@ -190,6 +215,8 @@ def _text(summary: PackSummary) -> str:
         names = ", ".join(summary.rejected_examples[reason])
         more = ", …" if count > len(summary.rejected_examples[reason]) else ""
         lines.append(f"refused, {reason}: {count:,} ({names}{more})")
+    if NO_FACE in summary.num_rejected:
+        lines.append("images without a face do not count towards `max_rejected`")
     if summary.num_rejected:
         lines.append(f"all refusals with their causes: {summary.rejected_list}")
     return "\n".join(lines)

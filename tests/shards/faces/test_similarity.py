@@ -43,6 +43,6 @@ def test_no_other_transform_is_closer() -> None:
         assert error(Similarity(rotation=rotation, shift=best.shift + change[2:])) > error(best)
 
 
-def test_points_that_are_all_one() -> None:
-    with pytest.raises(ValueError, match="all points are one"):
+def test_points_that_coincide() -> None:
+    with pytest.raises(ValueError, match="all points coincide"):
         fit_similarity(np.ones((3, 2)), TARGETS[:3])

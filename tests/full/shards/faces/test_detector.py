@@ -1,4 +1,4 @@
-"""The real detector (faceae[align]) on drawn faces."""
+"""The real detector on drawn faces; needs faceae[align]."""
 
 import cv2
 import numpy as np
