@@ -1,4 +1,4 @@
-"""Collects a run's figures and pictures and fills page.html with them."""
+"""Collects a run's figures and pictures, and fills page.html with them."""
 
 import base64
 import dataclasses
@@ -177,7 +177,7 @@ def _list_tables(run: Run) -> dict[str, dict[str, object]]:
         "Options": {name.replace("_", " "): value for name, value in config.items()},
         "Chosen": {
             "device": run.device,
-            "number type": run.dtype_reason,
+            "dtype": run.dtype_reason,
             "held-out split": run.held_out_split,
             "crop": "none" if run.crop is None else f"{run.crop} pixels",
             "dataset hash": run.dataset_hash,

@@ -1,4 +1,4 @@
-"""Devices, number types and caches are chosen with a reason, or refused."""
+"""Devices, dtypes and caches are chosen with a reason, or refused."""
 
 import os
 from pathlib import Path

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from faceae.latent import measure_latents
-from faceae.model import FaceAutoEncoder, ModelConfig, to_float
+import faceae_shards
+from faceae.latent import fit_latents, measure_latents
+from faceae.model import FaceAutoEncoder, ModelConfig, to_float, weights_hash
 
 
 def test_measure_latents_counts_each_valid_face_once() -> None:
@@ -30,3 +31,22 @@ def test_measure_latents_in_float32_and_no_tf32(monkeypatch: pytest.MonkeyPatch)
     measure_latents(model, [(torch.zeros(2, 3, 32, 32, dtype=torch.uint8), 2)])
     assert seen == [False]
     assert torch.backends.cudnn.allow_tf32
+
+
+def test_fit_latents_of_a_split(dataset_npy: faceae_shards.Dataset) -> None:
+    model = FaceAutoEncoder(ModelConfig(image_size=32, latent_size=8, width=4)).eval()
+    seen = []
+    fitted = fit_latents(
+        model,
+        dataset_npy,
+        split="valid",
+        batch_size=5,
+        loader="webdataset",
+        on_images=lambda done, total: seen.append((done, total)),
+    )
+    assert seen == [(5, 12), (10, 12), (12, 12)]
+    distribution = fitted.distribution
+    assert (distribution.count, distribution.mean.shape) == (12, (8,))
+    assert distribution.weights_hash == weights_hash(model)
+    assert distribution.dataset_hash == dataset_npy.hash
+    assert fitted.reader.startswith("webdataset")
