@@ -78,7 +78,7 @@ def test_without_rewriting(trained: TrainedModel, tmp_path: Path) -> None:
 def test_session_that_checks_runs_whole_batches(
     trained: TrainedModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """In pieces, a file would never meet the largest batch."""
+    """In micro-batches, a file would never be run on the largest batch."""
     sizes = []
     run = TorchSession.run
 

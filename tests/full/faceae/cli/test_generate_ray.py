@@ -42,9 +42,9 @@ def generator(tmp_path_factory: pytest.TempPathFactory) -> Path:
     moments = LatentMoments(16)
     moments.update(np.random.default_rng(0).normal(size=(100, 16)))
     sampler = Sampler(moments.distribution(weights_hash="", dataset_hash=""))
-    source = TrainedModel(model=model, dataset_hash="", crop=None, sampler=sampler)
+    trained = TrainedModel(model=model, dataset_hash="", crop=None, sampler=sampler)
     path = tmp_path_factory.mktemp("exported") / "generator.onnx"
-    return export_model(source, "onnx", "generator", path, torch.device("cpu")).path
+    return export_model(trained, "onnx", "generator", path, torch.device("cpu")).path
 
 
 def test_same_bytes(
@@ -73,7 +73,7 @@ def test_machine_that_draws_other_faces(
     def describe(*_: object, **__: object) -> dict[str, str]:
         return {"engine": "ONNX Runtime 0.1"}
 
-    monkeypatch.setattr("faceae.cli._generate_shards.describe_faces", describe)
+    monkeypatch.setattr("faceae_export.generation._shards.describe_faces", describe)
     argv = ["generate", str(generator), str(tmp_path / "out"), *OPTIONS, "--executor=ray"]
     assert run(argv) == 1
     error = capsys.readouterr().err
