@@ -1,10 +1,10 @@
-// The page: the first faces of a seed, and the way from one of them to another.
+// The page: draws the first faces of a seed, and morphs between two of them.
 
 import { openGenerator } from "./generator.js";
 import { latentNoise } from "./noise.js";
 
 const NUM_FACES = 12;
-const BATCH = 4; // faces drawn at once; between batches the page answers
+const BATCH = 4; // faces per batch; the page handles input between batches
 
 const byId = (id) => document.getElementById(id);
 const [controls, status, seed, truncation] = ["controls", "status", "seed", "truncation"].map(byId);
@@ -12,9 +12,9 @@ const [grid, share, morph, between] = ["grid", "share", "morph", "between"].map(
 const main = document.querySelector("main");
 
 let generator;
-let noises; // of the seed's faces
-let pair = [0, 1]; // the faces that the morph goes from and to
-const stale = new Set(); // of "faces" and "morph": what must be drawn again
+let noises; // noise of each face of the seed
+let pair = [0, 1]; // numbers of the first and the last face of the morph
+const stale = new Set(); // parts of the page to draw again: "faces", "morph"
 let isDrawing = false;
 
 async function start() {
@@ -54,7 +54,7 @@ function takeSeed() {
   redraw("faces", "morph");
 }
 
-// Make a face the morph's end, and its end so far the start.
+// Make a face the last of the morph, and the last one so far the first.
 function choose(face) {
   if (face === pair[1]) return;
   pair = [pair[1], face];
@@ -77,7 +77,7 @@ function redraw(...parts) {
   if (!isDrawing) drawStale().catch(fail);
 }
 
-// The generator draws one thing at a time, so one loop draws all.
+// The generator runs one batch at a time, so a single loop draws everything.
 async function drawStale() {
   isDrawing = true;
   main.setAttribute("aria-busy", "true");
@@ -96,12 +96,12 @@ async function drawFaces() {
     pictures.forEach((picture, index) => {
       paint(grid.children[first + index].querySelector("canvas"), picture);
     });
-    await new Promise((next) => setTimeout(next)); // show them, and hear what the user does
+    await new Promise((next) => setTimeout(next)); // let the browser paint and handle input
     if (stale.has("faces")) return;
   }
 }
 
-// A latent is a matrix times its noise, and the mean: what blends noise blends latents alike.
+// Latents are an affine function of the noise, so interpolated noise gives interpolated latents.
 async function drawMorph() {
   const [from, to] = pair.map((face) => noises[face]);
   const end = share.valueAsNumber / 100;

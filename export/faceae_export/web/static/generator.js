@@ -1,18 +1,18 @@
-// The exported generator in ONNX Runtime Web: noise to pictures.
+// Runs the exported generator in ONNX Runtime Web.
 
 const RUNTIME = "./onnxruntime-web-1.26.0/";
 
-// Load the runtime and the model. Returns the numbers that describe a face, a picture's height and
-// width in pixels, and `draw`: noise of several faces and a truncation to as many ImageData.
+// Load the runtime and the model. Returns the latent size, the side of an image in pixels, and
+// `draw`, which computes one ImageData for the noise of each face and a truncation.
 export async function openGenerator() {
   const ort = await import(`${RUNTIME}ort.js`);
-  // Loaded here, the program needs no content type that a server may not know.
+  // Some servers send .wasm with a wrong content type, which does not matter here.
   const [program, model] = await Promise.all([
     download(`${RUNTIME}ort.wasm`),
     download("./generator.onnx"),
   ]);
   ort.env.wasm.wasmBinary = program;
-  ort.env.wasm.numThreads = 1; // more need headers that a plain server does not send
+  ort.env.wasm.numThreads = 1; // more threads need headers that a plain server does not send
   const session = await ort.InferenceSession.create(model, { executionProviders: ["wasm"] });
   const latentSize = session.inputMetadata[0].shape[1];
   const imageSize = session.outputMetadata[0].shape[1];
@@ -34,7 +34,7 @@ export async function openGenerator() {
 }
 
 async function download(url) {
-  const response = await fetch(url, { cache: "no-cache" }); // a new export may have taken its place
+  const response = await fetch(url, { cache: "no-cache" }); // a newer export may have replaced the file
   if (!response.ok) throw new Error(`${url}: ${response.status} ${response.statusText}`);
   return new Uint8Array(await response.arrayBuffer());
 }

@@ -1,22 +1,21 @@
-// The noise of `faceae generate`: NumPy's standard_normal in float32, drawn from Philox 4x64.
+// The noise that `faceae generate` uses: NumPy's standard_normal in float32 from Philox 4x64.
 //
-// Philox: Salmon et al., "Parallel random numbers: as easy as 1, 2, 3" (2011). Normal numbers: the
-// ziggurat of Marsaglia and Tsang, "The Ziggurat Method for Generating Random Variables" (2000), of
-// 256 layers; layer 0 is the lowest and has the tail.
+// Philox is from Salmon et al., "Parallel random numbers: as easy as 1, 2, 3" (2011). Normal numbers
+// come from the ziggurat of Marsaglia and Tsang, "The Ziggurat Method for Generating Random
+// Variables" (2000), with 256 layers. Layer 0 is the lowest and has the tail.
 
 const MULTIPLIERS = [0xd2e7470ee14c6c93n, 0xca5a826395121157n];
 const KEY_STEPS = [0x9e3779b97f4a7c15n, 0xbb67ae8584caa73bn];
 const NUM_ROUNDS = 10;
 
 const NUM_LAYERS = 256;
-const TAIL = 3.6541528853610088; // where layer 0 ends and the tail begins
+const TAIL = 3.6541528853610088; // x at which layer 0 ends and the tail begins
 const LAYER_AREA = 0.0049286732339746519;
 const MAGNITUDES = 2 ** 23;
 const LAYERS = makeLayers();
 
-// Return the noise of the faces 0 to `count` - 1 of a seed, each `latentSize` numbers. The seed is
-// a BigInt in [0, 2^64); `count` is at most 64, since the next block of faces has its own stretch
-// of the counter.
+// Return the noise of faces 0 to `count` - 1 of a seed, `latentSize` numbers each. The seed is a
+// BigInt in [0, 2^64). `count` is at most 64: the next block of faces starts at another counter.
 export function latentNoise(seed, count, latentSize) {
   const words = philox(seed);
   return Array.from({ length: count }, () =>
@@ -24,7 +23,7 @@ export function latentNoise(seed, count, latentSize) {
   );
 }
 
-// Yield 32 bits at a time.
+// Yield random integers of 32 bits.
 function* philox(seed) {
   for (let counter = 1n; ; counter += 1n) {
     for (const word of encrypt([counter, 0n, 0n, 0n], [seed, 0n])) {
@@ -80,8 +79,8 @@ function density(x) {
   return Math.exp(-0.5 * x * x);
 }
 
-// Return the layers: what a magnitude of 1 is worth, the magnitude below which a point is sure to
-// lie under the density, and the densities at the layer's two edges.
+// Return the layers. Of each: the step between two magnitudes, the magnitude below which a point
+// surely lies under the density, and the densities at its two edges.
 function makeLayers() {
   const edges = Array(NUM_LAYERS).fill(0);
   edges[NUM_LAYERS - 1] = TAIL;
@@ -90,7 +89,7 @@ function makeLayers() {
     edges[layer] = Math.sqrt(-2 * Math.log(LAYER_AREA / outer + density(outer)));
   }
   const layers = edges.slice(1).map((edge, index) => makeLayer(edge, edges[index]));
-  // Layer 0 has the area of a box that ends here.
+  // The box of layer 0 has the same area as the others, and ends here.
   return [makeLayer(LAYER_AREA / density(TAIL), TAIL), ...layers];
 }
 
