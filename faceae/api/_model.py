@@ -15,10 +15,9 @@ from faceae.device import DeviceName, full_float32, resolve_device
 from faceae.errors import FaceaeError
 from faceae.latent import interpolate
 from faceae.model import to_float, to_uint8
-from faceae.pictures import read_face
+from faceae.pictures import frame_face, read_face
 from faceae.runs import Run, open_run, read_run
 from faceae_export import Session, generate_faces, open_model
-from faceae_shards import fit_image
 
 Image = str | Path | NDArray[np.uint8]
 """A photograph's path, or its pixels: H x W x 3 uint8, RGB."""
@@ -58,21 +57,23 @@ class FaceModel:
         """Numbers that describe one face."""
         return self._model.config.latent_size
 
-    def encode(self, images: Image | Sequence[Image]) -> NDArray[np.float32]:
+    def encode(self, images: Image | Sequence[Image], *, align: bool = True) -> NDArray[np.float32]:
         """Return the latents of images, N x Z float32.
 
-        A photograph is cut and scaled as the training images were: to the centre square that they
-        were packed with, then to the model's size. Arrays of the model's size are taken as they
-        are.
+        The largest face of a photograph is aligned as CelebA's are (needs
+        `pip install 'faceae[align]'`). Pictures of 178x218 pixels, or of the size of the training
+        crop, are already framed: they are cut and scaled as the training images were. Pictures of
+        the model's size are taken as they are.
 
         Args:
             images: one image or several: paths, or arrays H x W x 3 or N x H x W x 3.
+            align: False: take all pictures as framed.
 
         Raises:
-            FaceaeError: a file is no picture or smaller than that square, or an array has another
-                type or shape.
+            FaceaeError: a file is no picture, shows no face, or is smaller than the training crop;
+                or an array has another type or shape.
         """
-        faces_NHWC = self._prepare(images)
+        faces_NHWC = self._prepare(images, align)
         batches = [
             self._encode(faces_NHWC[first : first + _BATCH])
             for first in range(0, len(faces_NHWC), _BATCH)
@@ -100,9 +101,11 @@ class FaceModel:
         ]
         return np.concatenate(batches) if batches else self._empty()
 
-    def reconstruct(self, images: Image | Sequence[Image]) -> NDArray[np.uint8]:
+    def reconstruct(
+        self, images: Image | Sequence[Image], *, align: bool = True
+    ) -> NDArray[np.uint8]:
         """Return what the model makes of images, N x S x S x 3 uint8, RGB; see `encode`."""
-        return self.decode(self.encode(images))
+        return self.decode(self.encode(images, align=align))
 
     def generate(
         self, count: int, *, seed: int = 0, start: int = 0, truncation: float = 1.0
@@ -130,54 +133,49 @@ class FaceModel:
         )
         return np.concatenate(list(batches))
 
-    def morph(self, first: Image, last: Image, frames: int = 64) -> NDArray[np.uint8]:
+    def morph(
+        self, first: Image, last: Image, frames: int = 64, *, align: bool = True
+    ) -> NDArray[np.uint8]:
         """Return the frames on the way from one face to another, frames x S x S x 3 uint8, RGB.
 
         The latents lie on the line between those of the two images.
 
         Args:
             frames: at least 2; the first is the reconstruction of `first`.
+            align: see `encode`.
 
         Raises:
             FaceaeError: as `encode`, or fewer frames.
         """
         if frames < 2:
             raise FaceaeError(f"`frames` must be at least 2, got {frames}")
-        z_first, z_last = self.encode([first, last])
+        z_first, z_last = self.encode([first, last], align=align)
         return self.decode(interpolate(z_first, z_last, frames))
 
     @cached_property
     def _generator(self) -> Session:
         return open_model(open_run(self._run, latents=True), "generator", self._device)
 
-    def _prepare(self, images: Image | Sequence[Image]) -> NDArray[np.uint8]:
+    def _prepare(self, images: Image | Sequence[Image], align: bool) -> NDArray[np.uint8]:
         """Return images as the model sees them, N x S x S x 3 uint8."""
         if isinstance(images, str | Path):
             images = [images]
         if isinstance(images, np.ndarray) and images.ndim == 3:
             images = [images]
-        prepared = [self._prepare_one(image) for image in images]
+        prepared = [self._prepare_one(image, align) for image in images]
         return np.stack(prepared) if prepared else self._empty()
 
-    def _prepare_one(self, image: Image) -> NDArray[np.uint8]:
+    def _prepare_one(self, image: Image, align: bool) -> NDArray[np.uint8]:
         size, crop = self.image_size, self._run.crop
         if isinstance(image, str | Path):
-            return read_face(Path(image), size, crop)
+            return read_face(Path(image), size, crop, align=align)
         array = np.asarray(image)
         if array.dtype != np.uint8 or array.ndim != 3 or array.shape[2] != 3 or not array.size:
             raise FaceaeError(
                 "an image must be a path or H x W x 3 uint8, RGB, got "
                 f"{' x '.join(map(str, array.shape))} {array.dtype}"
             )
-        if array.shape[:2] == (size, size):
-            return array
-        if crop is not None and min(array.shape[:2]) < crop:
-            raise FaceaeError(
-                f"an image of {array.shape[1]}x{array.shape[0]} pixels is smaller than the centre "
-                f"square of {crop} that the model was trained on; give a larger one, or one of "
-                f"{size}x{size}"
-            )
-        return fit_image(np.ascontiguousarray(array), crop, size)
+        return frame_face(np.ascontiguousarray(array), size, crop, align=align)
 
     def _encode(self, faces_NHWC: NDArray[np.uint8]) -> NDArray[np.float32]:
         images_NCHW = torch.from_numpy(np.ascontiguousarray(faces_NHWC)).permute(0, 3, 1, 2)

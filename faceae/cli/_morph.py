@@ -32,6 +32,12 @@ _GIF_SUFFIX = ".gif"
     help="Keep the centre square of N pixels of each photograph; 0 keeps all of it.",
 )
 @option(
+    "--align/--no-align",
+    default=True,
+    help="Find the face of each photograph and frame it as CelebA does (needs faceae[align]). "
+    "Pictures of 178x218 pixels, or of the crop's size, are taken as framed.",
+)
+@option(
     "--decoder",
     "decoder_path",
     metavar="FILE",
@@ -46,6 +52,7 @@ def command(
     out: Path,
     frames: int,
     crop: int | None,
+    align: bool,
     decoder_path: Path | None,
     device: "DeviceName",
 ) -> None:
@@ -62,7 +69,8 @@ def command(
     run = read_run(run_path)
     on_device = resolve_device(device)
     crop = run.crop if crop is None else crop or None
-    faces = np.stack([read_face(path, run.model.image_size, crop) for path in (first, last)])
+    size = run.model.image_size
+    faces = np.stack([read_face(path, size, crop, align=align) for path in (first, last)])
     trained = open_run(run, latents=False)
     session = open_decoder(trained, on_device, decoder_path)
     pictures = morph(trained, session, faces, frames, on_device)
