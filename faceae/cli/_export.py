@@ -1,106 +1,157 @@
 """faceae export."""
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from ._command import Verb, option, run_argument, verb
+from ._command import Group, option, run_argument, verb
 
 if TYPE_CHECKING:
     from faceae.device import DeviceName
     from faceae_export import ExportReport, FormatName, Kind
 
-_FORMATS = {
-    "onnx": "For ONNX Runtime and other software that reads ONNX. OUT ends in .onnx.",
-    "torchscript": "For torch.jit.load and libtorch. OUT ends in .ts or .pt.",
-    "pt2": "For torch.export.load. OUT ends in .pt2.",
-    "openvino": "For OpenVINO. OUT ends in .xml; a .bin file is written beside it.",
-    "triton": "For NVIDIA Triton. OUT is a new folder, a model repository.",
-    "weights": "Only the decoder's weights. OUT ends in .pt or .safetensors.",
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Format:
+    """What the help of one format says; the formats themselves take long to import."""
+
+    purpose: str
+    out: str
+    precisions: tuple[str, ...] = ("fp32",)
+    is_graph: bool = True
+    """Whether the file holds a network, and not its weights alone."""
+
+
+_FORMATS: "dict[FormatName, _Format]" = {
+    "onnx": _Format(
+        purpose="ONNX Runtime and other software that reads ONNX",
+        out="OUT ends in .onnx.",
+        precisions=("fp32", "fp16", "int8"),
+    ),
+    "openvino": _Format(purpose="OpenVINO", out="OUT ends in .xml; a .bin file lies beside it."),
+    "pt2": _Format(
+        purpose="torch.export.load", out="OUT ends in .pt2.", precisions=("fp32", "fp16", "bf16")
+    ),
+    "torchscript": _Format(
+        purpose="torch.jit.load and libtorch",
+        out="OUT ends in .ts or .pt.",
+        precisions=("fp32", "fp16", "bf16"),
+    ),
+    "triton": _Format(purpose="NVIDIA Triton", out="OUT is a new folder, a model repository."),
+    "weights": _Format(
+        purpose="code of your own: only the decoder's weights",
+        out="OUT ends in .pt or .safetensors.",
+        is_graph=False,
+    ),
 }
+_FORCE_HELP = "Keep the file even if its PSNR is below 35 dB."
 
 
-@click.group()
+@click.group(cls=Group)
 def command() -> None:
-    """Write a trained model, or a part of it, for other software.
+    """Export a trained model, or a part of it, for other software.
 
-    The file takes any batch size. Before it is kept it is run at batch 1, 7 and 64 on new inputs
-    and compared with the model; OUT.json holds the report. A generator needs `faceae fit` first.
+    The exported file takes any batch size. It is kept only if its results at batch 1, 7 and 64 are
+    those of the model; OUT.json reports the comparison. A generator needs `faceae fit` first.
     """
 
 
-def _make_verb(format_name: "FormatName", purpose: str) -> click.Command:
-    @verb(format_name, help=purpose, short_help=purpose)
+_part_option = option(
+    "--part",
+    "kind",
+    type=click.Choice(["decoder", "generator", "encoder", "autoencoder", "morph"]),
+    default="decoder",
+    help="""Part of the model.
+
+    \b
+    decoder      latents to float images
+    generator    noise to uint8 images
+    encoder      uint8 images to latents
+    autoencoder  uint8 images to uint8 images
+    morph        two uint8 images to the frames
+                 between them""",
+)
+_rewrite_option = option(
+    "--rewrite/--no-rewrite",
+    default=True,
+    help="Rewrite the network into an equivalent one that runs faster.",
+)
+
+
+def _choose_options(form: _Format) -> Callable[[F], F]:
+    """Return a decorator that adds the options that a format has."""
+    options = [_part_option, _rewrite_option] if form.is_graph else []
+    if len(form.precisions) > 1:
+        options += [
+            option(
+                "--precision",
+                type=click.Choice(form.precisions),
+                default=form.precisions[0],
+                help="Number type of the network. Results of other types than fp32 must have a "
+                "PSNR of at least 35 dB against fp32.",
+            ),
+            option("--force", is_flag=True, help=_FORCE_HELP),
+        ]
+
+    def decorate(function: F) -> F:
+        for each in reversed(options):
+            function = each(function)
+        return function
+
+    return decorate
+
+
+def _make_verb(name: "FormatName", form: _Format) -> click.Command:
+    @verb(name, help=f"Export for {form.purpose}. {form.out}", short_help=form.purpose)
     @run_argument
     @click.argument("out", type=click.Path(path_type=Path))
-    @option(
-        "--part",
-        "kind",
-        type=click.Choice(["decoder", "generator", "encoder", "autoencoder", "morph"]),
-        default="decoder",
-        help="decoder: latents to float images. generator: noise to uint8 images. encoder: uint8 "
-        "images to latents. autoencoder: uint8 images to uint8 images. morph: two uint8 images and "
-        "a number of frames to the frames between them.",
-    )
-    @option(
-        "--rewrite/--no-rewrite",
-        default=True,
-        help="Rewrite the network into an equal form that runs faster.",
-    )
-    @option(
-        "--precision",
-        type=click.Choice(["fp32", "fp16", "bf16", "int8"]),
-        default="fp32",
-        help="Number type of the network. The file must have at least 35 dB PSNR against fp32.",
-    )
-    @option(
-        "--force",
-        is_flag=True,
-        help="Keep a file of a lower PSNR, too.",
-    )
+    @_choose_options(form)
     @option(
         "--device",
         type=click.Choice(["auto", "cpu", "cuda"]),
         default="auto",
-        help="Device that the file is checked on. It runs on any.",
+        help="Device to check the file on. The file runs on any device.",
     )
     def export(
-        run_path: Path, out: Path, kind: "Kind", device: "DeviceName", **options: Any
+        run_path: Path, out: Path, device: "DeviceName", kind: "Kind" = "decoder", **options: Any
     ) -> None:
-        _export(format_name, run_path, out, kind, device, options)
+        _export(name, run_path, out, kind, device, options)
 
     command_of_format: click.Command = export
     return command_of_format
 
 
-for _name, _purpose in _FORMATS.items():
-    command.add_command(_make_verb(_name, _purpose))  # type: ignore[arg-type]
+for _name, _form in _FORMATS.items():
+    command.add_command(_make_verb(_name, _form))
 
 
-@command.command("web", cls=Verb, short_help="A web page that draws faces in the browser.")
+@verb("web", short_help="a web page that draws new faces in the browser")
 @run_argument
 @click.argument("out", type=click.Path(path_type=Path))
 @option(
     "--precision",
     type=click.Choice(["int8", "fp16"]),
     default="int8",
-    show_default=True,
-    help="int8: smaller and faster. fp16: closer to the model.",
+    help="Number type of the network. int8: smaller and faster. fp16: closer to the model.",
 )
-@option("--force", is_flag=True, help="Keep a generator below 35 dB PSNR, too.")
+@option("--force", is_flag=True, help=_FORCE_HELP)
 @option(
     "--onnxruntime-web",
     "onnxruntime_web",
     metavar="FILE",
     type=click.Path(path_type=Path),
-    show_default="npm downloads it",
-    help="File that `npm pack onnxruntime-web` wrote, for a machine without npm.",
+    show_default="downloaded by npm",
+    help="ONNX Runtime Web, as `npm pack onnxruntime-web` writes it; for machines without npm.",
 )
 def _web(run_path: Path, out: Path, **options: Any) -> None:
-    """Write a web page that draws new faces in the visitor's browser.
+    """Export as a web page that draws new faces in the visitor's browser.
 
-    OUT is a new folder of static files for any web server.
+    OUT is a new folder of static files for any web server. `faceae fit` must have run first.
     """
     from faceae.runs import open_run
     from faceae_export import export_web
@@ -115,6 +166,9 @@ def _web(run_path: Path, out: Path, **options: Any) -> None:
         f"{page.path}: a page of {page.num_bytes / 1e6:.1f} MB; to see it: "
         f"`python -m http.server --directory {page.path}`"
     )
+
+
+command.add_command(_web)
 
 
 def _export(
