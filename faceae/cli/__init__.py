@@ -16,19 +16,19 @@ from ._command import Failure, Group
 __all__ = ["main", "run"]
 
 VERBS = {
-    "synth": "Draw an artificial set of faces in CelebA's layout.",
-    "shard": "Pack photographs into checked WebDataset shards.",
-    "adopt": "Turn WebDataset shards of other tools into a dataset, in place.",
-    "verify": "Check every hash and decode every image of a dataset.",
-    "info": "Print what a dataset holds.",
+    "synth": "Draw artificial faces, in CelebA's layout.",
+    "shard": "Pack photographs into a dataset of WebDataset shards.",
+    "adopt": "Make a dataset of WebDataset shards from another tool.",
+    "verify": "Check every file and image of a dataset.",
+    "info": "Print what a dataset contains.",
     "train": "Train an autoencoder on a dataset.",
-    "eval": "Measure a model on held-out faces and compare it with PCA.",
-    "report": "Write an HTML page with the curves and faces of a run.",
+    "eval": "Measure how well a model reconstructs held-out faces.",
+    "report": "Write a web page with the curves and faces of a run.",
     "fit": "Fit the distribution that new faces are drawn from.",
     "generate": "Draw new faces.",
-    "morph": "Turn one face gradually into another.",
-    "export": "Write a trained model for other software: ONNX, TorchScript, OpenVINO, ...",
-    "doctor": "Check what this machine can run.",
+    "morph": "Make an animation from one face to another.",
+    "export": "Export a model to ONNX, TorchScript, OpenVINO or a web page.",
+    "doctor": "Check what works on this machine.",
 }
 
 
@@ -52,7 +52,10 @@ class _LazyGroup(Group):
 @click.command(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(faceae.__version__, prog_name="faceae")
 def _cli() -> None:
-    """From a folder of face photographs to a deployed generator."""
+    """Train autoencoders on photographs of faces, and generate new faces.
+
+    The usual order is shard, train, fit, generate. `faceae COMMAND --help` explains a command.
+    """
 
 
 def run(argv: Sequence[str]) -> int:

@@ -13,16 +13,17 @@ from ._command import verb, workers_option
 @click.argument("folder", type=parse_location)
 @workers_option
 def command(folder: Location, workers: int | None) -> None:
-    """Turn the WebDataset shards in FOLDER into a dataset, in place.
+    """Make a dataset of the WebDataset shards in FOLDER, which another tool wrote.
 
-    Decodes every image, then writes an index beside each tar and dataset.json. The tars stay as
-    they are. Splits follow from names such as train-00000.tar and val-00000.tar, or from folders
-    named train, val and test; other tars in FOLDER itself are for training.
+    Decodes every image, then adds dataset.json to FOLDER and an index beside each tar. The tars
+    do not change. A tar's name (train-00000.tar, val-00000.tar) or its folder (train, val, test)
+    is its split; other tars in FOLDER itself belong to train.
     """
     if not isinstance(folder, Path):
         raise ShardsError(f"{folder} is not a folder of this machine; copy the tars to one first")
-    from faceae.cli._progress import show_image_progress
     from faceae_shards import adopt
+
+    from ._progress import show_image_progress
 
     with show_image_progress("checking") as on_progress:
         dataset = adopt(folder, workers, on_progress)

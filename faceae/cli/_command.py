@@ -44,13 +44,15 @@ class Verb(click.Command):
     """A command whose errors name its options, and whose help lists options in sections."""
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the options, those without a section first, all in the same columns."""
+        """Write the options in aligned columns: those without a section, then the sections."""
         sections: dict[str, list[tuple[str, str]]] = {"Options": []}
         for parameter in self.get_params(ctx):
             record = parameter.get_help_record(ctx)
             if isinstance(parameter, click.Option) and record is not None:
                 title = getattr(parameter, "section", None) or "Options"
                 sections.setdefault(title, []).append(record)
+        if len(sections["Options"]) == 1:  # --help
+            sections["Options"] = sections.pop("Options")
         width = max(len(names) for records in sections.values() for names, _ in records)
         for title, records in sections.items():
             with formatter.section(title):

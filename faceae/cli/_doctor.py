@@ -16,14 +16,14 @@ if TYPE_CHECKING:
     "--device",
     type=click.Choice(["auto", "cpu", "cuda"]),
     default="auto",
-    help="Device that you want to use.",
+    help="Device that must work. auto: the GPU if there is one.",
 )
-@option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
+@option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(device: Literal["auto", "cpu", "cuda"], as_json: bool) -> int:
-    """Check what this machine can run.
+    """Check what works on this machine.
 
-    Prints versions, the CUDA major of each library, devices, number types, and each problem with
-    its remedy. The exit code is 1 if the device asked for cannot be used.
+    Prints versions, the CUDA major version of each library, devices, the number type for training,
+    and each problem with its remedy. The exit code is 1 if a problem is an error.
     """
     from faceae.doctor import diagnose
 
@@ -40,7 +40,7 @@ def _text(report: "Report") -> str:
         f"CUDA majors  {majors}",
         f"GPUs         {', '.join(report.gpus) or 'none'} (driver {report.driver or 'none'})",
         f"device       {report.device}",
-        f"--amp        {report.amp}",
+        f"precision    {report.amp}",
         f"loader       {report.loader or 'none'}",
     ]
     lines += [

@@ -35,13 +35,13 @@ if TYPE_CHECKING:
 @option("--split", default="test", metavar="SPLIT", help="Split of DATA to measure on.")
 @out_option(
     "RUN/eval-SPLIT.json",
-    "JSON file to write. A picture of the same name but .png lies beside it.",
+    "JSON file to write. The picture has the same name, but ends in .png.",
 )
 @option(
     "--pca/--no-pca",
     "with_pca",
     default=True,
-    help="Compare with principal components of the train split of DATA.",
+    help="Also measure PCA, as a baseline.",
 )
 @option(
     "--batch-size",
@@ -62,11 +62,13 @@ def command(
     device: "DeviceName",
     loader_kind: Literal["auto", "dali", "webdataset"],
 ) -> None:
-    """Measure PSNR and SSIM of RUN's model on a split of DATA, and of PCA of its latent size.
+    """Measure how well RUN's model reconstructs a split of DATA: PSNR and SSIM.
 
-    PCA is fitted on the train split; if that takes more than 1 GiB as float32, on a random part of
-    it. The picture shows the worst faces over their reconstructions, then the best. The JSON file
-    names their places in the split, counted from 0.
+    The baseline is PCA with as many components as the model has latent values. It is fitted on the
+    train split, or on a random part of the split if all of it takes more than 1 GiB as float32.
+
+    Writes the numbers to a JSON file, and a picture of the worst and the best faces over their
+    reconstructions. The JSON file lists these faces by their position in the split, from 0.
     """
     from faceae.evaluation import EvalConfig, evaluate_run
     from faceae.runs import read_run

@@ -37,9 +37,9 @@ def command(
 ) -> None:
     """Fit the distribution of RUN's latents, from which new faces are drawn.
 
-    Encodes every face of a split of DATA once and writes mean and covariance of the latents to
-    RUN/latents.safetensors. `faceae generate` and exported generators draw from them. Run it again
-    when RUN's weights have changed.
+    Encodes every face of a split of DATA, and writes the mean and the covariance of the latents to
+    RUN/latents.safetensors. `faceae generate` and exported generators need them. Run this again
+    after further training of RUN.
     """
     from faceae.device import resolve_device
     from faceae.latent import fit_latents
@@ -54,7 +54,7 @@ def command(
     model = load_model(run.model_path, on_device)
     fetch_dataset(data)
     dataset = open_dataset(data)
-    with show_image_progress("fit") as show:
+    with show_image_progress("encoding") as show:
         fitted = fit_latents(
             model, dataset, split=split, batch_size=batch_size, loader=loader_kind, on_images=show
         )

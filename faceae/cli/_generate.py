@@ -20,7 +20,16 @@ from faceae.pictures import (
 )
 from faceae_shards import Location, parse_location
 
-from ._command import count_option, device_option, option, say, verb
+from ._command import (
+    address_option,
+    count_option,
+    device_option,
+    executor_option,
+    option,
+    say,
+    section,
+    verb,
+)
 from ._outputs import check_parent
 
 if TYPE_CHECKING:
@@ -53,80 +62,84 @@ def _check_number(ctx: click.Context, param: click.Parameter, value: int) -> int
 @verb()
 @click.argument("model", type=click.Path(path_type=Path))
 @click.argument("out", type=parse_location)
-@count_option("Number of faces.", type=click.IntRange(min=1), callback=_check_number, default=64)
-@option(
-    "--seed",
-    type=click.IntRange(min=0),
-    callback=_check_number,
-    metavar="N",
-    default=0,
-    help="Seed of the faces.",
-)
-@option(
-    "--start",
-    type=click.IntRange(min=0),
-    callback=_check_number,
-    metavar="N",
-    default=0,
-    help="Number of the first face.",
-)
-@option(
-    "--truncation",
-    type=click.FloatRange(min=0),
-    callback=_check_finite,
-    metavar="FACTOR",
-    default=1.0,
-    help="Below 1 the faces are closer to the average face and vary less.",
-)
-@option(
-    "--format",
-    "out_format",
-    type=click.Choice(["png", "jpg", "shards"]),
-    show_default="png",
-    help="Content of a folder OUT: picture files, or a dataset of JPEG shards.",
-)
-@option(
-    "--samples-per-shard",
-    type=click.IntRange(min=1),
-    metavar="N",
-    show_default="64 to 4096, more for more faces",
-    help="With --format shards: faces per shard.",
-)
-@option(
-    "--engine",
-    type=click.Choice(
-        ["auto", "torch", "onnxruntime", "tensorrt", "torchscript", "pt2", "openvino"]
+@section(
+    "Faces",
+    count_option(
+        "Number of faces.", type=click.IntRange(min=1), callback=_check_number, default=64
     ),
-    show_default="torch for a run, else the one the file is made for",
-    help="Inference engine; auto measures which one is the fastest here.",
+    option(
+        "--seed",
+        type=click.IntRange(min=0),
+        callback=_check_number,
+        metavar="N",
+        default=0,
+        help="Seed of the random numbers. Each seed has a sequence of numbered faces.",
+    ),
+    option(
+        "--start",
+        type=click.IntRange(min=0),
+        callback=_check_number,
+        metavar="N",
+        default=0,
+        help="Number of the first face to draw.",
+    ),
+    option(
+        "--truncation",
+        type=click.FloatRange(min=0),
+        callback=_check_finite,
+        metavar="FACTOR",
+        default=1.0,
+        help="Scale the distance of latents from their mean. Below 1, faces vary less and look "
+        "more like the average face.",
+    ),
 )
-@option(
-    "--threads",
-    type=click.IntRange(min=1),
-    metavar="N",
-    show_default="one per core",
-    help="CPU threads for inference and encoding.",
+@section(
+    "Output",
+    option(
+        "--format",
+        "out_format",
+        type=click.Choice(["png", "jpg", "shards"]),
+        show_default="png",
+        help="Files in the folder OUT: one picture per face, or a dataset of JPEG shards.",
+    ),
+    option(
+        "--samples-per-shard",
+        type=click.IntRange(min=1),
+        metavar="N",
+        show_default="64 to 4096, growing with the number of faces",
+        help="With --format shards: faces per shard.",
+    ),
 )
-@option(
-    "--batch-size",
-    type=click.IntRange(min=1),
-    metavar="N",
-    show_default="64, or more to keep all threads busy",
-    help="Faces per batch. Does not change the faces.",
-)
-@device_option
-@option(
-    "--executor",
-    type=click.Choice(["local", "ray"]),
-    default="local",
-    help="With --format shards. local: this machine. ray: tasks on a Ray cluster, one per shard, "
-    "each on one core.",
-)
-@option(
-    "--address",
-    metavar="HOST:PORT",
-    show_default="RAY_ADDRESS, else the cluster that runs on this machine",
-    help="Head of the Ray cluster; local starts a cluster on this machine.",
+@section(
+    "Speed",
+    option(
+        "--engine",
+        type=click.Choice(
+            ["auto", "torch", "onnxruntime", "tensorrt", "torchscript", "pt2", "openvino"]
+        ),
+        show_default="torch for a run, else the engine that MODEL was exported for",
+        help="Inference engine. auto: the one that is the fastest in a short measurement.",
+    ),
+    device_option,
+    option(
+        "--threads",
+        type=click.IntRange(min=1),
+        metavar="N",
+        show_default="one per core",
+        help="CPU threads for inference and for encoding pictures.",
+    ),
+    option(
+        "--batch-size",
+        type=click.IntRange(min=1),
+        metavar="N",
+        show_default="64, or more to keep all threads busy",
+        help="Faces per batch. Does not change the faces.",
+    ),
+    executor_option(
+        "local",
+        "local: this machine. ray: with --format shards, CPUs of a Ray cluster.",
+    ),
+    address_option,
 )
 def command(
     model: Path,
@@ -144,14 +157,18 @@ def command(
 ) -> None:
     """Draw new faces with MODEL, a run or a generator written by `faceae export`.
 
-    The name of OUT decides what is written. It ends in .png or .jpg: one picture with all faces in
-    a grid. It ends in .npy: one array, N x H x W x 3 uint8. It holds no dot: a new folder with one
-    picture per face, named by the face's number. With --format shards: a dataset as `faceae shard`
-    writes it, in a folder or at a URL (s3://, gs://); to continue an interrupted one, run the same
-    command again.
+    OUT and --format decide what is written:
 
-    Face number i of a seed is always the same face, however many are drawn and in whatever form.
-    In one engine it is the same to the last bit.
+    \b
+    OUT ends in .png or .jpg   one picture with all faces in a grid
+    OUT ends in .npy           one NumPy array, N x H x W x 3 uint8
+    OUT has no dot             a new folder with one picture per face
+    --format shards            a dataset like those of `faceae shard`, in a
+                               folder or at a URL (s3://, gs://)
+
+    Face number i of a seed is always the same face, however many are drawn and wherever they are
+    written; with the same engine, it is the same to the last bit. To continue interrupted shards,
+    run the same command again.
     """
     from faceae.device import resolve_device, use_threads
     from faceae_export import generate_faces, open_generator
@@ -227,7 +244,7 @@ def _write_shards(
 
     from ._progress import show_image_progress
 
-    with show_image_progress("generate") as show:
+    with show_image_progress("drawing") as show:
         generate_shards(generator, out, numbers, on_progress=show, **options)
 
 
@@ -247,7 +264,7 @@ def _write(
     size = session.info.model.image_size
     if form == "grid":
         check_grid_size(out, count, size, size)
-    with show_image_progress("generate") as show:
+    with show_image_progress("drawing") as show:
         shown = _report(batches, count, show)
         if form == "grid":
             save_grid(out, np.concatenate(list(shown)))

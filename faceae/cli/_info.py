@@ -19,9 +19,12 @@ from ._command import option, verb
 
 @verb()
 @click.argument("data", type=parse_location)
-@option("--json", "as_json", is_flag=True, help="Print dataset.json instead.")
+@option("--json", "as_json", is_flag=True, help="Print JSON: dataset.json and the dataset's hash.")
 def command(data: Location, as_json: bool) -> None:
-    """Print what the dataset DATA holds. Checks sizes and indices, but decodes no image."""
+    """Print what the dataset DATA contains.
+
+    Checks the sizes of files and the indices. `faceae verify` checks everything.
+    """
     opened = inspect_dataset(data)
     if as_json:
         click.echo(json.dumps(opened.to_json(), indent=1, ensure_ascii=False))
@@ -46,7 +49,7 @@ def _text(dataset: Dataset) -> str:
         "converted": f"{manifest.num_converted:,}",
         **_describe_rare_counts(dataset),
         "duplicates": f"{manifest.num_duplicates:,}",
-        "refused": _describe_counts(manifest.num_rejected) or "none",
+        "rejected": _describe_counts(manifest.num_rejected) or "none",
         "ignored": f"{source.num_ignored:,} files",
         "hash": dataset.hash,
     }

@@ -23,13 +23,19 @@ _GIF_SUFFIX = ".gif"
 @click.argument("first", metavar="FIRST", type=click.Path(path_type=Path))
 @click.argument("last", metavar="LAST", type=click.Path(path_type=Path))
 @click.argument("out", type=click.Path(path_type=Path))
-@option("--frames", type=click.IntRange(2, 1000), metavar="N", default=64, help="Number of frames.")
+@option(
+    "--frames",
+    type=click.IntRange(2, 1000),
+    metavar="N",
+    default=64,
+    help="Number of frames.",
+)
 @option(
     "--crop",
     type=click.IntRange(min=0),
     metavar="N",
-    show_default="the crop RUN's dataset was packed with",
-    help="Keep the centre square of N pixels of each photograph; 0 keeps all of it.",
+    show_default="as for the faces that RUN was trained on",
+    help="Keep the centre square of each photograph, N pixels wide. 0: no cropping.",
 )
 @option(
     "--align/--no-align",
@@ -42,7 +48,8 @@ _GIF_SUFFIX = ".gif"
     "decoder_path",
     metavar="FILE",
     type=click.Path(path_type=Path),
-    help="Decode with this export of RUN's decoder.",
+    show_default="RUN's decoder in torch",
+    help="Exported decoder of RUN to compute the frames with.",
 )
 @device_option
 def command(
@@ -56,10 +63,11 @@ def command(
     decoder_path: Path | None,
     device: "DeviceName",
 ) -> None:
-    """Turn the face in photograph FIRST gradually into the one in LAST.
+    """Make an animation from the face in photograph FIRST to the face in photograph LAST.
 
-    OUT ends in .gif for an endless animation there and back, or in .png or .jpg for one picture
-    of all frames. The first and the last frame are the model's reconstructions of the photographs.
+    OUT ends in .gif for an animation that runs there and back in a loop, or in .png or .jpg for one
+    picture with all frames. The first and the last frame are the model's reconstructions of the
+    two photographs.
     """
     from faceae.device import resolve_device
     from faceae.runs import open_run, read_run

@@ -1,4 +1,4 @@
-"""Checks of where a verb is to write, before it starts to work."""
+"""Checks of output paths, before a verb starts to work."""
 
 from pathlib import Path
 
@@ -13,6 +13,6 @@ def check_out_file(path: Path) -> None:
 
 
 def check_parent(path: Path) -> None:
-    """Raise FaceaeError unless the folder `path` is to lie in is there."""
+    """Raise FaceaeError unless the parent folder of `path` exists."""
     if not path.parent.is_dir():
         raise FaceaeError(f"{path}: there is no folder {path.parent}; make it first")

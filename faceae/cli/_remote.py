@@ -1,4 +1,4 @@
-"""Datasets brought here from URLs."""
+"""Download of datasets at URLs."""
 
 from pathlib import Path
 
@@ -8,12 +8,12 @@ from faceae_shards import Location, open_dataset
 
 
 def fetch_dataset(data: Location, *, show: bool = True) -> None:
-    """Download a remote dataset into the cache, and say where it is read from.
+    """Download a dataset at a URL into the cache, and print where it is read from.
 
-    A dataset on this machine needs nothing.
+    Does nothing for a dataset on this machine.
 
     Args:
-        show: whether to draw a progress bar and say anything.
+        show: whether to show a progress bar and print anything.
     """
     if isinstance(data, Path):
         return

@@ -12,10 +12,10 @@ from ._outputs import check_out_file
 @run_argument
 @out_option("RUN/report.html", "HTML file to write.")
 def command(run_path: Path, out: Path | None) -> None:
-    """Write one HTML page that shows RUN: quality, loss, speed, options and faces.
+    """Write a web page that shows RUN: quality, loss, speed, options and faces.
 
-    The page needs no other file. RUN may still be training. What `faceae eval` wrote into RUN is
-    shown, too.
+    The page is one file. It also shows the results that `faceae eval` has written into RUN. RUN may
+    still be training.
     """
     from faceae.report import write_report
     from faceae.runs import read_run

@@ -149,12 +149,17 @@ def command(
 ) -> None:
     """Pack the photographs of SOURCE into the new dataset OUT.
 
-    SOURCE is a folder, a zip, a tar, a Parquet file, a folder of WebDataset shards or Parquet
-    files, a text file with one path or URL per line, or the URL of any of these (s3://, gs://,
-    https://). OUT is a folder, or a prefix of an object store such as s3://bucket/faces.
+    \b
+    SOURCE may be
+      a folder of images, of WebDataset shards, or of Parquet files
+      a zip, tar or Parquet file
+      a text file with one path or URL per line
+      a URL of any of these (s3://, gs://, https://)
 
-    Every image is decoded before it is packed. Images that cannot be used are listed in
-    OUT/rejected.jsonl. To continue an interrupted pack, run the same command again.
+    OUT is a folder, or a prefix in an object store such as s3://bucket/faces.
+
+    Every image is decoded before it is packed. OUT/rejected.jsonl lists the images that cannot be
+    used. To continue an interrupted pack, run the same command again.
     """
     try:
         config = PackConfig(
@@ -178,8 +183,9 @@ def command(
         )
     except ShardsError as error:
         raise click.UsageError(str(error)) from error
-    from faceae.cli._progress import show_image_progress
     from faceae_shards import pack
+
+    from ._progress import show_image_progress
 
     with show_image_progress("packing") as on_progress:
         summary = pack(config, on_progress)
@@ -214,9 +220,9 @@ def _text(summary: PackSummary) -> str:
     for reason, count in summary.num_rejected.items():
         names = ", ".join(summary.rejected_examples[reason])
         more = ", …" if count > len(summary.rejected_examples[reason]) else ""
-        lines.append(f"refused, {reason}: {count:,} ({names}{more})")
+        lines.append(f"rejected, {reason}: {count:,} ({names}{more})")
     if NO_FACE in summary.num_rejected:
         lines.append("images without a face do not count towards `max_rejected`")
     if summary.num_rejected:
-        lines.append(f"all refusals with their causes: {summary.rejected_list}")
+        lines.append(f"all rejected images, with reasons: {summary.rejected_list}")
     return "\n".join(lines)

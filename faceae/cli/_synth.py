@@ -18,14 +18,14 @@ from ._command import count_option, option, verb, workers_option
     type=int,
     metavar="N",
     default=SynthConfig.seed,
-    help="Seed of the people and pictures.",
+    help="Seed of the faces.",
 )
 @workers_option
 def command(out: Path, count: int, seed: int, workers: int | None) -> None:
-    """Draw an artificial set of faces into the new folder OUT, in CelebA's layout.
+    """Draw artificial faces into the new folder OUT, in CelebA's layout.
 
-    `faceae shard OUT packed` packs it as it would pack CelebA. A seed always gives the same faces,
-    and a longer set begins with the faces of a shorter one.
+    They stand in for photographs: `faceae shard OUT packed` packs them like CelebA. The same seed
+    gives the same faces, and a larger set begins with the faces of a smaller one.
     """
     try:
         config = SynthConfig(
@@ -33,8 +33,9 @@ def command(out: Path, count: int, seed: int, workers: int | None) -> None:
         )
     except FaceaeError as error:
         raise click.UsageError(str(error)) from error
-    from faceae.cli._progress import show_image_progress
     from faceae.synthetic import write_dataset
+
+    from ._progress import show_image_progress
 
     with show_image_progress("drawing") as on_progress:
         summary = write_dataset(config, on_progress)

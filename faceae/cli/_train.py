@@ -229,7 +229,7 @@ def command(
 
 @contextmanager
 def _silence() -> Iterator[None]:
-    """Say nothing but errors: the first process speaks for all."""
+    """Print nothing but errors: the first process prints for all."""
     handler, logger = logging.NullHandler(), logging.getLogger("faceae")
     logger.addHandler(handler)
     try:

@@ -1,4 +1,4 @@
-"""A training on the terminal: a bar where there is one, else a line an epoch; all on stderr."""
+"""Progress of a training on stderr: a bar on a terminal, and a line per epoch."""
 
 import logging
 import sys
@@ -14,7 +14,7 @@ from faceae.training import Observer
 
 
 class TrainProgress(Observer):
-    """Shows how a training goes. A context manager: its end leaves the terminal in order."""
+    """Shows the progress of a training. A context manager; its end restores the terminal."""
 
     def __init__(self) -> None:
         self._bar = Progress(
@@ -50,7 +50,7 @@ class TrainProgress(Observer):
         logger.removeHandler(self._handler)
 
     def on_start(self, run: Run, *, step: int, total_steps: int) -> None:
-        """Say what was chosen, and open the bar."""
+        """Print the choices that were made, and show the bar."""
         self._epochs = run.config.epochs
         size = run.model.image_size
         self._tell(
@@ -59,7 +59,7 @@ class TrainProgress(Observer):
         )
         self._tell(f"cache: {run.cache} ({run.cache_reason})")
         if step:
-            self._tell(f"going on after step {step} of {total_steps}")
+            self._tell(f"continuing after step {step} of {total_steps}")
         self._task = self._bar.add_task("training", total=total_steps, completed=step, speed="")
 
     def on_step(self, step: int) -> None:
@@ -74,18 +74,18 @@ class TrainProgress(Observer):
         self._bar.update(self._task, description=epoch, speed=speed)
 
     def on_epoch(self, metrics: EpochMetrics) -> None:
-        """Write one line that stays."""
+        """Print one line."""
         line = (
             f"epoch {metrics.epoch}/{self._epochs}: {metrics.valid_psnr_db:.2f} dB on held-out "
             f"faces after {metrics.seconds:.0f} s"
         )
-        # A session may begin with an epoch that is trained and only has to be measured.
+        # A resumed training may begin after the last step of an epoch, before its evaluation.
         if self._metrics is not None:
             line += f", loss {self._metrics.loss:.4f}, {self._metrics.images_per_s:.0f} img/s"
         self._tell(line)
 
     def _tell(self, line: str) -> None:
-        # The bar, while it is shown, catches stderr and keeps below what is written there.
+        # While the bar is shown, rich redirects stderr and keeps the bar below the lines.
         click.echo(line, err=True)
 
 

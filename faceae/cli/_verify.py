@@ -12,18 +12,19 @@ from ._command import option, verb, workers_option
 @option(
     "--reindex",
     is_flag=True,
-    help="First rebuild indices that are missing or older than their tar.",
+    help="First rebuild indices that are missing or damaged.",
 )
 @workers_option
 def command(data: Location, reindex: bool, workers: int | None) -> None:
     """Check every hash and index of the dataset DATA, and decode every image.
 
-    Prints each problem with the file's name; the exit code is then 1. From a URL the shards
-    themselves are downloaded and checked, not the copies in the cache.
+    Prints each problem with the name of the file; the exit code is then 1. If DATA is a URL, checks
+    the files there and not the copies in the cache.
     """
-    from faceae.cli._progress import show_image_progress
     from faceae_shards import reindex as rebuild_indices
     from faceae_shards import verify
+
+    from ._progress import show_image_progress
 
     if reindex:
         for name in rebuild_indices(data):

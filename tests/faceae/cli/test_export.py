@@ -3,8 +3,8 @@
 import json
 import shutil
 from pathlib import Path
-from typing import get_args
 
+import click
 import numpy as np
 import onnx
 import pytest
@@ -14,7 +14,8 @@ import faceae_shards
 from faceae.cli import _export, run
 from faceae.latent import latent_noise
 from faceae.model import load_model, save_model
-from faceae_export import FormatName, open_session
+from faceae_export import open_session
+from faceae_export.formats import FORMATS
 
 CPU = torch.device("cpu")
 
@@ -53,8 +54,16 @@ def test_decoder_needs_no_fit_and_is_the_default(
     assert f"see {out}.json" in text
 
 
-def test_every_format_has_its_command() -> None:
-    assert list(_export.command.commands) == [*get_args(FormatName), "web"]
+def test_every_format_has_its_command_with_its_options() -> None:
+    assert set(_export.command.commands) == {*FORMATS, "web"}
+    for name, form in FORMATS.items():
+        choices = {
+            parameter.name: parameter.type.choices
+            for parameter in _export.command.commands[name].params
+            if isinstance(parameter.type, click.Choice)
+        }
+        assert tuple(choices.get("kind", ["decoder"])) == form.kinds
+        assert tuple(choices.get("precision", ["fp32"])) == form.precisions
 
 
 def test_precision_tells_what_it_gains(
@@ -159,10 +168,6 @@ def test_bad_input(fitted_run: Path, tmp_path: Path, capsys: pytest.CaptureFixtu
         (["onnx", good, str(tmp_path / "no" / "d.onnx")], "there is no folder"),
         (["triton", good, str(tmp_path / "no" / "d")], "there is no folder"),
         (["triton", good, str(tmp_path)], "exists already; name a new folder"),
-        (
-            ["weights", good, str(tmp_path / "w.pt"), "--part", "morph"],
-            "weights can hold only the decoder",
-        ),
         (["onnx", good, str(tmp_path)], "is a folder; name a file in it"),
     ):
         assert run(["export", *argv]) == 1

@@ -37,13 +37,13 @@ def test_shard_info_verify(source: Path, tmp_path: Path, capsys: Capture) -> Non
     told = capsys.readouterr().out
     assert f"{out} is complete: 4 train, 4 valid images\nsplit by person" in told
     assert "ignored, not named like an image: 1 files" in told
-    assert "refused, not an image: 1 (person_00/bad.jpg)" in told
+    assert "rejected, not an image: 1 (person_00/bad.jpg)" in told
 
     assert run(["info", str(out)]) == 0
     told = capsys.readouterr().out
     assert re.search(r"image size +32x32", told)
     assert re.search(r"encoding +npy", told)
-    assert re.search(r"refused +1 not an image", told)
+    assert re.search(r"rejected +1 not an image", told)
 
     assert run(["info", str(out), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["hash"] == open_dataset(out).hash

@@ -47,7 +47,7 @@ def test_train_and_resume(
     assert (config.epochs, config.peak_lr, config.seed, config.amp) == (2, 2e-4, 3, False)
 
     assert run(["train", str(dataset_npy.path), "--run", str(run_path), "--resume"]) == 0
-    assert "going on after step 6 of 6" in capsys.readouterr().err
+    assert "after step 6 of 6" in capsys.readouterr().err
 
 
 def test_run_that_exists(
