@@ -49,14 +49,15 @@ def _parse_split(ctx: click.Context, param: click.Parameter, value: str) -> Spli
     option(
         "--align",
         is_flag=True,
-        help="Find the face and turn, scale and place it as CelebA does (178x218 pixels, then "
-        "--crop). Landmarks and boxes in SOURCE replace detection. Needs faceae[align].",
+        help="Detect the face in each image, and align and crop the image as in CelebA (178x218 "
+        "pixels; --crop comes after). Landmarks or boxes in SOURCE are used instead of detection. "
+        "Needs faceae[align].",
     ),
     option(
         "--face",
         type=click.Choice(["largest", "centre", "all"]),
         default=PackConfig.face,
-        help="Which face --align takes. all: every face becomes an image of its own.",
+        help="With --align: face to keep if an image has several. all: one image per face.",
     ),
     option(
         "--encoding",
