@@ -4,7 +4,6 @@ The libraries name parameters in backquotes as Python spells them, and `name=val
 the command line a user sees the options of the verb in their place.
 """
 
-import difflib
 import re
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -14,7 +13,7 @@ from typing import Any, TypeVar
 import click
 
 from faceae.errors import FaceaeError
-from faceae_shards import ShardsError, parse_location
+from faceae_shards import ShardsError
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -99,11 +98,18 @@ class Option(click.Option):
         return {**default, **({"required": "required"} if self.required else {})}
 
 
+def _parse_location(value: str) -> Any:
+    # Imported here: `faceae --help` needs none of what it imports.
+    from faceae_shards import parse_location
+
+    return parse_location(value)
+
+
 verb = partial(click.command, cls=Verb, context_settings={"show_default": True})
 option = partial(click.option, cls=Option)
 
 run_argument = click.argument("run_path", metavar="RUN", type=click.Path(path_type=Path))
-data_argument = click.argument("data", type=parse_location)
+data_argument = click.argument("data", type=_parse_location)
 device_option = option(
     "--device",
     type=click.Choice(["auto", "cpu", "cuda"]),
@@ -205,6 +211,8 @@ def _spell(command: click.Command) -> dict[str, str]:
 
 
 def _suggest(typed: str, names: Sequence[str]) -> str:
+    import difflib
+
     similar = difflib.get_close_matches(typed, names)
     return f" Did you mean {' or '.join(similar)}?" if similar else ""
 

@@ -1,4 +1,4 @@
-"""A small run, fitted and exported. Nobody may write here."""
+"""A small run, fitted and exported, to be read only; and photographs and a dataset to change."""
 
 from pathlib import Path
 
@@ -62,3 +62,26 @@ def exported(fitted_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
         out = folder / name
         assert run(["export", verb, str(fitted_run), "--part", kind, str(out)]) == 0
     return folder
+
+
+@pytest.fixture
+def source(tmp_path: Path, face_folder: Path) -> Path:
+    """Two people's pictures and a file that is none."""
+    folder = tmp_path / "photos"
+    for person in sorted(face_folder.iterdir())[:2]:
+        (folder / person.name).mkdir(parents=True)
+        for file in person.iterdir():
+            (folder / person.name / file.name).write_bytes(file.read_bytes())
+    return folder
+
+
+@pytest.fixture
+def packed(source: Path, tmp_path: Path) -> Path:
+    """The pictures of `source` as a dataset: a shard of 4 images for train and one for valid."""
+    out = tmp_path / "packed"
+    faceae_shards.pack(
+        faceae_shards.PackConfig(
+            source=source, out=out, crop=160, size=32, split=(0.5, 0.5, 0), workers=1
+        )
+    )
+    return out

@@ -101,7 +101,7 @@ def test_more_latent_numbers_than_faces_to_fit_on(
     )
     few = replace(dataset_npy, path=out)
     assert eval_run(run_copy, few) == 1
-    assert "PCA of 16 components needs more faces" in capsys.readouterr().err
+    assert "--no-pca" in capsys.readouterr().err
     assert not (run_copy / "eval-test.json").exists()
     assert eval_run(run_copy, few, "--no-pca") == 0
     captured = capsys.readouterr()
@@ -127,7 +127,7 @@ def test_split_without_samples(
     run_copy: Path, dataset_npy: faceae_shards.Dataset, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert eval_run(run_copy, dataset_npy, "--split", "tset") == 1
-    assert "no samples in split 'tset'; it has: train, valid, test" in capsys.readouterr().err
+    assert "'tset'" in capsys.readouterr().err
 
 
 def test_run_without_a_model_yet(
@@ -135,13 +135,13 @@ def test_run_without_a_model_yet(
 ) -> None:
     (run_copy / "model.safetensors").unlink()
     assert eval_run(run_copy, dataset_npy) == 1
-    assert "model.safetensors: no such file; `faceae train` writes" in capsys.readouterr().err
+    assert "model.safetensors: no such file" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
     ("out", "message"),
     [
-        ("eval.png", "give a name that ends in .json"),
+        ("eval.png", "eval.png: "),
         ("missing/eval.json", "there is no folder"),
     ],
 )

@@ -106,7 +106,7 @@ def test_folder_that_holds_something(
 ) -> None:
     (tmp_path / "note.txt").write_text("mine")
     assert run(["generate", str(fitted_run), str(tmp_path)]) == 1
-    assert "already there; name a new folder, or remove it first" in capsys.readouterr().err
+    assert f"{tmp_path}: " in capsys.readouterr().err
     assert [path.name for path in tmp_path.iterdir()] == ["note.txt"]
 
 
@@ -116,14 +116,14 @@ def test_bad_input(
     good, out = str(fitted_run), str(tmp_path / "f.png")
     (tmp_path / "empty").mkdir()
     for argv, message in (
-        ([str(tmp_path / "no"), out], "no: does not exist; give a run's folder or an exported"),
+        ([str(tmp_path / "no"), out], "no: does not exist"),
         ([str(tmp_path / "empty"), out], "empty: not a training run"),
         ([str(exported / "decoder.onnx"), out], "decoder.onnx: is a decoder, which"),
         ([good, str(tmp_path / "f.gif")], r"f.gif: ends in none of .png"),
         ([good, str(tmp_path / "no" / "f.png")], "f.png: there is no folder"),
         ([good, str(tmp_path / "no" / "f")], "f: there is no folder"),
         ([good, out, "-n100000"], "a grid holds at most"),
-        ([good, "s3://bucket/faces"], "faces: only shards can be written to a URL; add --format"),
+        ([good, "s3://bucket/faces"], "--format shards"),
         ([str(exported / "generator.onnx"), out, "--engine=pt2"], "--engine pt2: cannot run"),
         ([good, out, "--engine=tensorrt"], "--engine tensorrt: cannot use --device cpu, only"),
         ([good, str(tmp_path / "f"), "--format=shards", "--start=999999999"], "keys have 9 digits"),
@@ -209,11 +209,11 @@ def test_shards_of_another_seed_or_engine_are_not_mixed(
     assert run(["generate", str(fitted_run), *argv]) == 0
     assert run(["generate", str(fitted_run), *argv]) == 0
     for model, options, message in (
-        (fitted_run, ["--seed=1"], "--seed; choose"),
+        (fitted_run, ["--seed=1"], "--seed"),
         (exported / "generator.onnx", [], "--engine"),
     ):
         assert run(["generate", str(model), *argv, *options]) == 1
-        assert f"already holds a dataset with other {message}" in capsys.readouterr().err
+        assert message in capsys.readouterr().err
 
 
 def test_auto_says_what_it_took(
@@ -257,4 +257,4 @@ def test_weights_changed_since_fit(
     assert "latents.safetensors: fitted on other weights" in capsys.readouterr().err
     (copy / "latents.safetensors").unlink()
     assert run(["generate", str(copy), str(tmp_path / "f.npy")]) == 1
-    assert "latents.safetensors: no such file; `faceae fit" in capsys.readouterr().err
+    assert "latents.safetensors: no such file" in capsys.readouterr().err

@@ -17,12 +17,12 @@ from faceae.errors import FaceaeError
 from faceae_shards import ShardsError
 
 
-def test_help_imports_no_heavy_library() -> None:
-    code = (
-        "import sys\nfrom faceae.cli import run\nrun(['--help'])\n"
-        "heavy = {'torch', 'nvidia', 'cv2', 'onnxruntime', 'webdataset', 'numpy', 'PIL'}\n"
-        "print('IMPORTED', sorted(heavy & set(sys.modules)))"
-    )
+@pytest.mark.parametrize(
+    "code", ["import faceae, faceae_shards", "from faceae.cli import run; run(['--help'])"]
+)
+def test_help_and_import_load_no_heavy_library(code: str) -> None:
+    heavy = {"torch", "nvidia", "cv2", "onnxruntime", "webdataset", "numpy", "PIL", "filelock"}
+    code = f"import sys; {code}; print('IMPORTED', sorted({heavy} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "IMPORTED []"
 

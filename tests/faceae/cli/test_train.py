@@ -57,7 +57,7 @@ def test_run_that_exists(
     run_path.mkdir()
     (run_path / "run.json").touch()
     assert run(arguments(dataset_npy, run_path)) == 1
-    assert "there is a run already; pass --resume" in capsys.readouterr().err
+    assert "--resume" in capsys.readouterr().err
 
 
 def test_resume_without_a_run(
