@@ -4,13 +4,13 @@ Shapes: N pictures, H and W pixels.
 """
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageDraw
 
 from faceae.errors import FaceaeError
 from faceae_shards import (
@@ -37,6 +37,9 @@ _PNG_OPTIONS = (
 """For faces of 64x64 this takes less than half the time of zlib's default, for files as small."""
 
 _GAP_PIXELS = 2
+_SHEET_COLUMNS = 8
+_MAX_TILE = 128
+_TITLE_PIXELS = 16
 _WHITE = 255
 _FRAME_MS = 40
 """25 frames per second. GIF has steps of 10 ms, and viewers slow down frames under 20 ms."""
@@ -155,8 +158,12 @@ def save_grid(path: Path, images: NDArray[np.uint8], columns: int | None = None)
     num_images, height, width, _ = images.shape
     if num_images == 0:
         raise FaceaeError(f"{path}: there are no pictures to lay out")
-    columns = columns or math.ceil(math.sqrt(num_images))
     check_grid_size(path, num_images, height, width)
+    save_image(path, _lay_out(images, columns or math.ceil(math.sqrt(num_images))))
+
+
+def _lay_out(images: NDArray[np.uint8], columns: int) -> NDArray[np.uint8]:
+    num_images, height, width, _ = images.shape
     rows = math.ceil(num_images / columns)
     step_y, step_x = height + _GAP_PIXELS, width + _GAP_PIXELS
     shape = (rows * step_y + _GAP_PIXELS, columns * step_x + _GAP_PIXELS, 3)
@@ -165,7 +172,35 @@ def save_grid(path: Path, images: NDArray[np.uint8], columns: int | None = None)
         y = index // columns * step_y + _GAP_PIXELS
         x = index % columns * step_x + _GAP_PIXELS
         grid_HWC[y : y + height, x : x + width] = image_HWC
-    save_image(path, grid_HWC)
+    return grid_HWC
+
+
+def save_contact_sheet(path: Path, pictures: Mapping[str, Sequence[NDArray[np.uint8]]]) -> None:
+    """Write titles, and below each its pictures, eight in a row, on white.
+
+    Each picture is cut to its centre square. Large ones are scaled down to 128 pixels.
+
+    Args:
+        pictures: by title; each H x W x 3 uint8, RGB.
+
+    Raises:
+        FaceaeError: `path` has another suffix than `PICTURE_FORMATS`.
+    """
+    sides = [min(image.shape[:2]) for group in pictures.values() for image in group]
+    side = min(max(sides), _MAX_TILE)
+    width = _SHEET_COLUMNS * (side + _GAP_PIXELS) + _GAP_PIXELS
+    sections = []
+    for title, group in pictures.items():
+        sections.append(_draw_title(title, width))
+        tiles = np.stack([fit_image(image, None, side) for image in group])
+        sections.append(_lay_out(tiles, _SHEET_COLUMNS))
+    save_image(path, np.concatenate(sections))
+
+
+def _draw_title(title: str, width: int) -> NDArray[np.uint8]:
+    strip = Image.new("RGB", (width, _TITLE_PIXELS), "white")
+    ImageDraw.Draw(strip).text((_GAP_PIXELS, _GAP_PIXELS), title, fill="black")
+    return np.array(strip)
 
 
 def check_grid_size(path: Path, num_images: int, height: int, width: int) -> None:

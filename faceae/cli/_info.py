@@ -2,9 +2,12 @@
 
 import json
 from collections.abc import Mapping
+from pathlib import Path
 
 import click
 
+from faceae.errors import FaceaeError
+from faceae.pictures import PICTURE_FORMATS
 from faceae_shards import (
     Dataset,
     GeneratedOptions,
@@ -15,21 +18,51 @@ from faceae_shards import (
 )
 
 from ._command import option, verb
+from ._outputs import check_out_file
+
+_NUM_PREVIEWED = 64
 
 
 @verb()
 @click.argument("data", type=parse_location)
 @option("--json", "as_json", is_flag=True, help="Print JSON: dataset.json and the dataset's hash.")
-def command(data: Location, as_json: bool) -> None:
+@option(
+    "--preview",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="Also write a contact sheet to FILE (.png or .jpg): up to 64 images of each split.",
+)
+def command(data: Location, as_json: bool, preview: Path | None) -> None:
     """Print what the dataset DATA contains.
 
     Checks the sizes of files and the indices. `faceae verify` checks everything.
     """
+    if preview is not None:
+        _check_preview(preview)
     opened = inspect_dataset(data)
+    if preview is not None:
+        _write_preview(opened, preview)
     if as_json:
         click.echo(json.dumps(opened.to_json(), indent=1, ensure_ascii=False))
     else:
         click.echo(_text(opened))
+
+
+def _check_preview(path: Path) -> None:
+    if path.suffix.lower() not in PICTURE_FORMATS:
+        raise FaceaeError(f"{path}: a contact sheet must end in {', '.join(PICTURE_FORMATS)}")
+    check_out_file(path)
+
+
+def _write_preview(dataset: Dataset, path: Path) -> None:
+    from faceae.pictures import save_contact_sheet
+    from faceae_shards import read_first_images
+
+    pictures = {}
+    for split in dataset.splits:
+        images = read_first_images(dataset, split, _NUM_PREVIEWED)
+        pictures[f"{split}: {len(images):,} of {dataset.num_samples(split):,}"] = images
+    save_contact_sheet(path, pictures)
 
 
 def _text(dataset: Dataset) -> str:

@@ -11,6 +11,7 @@ from .dataset import (
     VerifyReport,
     inspect_dataset,
     open_dataset,
+    read_first_images,
     reindex,
     verify,
 )
@@ -64,6 +65,7 @@ __all__ = [
     "pack",
     "pack_generated",
     "parse_location",
+    "read_first_images",
     "reindex",
     "remove",
     "verify",

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -9,9 +10,11 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from faceae import pictures
 from faceae.errors import FaceaeError
 from faceae.pictures import (
     encode_picture,
+    frame_face,
     read_face,
     save_array,
     save_folder,
@@ -19,7 +22,7 @@ from faceae.pictures import (
     save_grid,
     save_image,
 )
-from faceae_shards import fit_image
+from faceae_shards import ShardsError, fit_image
 
 
 def make_images(count: int, height: int = 6, width: int = 5) -> NDArray[np.uint8]:
@@ -209,3 +212,54 @@ def test_read_face_smaller_than_the_crop(tmp_path: Path) -> None:
     write_photograph(tmp_path / "a.jpg")
     with pytest.raises(FaceaeError, match=r"a\.jpg: 178x218 pixels, .* square of 200 .*`crop`"):
         read_face(tmp_path / "a.jpg", 64, crop=200)
+
+
+@pytest.fixture
+def any_light_is_a_face(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Detect a face in every photograph that is not black; its pixels hold the crop."""
+
+    def find(image_HWC: NDArray[np.uint8], *, crop: int | None, size: int) -> list[Any]:
+        return [np.full((size, size, 3), crop or 0, np.uint8)] if image_HWC.any() else []
+
+    monkeypatch.setattr(pictures, "align_faces", find)
+
+
+@pytest.mark.usefixtures("any_light_is_a_face")
+@pytest.mark.parametrize("crop", [144, None])
+def test_a_photograph_is_aligned(tmp_path: Path, crop: int | None) -> None:
+    Image.fromarray(np.full((300, 400, 3), 9, np.uint8)).save(tmp_path / "a.png")
+    face = read_face(tmp_path / "a.png", 64, crop)
+    assert (face == (crop or 0)).all()
+    assert face.shape == (64, 64, 3)
+
+
+@pytest.mark.usefixtures("any_light_is_a_face")
+@pytest.mark.parametrize("size", [(178, 218), (144, 144), (64, 64)])
+def test_a_framed_picture_is_not_moved(size: tuple[int, int]) -> None:
+    image = np.random.default_rng(0).integers(0, 255, (*size[::-1], 3), dtype=np.uint8)
+    wanted = image if size == (64, 64) else fit_image(image, 144, 64)
+    assert np.array_equal(frame_face(image, 64, 144), wanted)
+
+
+@pytest.mark.usefixtures("any_light_is_a_face")
+def test_alignment_can_be_turned_off() -> None:
+    image = np.random.default_rng(0).integers(0, 255, (300, 400, 3), dtype=np.uint8)
+    assert np.array_equal(frame_face(image, 64, 200), fit_image(image, 200, 64))
+    assert np.array_equal(frame_face(image, 64, 144, align=False), fit_image(image, 144, 64))
+
+
+@pytest.mark.usefixtures("any_light_is_a_face")
+def test_a_photograph_without_a_face(tmp_path: Path) -> None:
+    Image.new("RGB", (400, 300)).save(tmp_path / "a.png")
+    with pytest.raises(FaceaeError, match=r"a\.png: no face found; .*`align=False`"):
+        read_face(tmp_path / "a.png", 64)
+
+
+def test_the_detector_is_not_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: Any, **__: Any) -> list[Any]:
+        raise ShardsError("pip install 'faceae[align]'")
+
+    monkeypatch.setattr(pictures, "align_faces", fail)
+    Image.new("RGB", (400, 300)).save(tmp_path / "a.png")
+    with pytest.raises(FaceaeError, match=r"a\.png: .*faceae\[align\].*`align=False`"):
+        read_face(tmp_path / "a.png", 64)

@@ -5,6 +5,7 @@ from ._dataset import Dataset, read_dataset, write_manifest
 from ._foreign import find_foreign_problem
 from ._manifest import GeneratedOptions, Manifest, PackOptions, SourceInfo
 from ._open import inspect_dataset, open_dataset
+from ._preview import read_first_images
 from ._reindex import reindex
 from ._tar import (
     KEY_DIGITS,
@@ -38,6 +39,7 @@ __all__ = [
     "open_dataset",
     "publish_shard",
     "read_dataset",
+    "read_first_images",
     "reindex",
     "verify",
     "write_manifest",

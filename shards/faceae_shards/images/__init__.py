@@ -5,6 +5,7 @@ from ._decode import DecodedImage, decode, decode_image
 from ._encode import (
     EncodedImage,
     check_stored,
+    decode_stored,
     encode_for_shard,
     encode_jpeg,
     encode_pixels,
@@ -20,6 +21,7 @@ __all__ = [
     "check_stored",
     "decode",
     "decode_image",
+    "decode_stored",
     "encode_for_shard",
     "encode_jpeg",
     "encode_pixels",

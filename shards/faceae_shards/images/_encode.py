@@ -157,6 +157,15 @@ def check_stored(data: bytes, encoding: Encoding) -> tuple[int, int]:
     return height, width
 
 
+def decode_stored(data: bytes, encoding: Encoding) -> NDArray[np.uint8]:
+    """Return the pixels of an image as a shard stores it, H x W x 3 uint8, RGB.
+
+    Raises:
+        ImageRefused: it is damaged.
+    """
+    return decode(data, max_pixels=MAX_PIXELS).image_HWC if encoding == "jpg" else _read_npy(data)
+
+
 def _read_npy(data: bytes) -> NDArray[np.uint8]:
     # Not by numpy.load, which evaluates the header as Python: damaged ones raise half a dozen
     # kinds of errors. What shards hold begins with just these bytes, and loaders skip them.

@@ -1,13 +1,16 @@
-"""faceae info: what a dataset contains, as text and as JSON."""
+"""faceae info: what a dataset contains, as text, as JSON and as a contact sheet."""
 
 import json
 import re
+import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from faceae.cli import run
-from faceae_shards import open_dataset
+from faceae_shards import Dataset, open_dataset
 
 Capture = pytest.CaptureFixture[str]
 
@@ -35,3 +38,50 @@ def test_missing_dataset(tmp_path: Path, capsys: Capture) -> None:
     assert run(["info", str(tmp_path / "nowhere")]) == 1
     (line,) = capsys.readouterr().err.splitlines()
     assert str(tmp_path / "nowhere") in line
+
+
+def test_a_sheet_shows_every_split(dataset_jpg: Dataset, tmp_path: Path, capsys: Capture) -> None:
+    path = tmp_path / "sheet.png"
+    assert run(["info", str(dataset_jpg.path), "--preview", str(path)]) == 0
+    assert "image size   32x32" in capsys.readouterr().out
+    with Image.open(path) as picture:
+        sheet = np.array(picture)
+    title, tile = 16, 34
+    assert sheet.shape == (3 * (title + 2) + (3 + 2 + 2) * tile, 8 * tile + 2, 3)
+    assert (sheet[:title] < 128).any()
+    assert not (sheet[title + 2 :][:32, 2:34] == 255).all()
+    assert [file.name for file in tmp_path.iterdir()] == ["sheet.png"]
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [("sheet.gif", "must end in .png"), ("no/sheet.png", "there is no folder"), ("sheet", ".png")],
+)
+def test_a_sheet_that_cannot_be_written(
+    dataset_jpg: Dataset,
+    tmp_path: Path,
+    capsys: Capture,
+    name: str,
+    message: str,
+) -> None:
+    assert run(["info", str(dataset_jpg.path), "--preview", str(tmp_path / name)]) == 1
+    assert message in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("content", "message"), [(b"x", "train-000000.tar is damaged"), (b"\0", "too few images")]
+)
+def test_a_damaged_shard_leaves_no_sheet(
+    dataset_jpg: Dataset,
+    tmp_path: Path,
+    capsys: Capture,
+    content: bytes,
+    message: str,
+) -> None:
+    shutil.copytree(dataset_jpg.path, tmp_path / "copy")
+    for tar in (tmp_path / "copy" / "train").glob("*.tar"):
+        tar.write_bytes(content * tar.stat().st_size)
+    assert run(["info", str(tmp_path / "copy"), "--preview", str(tmp_path / "s.png")]) == 1
+    assert message in capsys.readouterr().err
+    assert not (tmp_path / "s.png").exists()
