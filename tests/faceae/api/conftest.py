@@ -1,6 +1,7 @@
 """A small trained run with fitted latents, made through the API alone."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,6 +18,12 @@ OPTIONS = {
     "device": "cpu",
     "loader": "webdataset",
 }
+
+
+@pytest.fixture(scope="session")
+def options() -> dict[str, Any]:
+    """Options of a training that takes seconds."""
+    return dict(OPTIONS)
 
 
 @pytest.fixture(scope="session")

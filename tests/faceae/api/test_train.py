@@ -1,24 +1,28 @@
 """Training from Python."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import faceae
 from faceae.errors import FaceaeError
 from faceae_shards import Dataset
-from tests.faceae.api.conftest import OPTIONS
 
 
-def test_an_interrupted_run_goes_on(dataset_npy: Dataset, tmp_path: Path) -> None:
+def test_an_interrupted_run_goes_on(
+    dataset_npy: Dataset, tmp_path: Path, options: dict[str, Any]
+) -> None:
     data, run = str(dataset_npy.path), str(tmp_path / "run")
-    faceae.train(data, run, **OPTIONS)
+    faceae.train(data, run, **options)
     assert faceae.train(data, run, resume=True).position.epoch == 1
 
 
-def test_a_folder_that_is_taken(dataset_npy: Dataset, api_run: str) -> None:
+def test_a_folder_that_is_taken(
+    dataset_npy: Dataset, api_run: str, options: dict[str, Any]
+) -> None:
     with pytest.raises(FaceaeError, match="run"):
-        faceae.train(str(dataset_npy.path), api_run, **OPTIONS)
+        faceae.train(str(dataset_npy.path), api_run, **options)
 
 
 def test_an_option_that_does_not_exist(dataset_npy: Dataset, tmp_path: Path) -> None:

@@ -4,49 +4,16 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from executor_workers import EnvironmentWorker, LostWorker, SquareWorker
 
 from faceae_shards import ShardsError
-from faceae_shards.executors import LocalExecutor, Tick
+from faceae_shards.executors import LocalExecutor
 from faceae_shards.executors._children import move_current_folder_last, safe_start
 
 TRAPS = ("numpy.py", "json.py", "socket.py", "struct.py", "export.py", "cv2.py", "faceae_shards.py")
-
-
-class SquareWorker:
-    """Squares numbers; ticks once for each; does what some tasks ask for instead."""
-
-    def run(self, task: int | str, tick: Tick) -> int:
-        if task == "die":
-            os.kill(os.getpid(), signal.SIGKILL)
-        if task == "crash":
-            os.kill(os.getpid(), signal.SIGSEGV)
-        if task == "import":
-            import nowhere  # noqa: F401
-        assert isinstance(task, int)
-        tick()
-        return task * task
-
-    def close(self) -> None: ...
-
-
-class EnvironmentWorker:
-    """Returns what a process sees of a variable, and the signals that it blocks."""
-
-    def run(self, task: str, tick: Tick) -> tuple[str | None, set[int]]:
-        return os.environ.get(task), {*signal.pthread_sigmask(signal.SIG_BLOCK, [])}
-
-    def close(self) -> None: ...
-
-
-class LostWorker(SquareWorker):
-    """Cannot be unpickled, like a class whose module is not installed."""
-
-    def __reduce__(self) -> tuple[Callable[[str], object], tuple[str]]:
-        return __import__, ("nowhere",)
 
 
 def run(worker: object, tasks: list[object], processes: int = 2) -> tuple[list[object], int]:
@@ -88,7 +55,7 @@ def test_tasks_are_drawn_as_processes_become_free() -> None:
         ("crash", r"crashed \(SIGSEGV\)"),
         (
             "import",
-            r"No module named 'nowhere' \(asked for by .*test_local\.py, line \d+\); install",
+            r"No module named 'nowhere' \(asked for by .*executor_workers\.py, line \d+\); install",
         ),
     ],
 )
