@@ -1,4 +1,4 @@
-"""The `faceae` command: one module a verb, imported only when that verb runs."""
+"""The `faceae` command. Each verb has a module, which is imported only when the verb runs."""
 
 import errno
 import importlib
@@ -33,7 +33,7 @@ VERBS = {
 
 
 class _LazyGroup(Group):
-    """A group whose help needs no verb's module."""
+    """A group whose help imports no verb's module."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(VERBS)
@@ -89,7 +89,7 @@ def main() -> None:
 
 
 class _Terminated(BaseException):
-    """SIGTERM came: what was begun is tidied up as on Ctrl-C."""
+    """SIGTERM was received. Cleanup runs as on Ctrl-C."""
 
 
 def _terminate(number: int, frame: FrameType | None) -> None:

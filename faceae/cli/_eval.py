@@ -123,17 +123,17 @@ def _find_notes(run: "Run", data: Location, dataset: "Dataset") -> list[str]:
     notes = []
     if dataset.hash != run.dataset_hash:
         notes.append(
-            f"{data} is not the data {run.path} was trained on, or packed otherwise: it "
-            "may have been trained on some of these faces"
+            f"{run.path} was trained on another dataset than {data}, which may share some of these "
+            "faces"
         )
     crop = dataset.crop
     if crop != run.crop:
         notes.append(
-            f"these faces are {_describe_crop(crop)}, those the run was trained on are "
-            f"{_describe_crop(run.crop)}: other framing, other figures"
+            f"these faces are {_describe_crop(crop)}, and the run was trained on faces that are "
+            f"{_describe_crop(run.crop)}: results on both are not comparable"
         )
     return notes
 
 
 def _describe_crop(crop: int | None) -> str:
-    return "uncut" if crop is None else f"cut to {crop} pixels"
+    return "not cropped" if crop is None else f"cropped to {crop} pixels"

@@ -63,7 +63,7 @@ def command(
     click.echo(_summarise(run.latents_path, split, distribution.count, model.config.latent_size))
     click.echo(f"encoded on {on_device}, read by {fitted.reader}")
     if dataset.hash != run.dataset_hash:
-        click.echo(f"note: {data} is not the data {run_path} was trained on, or packed otherwise")
+        click.echo(f"note: {run_path} was trained on another dataset than {data}")
 
 
 def _summarise(path: Path, split: str, count: int, latent_size: int) -> str:
@@ -72,7 +72,7 @@ def _summarise(path: Path, split: str, count: int, latent_size: int) -> str:
     ]
     if count <= latent_size:
         lines.append(
-            f"note: {count:,} faces span at most {count - 1:,} of {latent_size} directions; "
-            "new faces will be blends of these; fit on more for variety"
+            f"note: {count:,} faces span at most {count - 1:,} of {latent_size} directions, so that "
+            "new faces will be blends of them; fit on more faces for more variety"
         )
     return "\n".join(lines)

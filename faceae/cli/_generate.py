@@ -44,7 +44,7 @@ Form = Literal["grid", "array", "folder", "shards"]
 
 _ARRAY_SUFFIX = ".npy"
 _LIMIT = 2**63
-"""Of seeds and numbers; what the generator of noise counts up to."""
+"""Upper limit of seeds and face numbers."""
 
 
 def _check_finite(ctx: click.Context, param: click.Parameter, value: float) -> float:

@@ -15,4 +15,4 @@ def check_out_file(path: Path) -> None:
 def check_parent(path: Path) -> None:
     """Raise FaceaeError unless the parent folder of `path` exists."""
     if not path.parent.is_dir():
-        raise FaceaeError(f"{path}: there is no folder {path.parent}; make it first")
+        raise FaceaeError(f"{path}: there is no folder {path.parent}; create it first")

@@ -29,7 +29,7 @@ class _RateColumn(ProgressColumn):
 def show_image_progress(title: str) -> Iterator[Callable[[int, int], None]]:
     """Show a bar with images per second; yield a function that receives (done, total).
 
-    Nothing is shown before its first call, so that an early error stands alone.
+    Nothing is shown before its first call, so that an early error is the only output.
     """
     with show_stage_progress() as show:
         yield lambda done, total: show(title, done, total)

@@ -48,8 +48,9 @@ def _text(summary: SynthSummary) -> str:
     lines = [
         f"{summary.out} is complete: {num_images:,} faces of {summary.num_identities:,} people "
         f"({counts})",
-        f"{summary.num_bytes / 1e6:,.1f} MB, {summary.num_bytes / num_images / 1e3:.1f} kB a face",
+        f"{summary.num_bytes / 1e6:,.1f} MB, "
+        f"{summary.num_bytes / num_images / 1e3:.1f} kB per face",
     ]
     if summary.restarted:
-        lines.append("an interrupted run's pictures were there: they were drawn again")
+        lines.append("pictures of an interrupted run were drawn again")
     return "\n".join(lines)

@@ -210,7 +210,7 @@ def command(
 
     from ._train_progress import TrainProgress
 
-    # What was not given is None here, and TrainConfig's default; when resuming, the run's own.
+    # An option that was not given is None: TrainConfig, or the run to resume, has its value.
     asked = {name: value for name, value in options.items() if value is not None}
     if "init" in asked:
         asked["init"] = training.parse_start(asked["init"])

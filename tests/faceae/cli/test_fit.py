@@ -68,7 +68,7 @@ def test_fit_on_other_data_than_the_run_was_trained_on(
     run_copy: Path, dataset_jpg: faceae_shards.Dataset, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(["fit", str(run_copy), str(dataset_jpg.path), "--loader", "webdataset"]) == 0
-    assert f"is not the data {run_copy} was trained on" in capsys.readouterr().out
+    assert f"note: {run_copy} was trained on another dataset" in capsys.readouterr().out
 
 
 def test_fit_on_fewer_faces_than_numbers_says_so(
