@@ -72,7 +72,7 @@ def _summarise(path: Path, split: str, count: int, latent_size: int) -> str:
     ]
     if count <= latent_size:
         lines.append(
-            f"note: {count:,} faces span at most {count - 1:,} of {latent_size} directions, so that "
+            f"note: {count:,} faces span at most {count - 1:,} of {latent_size} directions; "
             "new faces will be blends of them; fit on more faces for more variety"
         )
     return "\n".join(lines)

@@ -36,7 +36,7 @@ def _parse_split(ctx: click.Context, param: click.Parameter, value: str) -> Spli
         "--crop",
         type=click.IntRange(min=MIN_SIDE),
         metavar="N",
-        show_default="no cropping; with --align 178",
+        show_default="no cropping, or 178 with --align",
         help="Keep the centre square, N pixels wide.",
     ),
     option(
