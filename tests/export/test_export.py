@@ -29,7 +29,7 @@ CPU = torch.device("cpu")
         ("pt2", "f.pt2", "decoder", "bf16"),
     ],
 )
-def test_close_to_float32_and_told_in_the_report(
+def test_close_to_float32_with_psnr_and_speed_in_the_report(
     trained: TrainedModel,
     example: Callable[..., Any],
     tmp_path: Path,

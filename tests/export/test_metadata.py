@@ -1,4 +1,4 @@
-"""What an exported file says of itself, and files that say something else."""
+"""Metadata: the same after a round trip, and readable by a person; foreign metadata is refused."""
 
 from pathlib import Path
 from typing import get_args
@@ -38,9 +38,7 @@ def test_metadata_round_trip(kind: Kind, fields: dict[str, object]) -> None:
         ),
     ],
 )
-def test_metadata_tells_a_stranger_what_goes_in_and_comes_out(
-    kind: Kind, inputs: str, output: str
-) -> None:
+def test_metadata_describes_inputs_and_output(kind: Kind, inputs: str, output: str) -> None:
     metadata = make_info(kind).to_metadata()
     assert metadata["inputs"].startswith(inputs)
     assert metadata["output"].startswith(output)
@@ -49,7 +47,7 @@ def test_metadata_tells_a_stranger_what_goes_in_and_comes_out(
     assert metadata.get("truncation_default") == ("1.0" if kind == "generator" else None)
 
 
-def test_metadata_tells_how_photographs_are_cut() -> None:
+def test_metadata_describes_the_crop() -> None:
     rule = make_info("encoder", crop=144).to_metadata()["crop_rule"]
     assert rule.startswith(
         "keep the centre square of 144 pixels, then scale the shorter side to 32"

@@ -1,4 +1,4 @@
-"""What torch's formats share: their session, and the metadata record in their zip archives."""
+"""The session of torch's formats, and the metadata record in their zip archives."""
 
 import json
 import zipfile
@@ -54,12 +54,12 @@ def encode_metadata(info: ExportInfo) -> bytes:
     return json.dumps(info.to_metadata(), indent=1).encode()
 
 
-def read_info(path: Path, needs: str, what: str) -> ExportInfo:
+def read_info(path: Path, needs: str, format_title: str) -> ExportInfo:
     """Read the metadata record of a zip archive, without running any code in the archive.
 
     Args:
         needs: suffix of a record's name that every archive of this format contains.
-        what: name of the format for the error message, such as "a TorchScript file".
+        format_title: name of the format for the error message, such as "a TorchScript file".
 
     Raises:
         FaceaeError: the archive is truncated, damaged, of another format, or not from
@@ -76,7 +76,8 @@ def read_info(path: Path, needs: str, what: str) -> ExportInfo:
             metadata = json.loads(archive.read(ours[0])) if ours else {}
     except (zipfile.BadZipFile, ValueError) as error:
         raise FaceaeError(
-            f"{path}: cut short or not {what} (weights alone cannot be run); export the run again"
+            f"{path}: cut short or not {format_title} (weights alone cannot be run); export the "
+            "run again"
         ) from error
     if damaged is not None:
         raise FaceaeError(f"{path}: damaged at {damaged}; export the run again")

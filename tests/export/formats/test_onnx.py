@@ -90,7 +90,7 @@ def test_transposed_convolutions_and_batch_norms_are_gone(exported: Path) -> Non
     assert not {"ConvTranspose", "BatchNormalization", "Pad"} & operators
 
 
-def test_weights_keep_names_that_tell_their_layer(exported: Path) -> None:
+def test_weights_are_named_by_their_layer(exported: Path) -> None:
     graph = onnx.load(exported / "autoencoder.onnx").graph
     names = {tensor.name for tensor in graph.initializer}
     assert {"encoder.1.0.weight", "decoder.0.product.weight"} <= names

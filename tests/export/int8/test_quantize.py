@@ -31,7 +31,7 @@ def quantized(trained: TrainedModel, kind: Kind, tmp_path_factory: pytest.TempPa
     return path
 
 
-def test_close_to_float32_and_told_in_the_report(
+def test_close_to_float32_with_psnr_and_speed_in_the_report(
     trained: TrainedModel, example: Callable[..., Any], quantized: Path, kind: Kind
 ) -> None:
     report = json.loads(quantized.with_name(quantized.name + ".json").read_text())
