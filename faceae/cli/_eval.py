@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from faceae.device import DeviceName
-    from faceae.evaluation import Evaluation, RankedFace, Score
+    from faceae.evaluation import EvalConfig, Evaluation, RankedFace, Score
+    from faceae.evaluation.samples import SampleQuality, SampleRecord
     from faceae.runs import Run
     from faceae_shards import Dataset
 
@@ -44,6 +45,20 @@ if TYPE_CHECKING:
     help="Also measure PCA, as a baseline.",
 )
 @option(
+    "--samples",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Also measure N new faces; `faceae fit` must have run. The figures go to "
+    "samples-SPLIT.json beside the JSON file, with a picture of 64 new faces.",
+)
+@option(
+    "--inception",
+    type=click.Path(path_type=Path),
+    metavar="WEIGHTS",
+    help="Measure new faces in the features of FID. WEIGHTS is torch-fidelity's "
+    "pt_inception-2015-12-05-6726825d.pth.",
+)
+@option(
     "--batch-size",
     type=click.IntRange(min=1),
     metavar="N",
@@ -58,6 +73,8 @@ def command(
     split: str,
     out: Path | None,
     with_pca: bool,
+    samples: int | None,
+    inception: Path | None,
     batch_size: int,
     device: "DeviceName",
     loader_kind: Literal["auto", "dali", "webdataset"],
@@ -69,11 +86,16 @@ def command(
 
     Writes the numbers to a JSON file, and a picture of the worst and the best faces over their
     reconstructions. The JSON file lists these faces by their position in the split, from 0.
+
+    With --samples, new faces, reconstructions and photographs of the split are each compared with
+    training photographs: distance, variety, sharpness, and signs of copied training faces.
     """
     from faceae.evaluation import EvalConfig, evaluate_run
     from faceae.runs import read_run
     from faceae_shards import open_dataset
 
+    if inception is not None and samples is None:
+        raise click.UsageError("--inception measures new faces; add --samples N.")
     run = read_run(run_path)
     out = out or run.eval_path(split)
     check_out_file(out)
@@ -86,6 +108,10 @@ def command(
         evaluation = evaluate_run(run, dataset, out, config, show)
     click.echo(_summarise(evaluation))
     click.echo(f"measured on {evaluation.device}, read by {evaluation.reader}")
+    if samples is not None:
+        samples_out = out.with_name(run.samples_path(split).name)
+        record = _measure_samples(run, dataset, samples_out, config, samples, inception)
+        click.echo(_summarise_samples(samples_out, record))
     for note in _find_notes(run, data, dataset):
         click.echo(f"note: {note}")
 
@@ -107,6 +133,55 @@ def _summarise(evaluation: "Evaluation") -> str:
         "best: " + _list_faces(record.best),
     ]
     return "\n".join(lines)
+
+
+def _measure_samples(
+    run: "Run",
+    dataset: "Dataset",
+    out: Path,
+    config: "EvalConfig",
+    samples: int,
+    inception: Path | None,
+) -> "SampleRecord":
+    from faceae.evaluation.samples import SampleConfig, evaluate_samples
+
+    options = SampleConfig(
+        samples=samples,
+        split=config.split,
+        inception=inception,
+        batch_size=config.batch_size,
+        device=config.device,
+        loader=config.loader,
+    )
+    with show_stage_progress() as show:
+        return evaluate_samples(run, dataset, out, options, show)
+
+
+def _summarise_samples(out: Path, record: "SampleRecord") -> str:
+    from faceae.evaluation.samples import describe_quality
+
+    count, space = record.new_faces.num_images, record.space
+    lines = [
+        f"{out}: sets of {count:,} faces against {count:,} training photographs, in the features "
+        f"{space.name} {space.version}",
+        f"{'':20}  Fréchet   kernel  precision  recall  density  coverage  sharpness  "
+        "nearest  copied",
+        *(_describe_samples(name, quality) for name, quality in record.rows),
+        describe_quality(record),
+        f"{out.with_suffix('.png')}: the first 64 new faces of seed {record.seed}",
+    ]
+    if count < record.num_asked:
+        lines.insert(1, f"fewer than the {record.num_asked:,} asked for: a split has no more")
+    return "\n".join(lines)
+
+
+def _describe_samples(name: str, quality: "SampleQuality") -> str:
+    return (
+        f"{name:20} {quality.frechet_distance:8.2f} {quality.kernel_distance:8.3f} "
+        f"{quality.precision:10.2f} {quality.recall:7.2f} {quality.density:8.2f} "
+        f"{quality.coverage:9.2f} {quality.sharpness:10.2f} {quality.nearest_train:8.2f} "
+        f"{quality.copied_share:7.3f}"
+    )
 
 
 def _describe(name: str, score: "Score") -> str:

@@ -12,6 +12,7 @@ import torch
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from faceae.evaluation import EvalRecord, Score
+from faceae.evaluation.samples import SampleRecord, describe_quality
 from faceae.model import load_model, weights_hash
 from faceae.runs import History, Run, read_history
 from faceae_shards import atomic_path
@@ -56,6 +57,43 @@ class _Eval:
             yield f"PCA, {pca.num_components:,} components", pca.score, fitted
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Samples:
+    name: str
+    record: SampleRecord
+    is_current: bool
+    """Whether the run still has the weights that were measured."""
+
+    @property
+    def verdict(self) -> str:
+        notes = []
+        if not self.is_current:
+            notes.append("Measured on earlier weights of this run.")
+        if not self.record.is_run_dataset:
+            notes.append("Measured on other data than the run's.")
+        return " ".join([describe_quality(self.record), *notes])
+
+    @property
+    def rows(self) -> Iterator[tuple[str, list[str]]]:
+        """Name of each set of faces, and its figures in the order of `_SAMPLE_COLUMNS`."""
+        for name, quality in self.record.rows:
+            yield name, [form.format(getattr(quality, field)) for _, field, form in _SAMPLE_COLUMNS]
+
+
+_SAMPLE_COLUMNS = (
+    ("Fréchet distance", "frechet_distance", "{:.2f}"),
+    ("kernel distance", "kernel_distance", "{:.3f}"),
+    ("precision", "precision", "{:.2f}"),
+    ("recall", "recall", "{:.2f}"),
+    ("density", "density", "{:.2f}"),
+    ("coverage", "coverage", "{:.2f}"),
+    ("sharpness", "sharpness", "{:.2f}"),
+    ("nearest training face", "nearest_train", "{:.2f}"),
+    ("copied share", "copied_share", "{:.3f}"),
+)
+"""Heading, field of `SampleQuality` and number format."""
+
+
 def write_report(run: Run, path: Path) -> None:
     """Write a run's curves, figures, options and faces as one self-contained HTML file.
 
@@ -65,7 +103,7 @@ def write_report(run: Run, path: Path) -> None:
         FaceaeError: a file of the run is damaged.
     """
     history = read_history(run)
-    evals = _read_evals(run)
+    evals, samples = _read_evals(run), _read_samples(run)
     environment = Environment(
         loader=PackageLoader(__package__, "."), autoescape=True, undefined=StrictUndefined
     )
@@ -75,7 +113,9 @@ def write_report(run: Run, path: Path) -> None:
         facts=_list_facts(run, history),
         curves=list(_draw_curves(run, history, evals)),
         evals=evals,
-        pictures=list(_find_pictures(run, history, evals)),
+        samples=samples,
+        sample_columns=[heading for heading, *_ in _SAMPLE_COLUMNS],
+        pictures=list(_find_pictures(run, history, evals, samples)),
         tables=_list_tables(run),
     )
     with atomic_path(path) as part:
@@ -83,15 +123,25 @@ def write_report(run: Run, path: Path) -> None:
 
 
 def _read_evals(run: Run) -> list[_Eval]:
-    paths = run.list_evals()
-    if not paths:
-        return []
-    current = weights_hash(load_model(run.model_path, torch.device("cpu")))
-    records = [(path.stem, EvalRecord.load(path)) for path in paths]
+    records = [(path.stem, EvalRecord.load(path)) for path in run.list_evals()]
+    current = _current_weights(run) if records else ""
     return [
         _Eval(name=name, record=record, is_current=record.weights_hash == current)
         for name, record in records
     ]
+
+
+def _read_samples(run: Run) -> list[_Samples]:
+    records = [(path.stem, SampleRecord.load(path)) for path in run.list_samples()]
+    current = _current_weights(run) if records else ""
+    return [
+        _Samples(name=name, record=record, is_current=record.weights_hash == current)
+        for name, record in records
+    ]
+
+
+def _current_weights(run: Run) -> str:
+    return weights_hash(load_model(run.model_path, torch.device("cpu")))
 
 
 def _describe_status(run: Run, history: History) -> str:
@@ -152,7 +202,9 @@ def _draw_curves(run: Run, history: History, evals: list[_Eval]) -> Iterator[_Fi
             yield _Figure(title=title, source=_embed(plot(history.steps)))
 
 
-def _find_pictures(run: Run, history: History, evals: list[_Eval]) -> Iterator[_Figure]:
+def _find_pictures(
+    run: Run, history: History, evals: list[_Eval], samples: list[_Samples]
+) -> Iterator[_Figure]:
     # The grid of an epoch is written after its metrics.
     drawn = [m.epoch for m in history.epochs if run.grid_path(m.epoch).exists()]
     for epoch in drawn[-1:]:
@@ -168,6 +220,14 @@ def _find_pictures(run: Run, history: History, evals: list[_Eval]) -> Iterator[_
                 title=f"Worst and best faces ({evaluation.record.split})",
                 source=_embed_file(picture),
                 text="The worst over their reconstructions, then the best over theirs.",
+            )
+    for measured in samples:
+        picture = run.path / f"{measured.name}.png"
+        if picture.exists():
+            yield _Figure(
+                title=f"New faces ({measured.record.split})",
+                source=_embed_file(picture),
+                text=f"The first faces of seed {measured.record.seed}, not selected.",
             )
 
 

@@ -97,6 +97,14 @@ class Run:
         """Return the file that `faceae eval` writes for a split; its picture ends in .png."""
         return self.path / f"eval-{split}.json"
 
+    def samples_path(self, split: str) -> Path:
+        """Return the file that `faceae eval` writes about new faces; its grid ends in .png."""
+        return self.path / f"samples-{split}.json"
+
+    def list_samples(self) -> list[Path]:
+        """Return the files about new faces that `faceae eval` has written, by name."""
+        return sorted(self.path.glob("samples-*.json"))
+
     def list_evals(self) -> list[Path]:
         """Return the files that `faceae eval` has written, by name."""
         return sorted(self.path.glob("eval-*.json"))

@@ -1,0 +1,243 @@
+"""Measures the new faces of a run against photographs.
+
+Shapes: N faces, C channels, H and W pixels, Z latent size.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from faceae.data import Loader, LoaderConfig, LoaderKind, make_loader
+from faceae.device import DeviceName, count_decode_threads, full_float32, resolve_device
+from faceae.errors import FaceaeError
+from faceae.latent import Sampler, latent_noise
+from faceae.model import FaceAutoEncoder, to_float, to_uint8, weights_hash
+from faceae.pictures import save_grid
+from faceae.runs import Run, open_run
+from faceae_shards import Dataset
+
+from ._face_set import FaceSet, describe_faces
+from ._inception import InceptionSpace
+from ._quality import check_count, compare_faces
+from ._record import SampleRecord
+from ._space import FeatureSpace
+from ._textures import TextureSpace
+
+OnProgress = Callable[[str, int, int], None]
+"""Receives the name of a stage, the number of its faces done, and of all its faces."""
+
+_TRAIN_SPLIT = "train"
+_MAX_TRAIN_FACES = 20_000
+_GRID_FACES = 64
+
+
+@dataclass(frozen=True, kw_only=True)
+class SampleConfig:
+    """Options of a measurement of new faces.
+
+    Raises:
+        FaceaeError: an option is out of its range.
+    """
+
+    samples: int = 10_000
+    """New faces to draw. As many reconstructions and photographs are compared, or as many as the
+    smaller of both splits has."""
+    seed: int = 0
+    """Seed of the new faces."""
+    split: str = "test"
+    """Held-out split of other people than those in the training split."""
+    inception: Path | None = None
+    """Weights of the Inception-v3 of FID, to measure in its features. None: the built-in space."""
+    batch_size: int = 64
+    """Faces per batch. Does not change the figures beyond rounding."""
+    device: DeviceName = "auto"
+    """Device to measure on; auto: the GPU if there is one."""
+    loader: LoaderKind = "auto"
+    """Library that reads the shards; auto: DALI if it can be imported."""
+
+    def __post_init__(self) -> None:
+        for name, value in (("samples", self.samples), ("batch_size", self.batch_size)):
+            if value < 1:
+                raise FaceaeError(f"`{name}` must be at least 1, got {value}")
+        if self.split == _TRAIN_SPLIT:
+            raise FaceaeError(
+                "`split='train'` is what new faces are compared with; hold out another"
+            )
+
+
+def evaluate_samples(
+    run: Run,
+    dataset: Dataset,
+    out: Path | None = None,
+    config: SampleConfig | None = None,
+    on_progress: OnProgress = lambda stage, done, total: None,
+) -> SampleRecord:
+    """Measure new faces of a run, and write the figures and a grid of 64 of the faces.
+
+    New faces, reconstructions of held-out photographs, and these photographs themselves are each
+    compared with as many training photographs. At most 20,000 training photographs are searched
+    for copies. Face i of a seed is that of `faceae generate`.
+
+    Args:
+        out: file of the figures, which ends in .json; the grid lies beside it and ends in .png.
+            None: `run.samples_path(split)`.
+
+    Raises:
+        FaceaeError, ShardsError: the run has no weights or no fitted latents, the dataset lacks a
+            split or has too few faces, an image cannot be read, or `out` has another suffix.
+    """
+    config = config or SampleConfig()
+    out = out or run.samples_path(config.split)
+    if out.suffix != ".json":
+        raise FaceaeError(f"{out}: the figures are JSON; give a name that ends in .json")
+    device = resolve_device(config.device)
+    trained = open_run(run, latents=True)
+    assert trained.sampler is not None
+    model, sampler = trained.model.to(device), trained.sampler
+    space = TextureSpace() if config.inception is None else InceptionSpace(config.inception, device)
+    count = _choose_count(dataset, config, space)
+    drawn = draw_faces(model, sampler, config.seed, count, config.batch_size)
+    new_faces = _describe("new faces", drawn, count, space, on_progress)
+    with ExitStack() as stack:
+        train = _open_loader(stack, dataset, _TRAIN_SPLIT, config, model, device)
+        held_out = _open_loader(stack, dataset, config.split, config, model, device)
+        known = _describe_known(train, space, on_progress)
+        floor, back = _describe_held_out(held_out, model, count, space, on_progress)
+    record = SampleRecord(
+        split=config.split,
+        num_asked=config.samples,
+        seed=config.seed,
+        num_train_images=len(known),
+        dataset_hash=dataset.hash,
+        is_run_dataset=dataset.hash == run.dataset_hash,
+        weights_hash=weights_hash(model),
+        space=space.name,
+        new_faces=compare_faces(samples=new_faces, held_out=floor, train=known),
+        reconstructions=compare_faces(samples=back, held_out=floor, train=known),
+        photographs=compare_faces(samples=floor, held_out=floor, train=known),
+    )
+    shown = draw_faces(model, sampler, config.seed, _GRID_FACES, config.batch_size)
+    images_NHWC = torch.cat(list(shown)).permute(0, 2, 3, 1).cpu().numpy()
+    save_grid(out.with_suffix(".png"), images_NHWC)
+    record.save(out)
+    return record
+
+
+def draw_faces(
+    model: FaceAutoEncoder, sampler: Sampler, seed: int, count: int, batch_size: int
+) -> Iterator[torch.Tensor]:
+    """Yield batches of new faces, N x 3 x H x W uint8, RGB, on the model's device.
+
+    Raises:
+        FaceaeError: a pixel is not finite.
+    """
+    device = next(model.parameters()).device
+    for start in range(0, count, batch_size):
+        size = min(batch_size, count - start)
+        noise_NZ = latent_noise(seed, start, size, model.config.latent_size)
+        z_NZ = torch.from_numpy(sampler.latents(noise_NZ)).to(device)
+        with torch.inference_mode(), full_float32():
+            faces_NCHW = model.decode(z_NZ)
+        yield _to_pixels(faces_NCHW)
+
+
+def _reconstruct(model: FaceAutoEncoder, images_NCHW: torch.Tensor) -> torch.Tensor:
+    with torch.inference_mode(), full_float32():
+        faces_NCHW = model(to_float(images_NCHW))
+    return _to_pixels(faces_NCHW)
+
+
+def _to_pixels(faces_NCHW: torch.Tensor) -> torch.Tensor:
+    if not torch.isfinite(faces_NCHW).all():
+        raise FaceaeError(
+            "the model draws pixels that are not finite: its training diverged; train again with "
+            "a lower `lr`"
+        )
+    return to_uint8(faces_NCHW)
+
+
+def _choose_count(dataset: Dataset, config: SampleConfig, space: FeatureSpace) -> int:
+    for split in (config.split, _TRAIN_SPLIT):
+        check_count(f"split='{split}'", dataset.num_samples(split), space.name.size)
+    check_count("samples", config.samples, space.name.size)
+    splits = (dataset.num_samples(split) for split in (config.split, _TRAIN_SPLIT))
+    return min(config.samples, *splits)
+
+
+def _describe_known(train: Loader, space: FeatureSpace, on_progress: OnProgress) -> FaceSet:
+    places = _choose_places(train.num_samples, _MAX_TRAIN_FACES)
+    return _describe("training faces", _take(train, places), len(places), space, on_progress)
+
+
+def _describe_held_out(
+    held_out: Loader,
+    model: FaceAutoEncoder,
+    count: int,
+    space: FeatureSpace,
+    on_progress: OnProgress,
+) -> tuple[FaceSet, FaceSet]:
+    """Return `count` held-out photographs, and their reconstructions."""
+    places = _choose_places(held_out.num_samples, count)
+    photographs = _take(held_out, places)
+    back = (_reconstruct(model, images_NCHW) for images_NCHW in _take(held_out, places))
+    return (
+        _describe("photographs", photographs, count, space, on_progress),
+        _describe("reconstructions", back, count, space, on_progress),
+    )
+
+
+def _choose_places(num_images: int, count: int) -> NDArray[np.int64]:
+    """Return ascending places of a random choice of the faces of a split."""
+    random = np.random.default_rng(0)
+    return np.sort(random.choice(num_images, min(count, num_images), replace=False))
+
+
+def _take(loader: Loader, places: NDArray[np.int64]) -> Iterator[torch.Tensor]:
+    """Yield the faces at some places of a split, given in ascending order, batch by batch."""
+    first = 0
+    for images_NCHW, num_valid in loader:
+        start, stop = np.searchsorted(places, [first, first + num_valid])
+        if start < stop:
+            rows = torch.from_numpy(places[start:stop] - first).to(images_NCHW.device)
+            yield images_NCHW[rows]
+        first += num_valid
+
+
+def _describe(
+    stage: str,
+    batches: Iterable[torch.Tensor],
+    total: int,
+    space: FeatureSpace,
+    on_progress: OnProgress,
+) -> FaceSet:
+    def report() -> Iterator[torch.Tensor]:
+        done = 0
+        for images_NCHW in batches:
+            yield images_NCHW
+            done += len(images_NCHW)
+            on_progress(stage, done, total)
+
+    return describe_faces(report(), space)
+
+
+def _open_loader(
+    stack: ExitStack,
+    dataset: Dataset,
+    split: str,
+    config: SampleConfig,
+    model: FaceAutoEncoder,
+    device: torch.device,
+) -> Loader:
+    options = LoaderConfig(
+        split=split,
+        batch_size=config.batch_size,
+        image_size=model.config.image_size,
+        training=False,
+        num_threads=count_decode_threads(),
+    )
+    return stack.enter_context(closing(make_loader(config.loader, dataset, options, device)))
