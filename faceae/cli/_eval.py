@@ -104,14 +104,16 @@ def command(
     config = EvalConfig(
         split=split, pca=with_pca, batch_size=batch_size, device=device, loader=loader_kind
     )
+    record = None
+    if samples is not None:
+        samples_out = out.with_name(run.samples_path(split).with_suffix(out.suffix).name)
+        record = _measure_samples(run, dataset, samples_out, config, samples, inception)
     with show_stage_progress() as show:
         evaluation = evaluate_run(run, dataset, out, config, show)
     click.echo(_summarise(evaluation))
-    click.echo(f"measured on {evaluation.device}, read by {evaluation.reader}")
-    if samples is not None:
-        samples_out = out.with_name(run.samples_path(split).name)
-        record = _measure_samples(run, dataset, samples_out, config, samples, inception)
+    if record is not None:
         click.echo(_summarise_samples(samples_out, record))
+    click.echo(f"measured on {evaluation.device}, read by {evaluation.reader}")
     for note in _find_notes(run, data, dataset):
         click.echo(f"note: {note}")
 

@@ -59,5 +59,7 @@ def _mean_of_pairs(x_ND: torch.Tensor) -> float:
 
 
 def _sum_kernel(first: torch.Tensor, second: torch.Tensor) -> float:
-    blocks = (poly_kernel(block, second).sum() for block in first.split(_BLOCK_FACES))
-    return float(sum(blocks))
+    return sum(
+        float(poly_kernel(first[start : start + _BLOCK_FACES], second).sum())
+        for start in range(0, len(first), _BLOCK_FACES)
+    )
