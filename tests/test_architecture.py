@@ -109,6 +109,7 @@ MAY_IMPORT = {
         "faceae.data",
         "faceae.device",
         "faceae.errors",
+        "faceae.latent",
         "faceae.model",
         "faceae.pictures",
         "faceae.runs",
