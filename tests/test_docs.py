@@ -13,7 +13,7 @@ DOCUMENTS = sorted(
 )
 LINK = re.compile(r"\]\(([^)#]+?)(?:#[^)]*)?\)")
 RESULT = re.compile(r"`(?:benchmarks/)?(?:results/)?(\w+\.(?:json|svg))`")
-WRITTEN_BY_FACEAE = {"dataset.json", "run.json", "faceae.json", "checkpoint.json"}
+WRITTEN_BY_FACEAE = {"dataset.json", "run.json", "faceae.json", "checkpoint.json", "OUT.json"}
 
 
 def name_of(document: Path) -> str:
