@@ -38,6 +38,24 @@ def prepare_faceae(listed: str, out: str, mode: str, **options: Any) -> Work:
     return lambda: sum(pack(config).num_samples.values())
 
 
+def prepare_faces(source: str, out: str, is_aligned: bool) -> Work:
+    """Pack a folder of photographs with faceae: aligned faces, or the centre of each."""
+    import faceae_shards
+
+    config = faceae_shards.PackConfig(
+        source=Path(source),
+        out=Path(out),
+        crop=CROP,
+        size=SIZE,
+        align=is_aligned,
+        samples_per_shard=16,
+        split=(1, 0, 0),
+        workers=NUM_WORKERS,
+    )
+    pack = faceae_shards.pack
+    return lambda: sum(pack(config).num_samples.values())
+
+
 def prepare_folder(source: str, out: str, workers: int) -> Callable[[], dict[str, Any]]:
     """Pack a folder in CelebA's layout with faceae; the work returns the summary of the pack."""
     import faceae_shards

