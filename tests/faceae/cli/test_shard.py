@@ -93,3 +93,33 @@ def test_interrupt(
 
     monkeypatch.setattr(faceae_shards, "pack", interrupt, raising=False)
     assert shard(source, tmp_path / "out") == 130
+
+
+def test_pictures_far_larger_than_the_crop_are_a_warning(
+    source: Path, tmp_path: Path, capsys: Capture
+) -> None:
+    assert shard(source, tmp_path / "out", "--crop", "32") == 0
+    (line,) = (ln for ln in capsys.readouterr().out.splitlines() if ln.startswith("warning:"))
+    assert "8 pictures" in line
+    assert "add --align" in line
+
+
+@pytest.mark.parametrize("options", [["--face", "all"], ["--align", "--crop", "200"]])
+def test_options_of_alignment(
+    source: Path, tmp_path: Path, capsys: Capture, options: list[str]
+) -> None:
+    assert shard(source, tmp_path / "out", *options) == 2
+    assert "--align" in capsys.readouterr().err
+
+
+def test_alignment_without_the_detector(
+    source: Path, tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail() -> None:
+        raise faceae_shards.ShardsError("pip install 'faceae[align]'")
+
+    monkeypatch.setattr("faceae_shards.packing._pack.check_detector", fail)
+    assert shard(source, tmp_path / "out", "--align") == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "faceae[align]" in line
+    assert not (tmp_path / "out").exists()
