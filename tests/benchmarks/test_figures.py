@@ -231,6 +231,26 @@ def browser() -> Iterator[str]:
         yield row(name, size, *speeds, f"{result['psnr_db'][name]:.0f}")
 
 
+def feature_space() -> Iterator[str]:
+    result = read("feature_space")
+    assert result["settings"]["faces"] == 800
+    sets = (
+        "1,024 components, reconstructions",
+        "halves of two people",
+        "variational model, new faces",
+        "plain model, new faces",
+        "1,024 components, normal draws",
+    )
+    for name, space in result["spaces"].items():
+        ratios = (f"{space['ratios'][title]:.1f}" for title in sets)
+        yield row(name, *ratios)
+    columns = ("frechet_distance", "recall", "coverage", "sharpness", "copied_share")
+    for title, quality in result["chosen"].items():
+        yield row(title, *(f"{quality[column]:.2f}" for column in columns))
+    smears = result["chosen"]["variational model, new faces"]
+    yield f"precision of {smears['precision']:.2f}"
+
+
 CLAIMS: dict[str, Callable[[], Iterator[str]]] = {
     "Packing": packing,
     "Packing many images": packing_many,
@@ -246,6 +266,7 @@ CLAIMS: dict[str, Callable[[], Iterator[str]]] = {
     "Errors of exported decoders": errors,
     "Drawing into files": drawing,
     "In the browser": browser,
+    "Feature space of new faces": feature_space,
 }
 INPUTS = {"learning rate 0.01", "momentum 0.9", "(30.93 dB)"}
 """Settings that a section names, and a figure that stands in it twice."""

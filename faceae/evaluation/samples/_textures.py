@@ -47,7 +47,7 @@ its weight. The trials of benchmarks/feature_space.py chose the weights."""
 class TextureSpace:
     """64 features of a face, computed without any trained weights.
 
-    A face is scaled to 64x64. Its statistics are:
+    Larger or smaller faces are scaled to 64x64. The statistics of a face are:
 
     - the mean colour in each cell of a grid of 4x4;
     - at 64, 32 and 16 pixels, the log of the mean modulus of six Gabor filters on the luminance in
@@ -69,11 +69,18 @@ class TextureSpace:
     @full_float32()
     def extract(self, images: torch.Tensor) -> torch.Tensor:
         """Return the features of faces, N x D float32; see `FeatureSpace`."""
-        statistics = self._measure(_fit(to_float(images)))
         device = images.device
-        return (statistics - self._offset.to(device)) @ self._projection.to(device)
+        return (self.statistics(to_float(images)) - self._offset.to(device)) @ self._projection.to(
+            device
+        )
 
-    def _measure(self, x_NCHW: torch.Tensor) -> torch.Tensor:
+    def statistics(self, images: torch.Tensor) -> torch.Tensor:
+        """Return the 624 statistics of faces before the projection, N x 624 float32.
+
+        Args:
+            images: N x 3 x H x W float32 in [-1, 1], RGB.
+        """
+        x_NCHW = _fit(images)
         weights_C = x_NCHW.new_tensor(_LUMINANCE)[:, None, None]
         y_N1HW = (x_NCHW * weights_C).sum(1, keepdim=True)
         half_N1HW = F.avg_pool2d(y_N1HW, 2)

@@ -40,6 +40,6 @@ def test_pictures_of_another_size_are_scaled(held_out: NDArray[np.uint8]) -> Non
 def test_brightness_changes_colours_only(held_out: NDArray[np.uint8]) -> None:
     """Filters are blind to brightness: a flat picture has the energies of any other flat one."""
     flat = torch.stack([torch.full((3, 64, 64), value, dtype=torch.uint8) for value in (0, 255)])
-    first, second = TextureSpace()._measure(flat.float() / 127.5 - 1)
+    first, second = TextureSpace().statistics(flat.float() / 127.5 - 1)
     assert (first[:48] != second[:48]).all()
     torch.testing.assert_close(first[48:], second[48:], rtol=0, atol=1e-3)
