@@ -319,3 +319,31 @@ def test_keys_are_limited(configure: Configure, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(_plan, "KEY_DIGITS", 3)
     with pytest.raises(ShardsError, match=r"`face='all'` packs at most 10 images per split"):
         pack(configure(align=True, face="all"))
+
+
+def test_boxes_in_the_wild_come_before_detection(
+    configure: Configure, scenes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("faceae_shards.faces._photograph.detect_in_box", lambda *_: None)
+    rows: dict[str, list[float]] = {file.name: [160, 95, 40, 56] for file in scenes.iterdir()}
+    write_table(tmp_path / "list_bbox_celeba.txt", "x_1 y_1 width height", rows)
+    config = configure(source=scenes, align=True, split=(1, 0, 0))
+    assert pack(config).num_samples == {"train": 12}
+    for sample in read_samples(config.out).values():
+        assert 160 < sample["landmarks"]["lefteye"][0] < sample["landmarks"]["righteye"][0] < 200
+
+
+def test_tables_do_not_fit_a_picture_that_exif_turns(configure: Configure, tmp_path: Path) -> None:
+    folder = tmp_path / "turned"
+    folder.mkdir()
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    scene = np.full((300, 400, 3), 60, np.uint8)
+    scene[100:160, 300:360] = [230, 0, 0]
+    Image.fromarray(scene).save(folder / "0.jpg", quality=95, exif=exif)
+    write_table(tmp_path / "list_landmarks_celeba.txt", POINTS, {"0.jpg": SECOND})
+    config = configure(source=folder, align=True, split=(1, 0, 0))
+    pack(config)
+    (sample,) = read_samples(config.out).values()
+    nose = sample["landmarks"]["nose"]
+    assert nose == pytest.approx([170, 330], abs=12)  # of the upright picture, 300x400
