@@ -72,6 +72,35 @@ def zip_directory() -> Iterator[str]:
     yield row("`zipfile`", "1.00", f"{result['peak_mib']['zipfile']:.0f}")
 
 
+def aligning() -> Iterator[str]:
+    result = read("align")
+    drawn, photographs, scenes = result["drawn"], result["photographs"], result["scenes"]
+    titles = {
+        "drawn faces, unchanged": drawn["unchanged"],
+        "drawn faces, head turned to the side by 12 degrees or more": drawn[
+            "head turned by 12 degrees or more"
+        ],
+        "drawn faces, rotated by up to 30 degrees": drawn["turned"],
+        "drawn faces, scaled to 0.4-1": drawn["scaled"],
+        "drawn faces, lit from one side": drawn["lit"],
+        "photographs, rotated by up to 30 degrees": photographs["turned"],
+        "photographs, scaled to 0.4-1": photographs["scaled"],
+        "photographs, lit from one side": photographs["lit"],
+        "photographs in larger scenes": scenes,
+    }
+    for title, figures in titles.items():
+        errors = (f"{figures[name]:.3f}" for name in ("error_median", "error_p90"))
+        yield row(title, f"{figures['recall']:.3f}", *errors)
+    yield f"below a fifth of its scene, is found in {scenes['recall_below_a_fifth']:.3f}"
+    yield f"largest face found in {scenes['largest']:.3f}"
+    backgrounds = result["backgrounds"]
+    yield f"{backgrounds['false_faces']} faces in {backgrounds['pictures']} drawn scenes without"
+    rates = rates_of("align")
+    for group in ("photographs of 250x250", "scenes of 4000x3000"):
+        plain, ours = (rates[group, name] for name in ("centre crop", "aligned face"))
+        yield row(group, against(ours, plain))
+
+
 def celeba() -> Iterator[str]:
     result = read("pack_celeba")
     one, resumed = result["one_worker"], result["resumed"]
@@ -255,6 +284,7 @@ CLAIMS: dict[str, Callable[[], Iterator[str]]] = {
     "Packing": packing,
     "Packing many images": packing_many,
     "Listing a zip": zip_directory,
+    "Aligning": aligning,
     "All of CelebA": celeba,
     "Loading": loading,
     "Memory of an epoch": epoch_memory,

@@ -233,12 +233,22 @@ def _find_faces(
     landmarks: dict[str, Any] | None,
     box: list[float] | None,
 ) -> list[Face]:
-    try:
-        return find_faces(image_HWC, which=which, landmarks=landmarks, box=box)
-    except ShardsError:
-        raise
-    except (TypeError, ValueError) as error:
-        raise ImageRefused("bad landmarks", str(error)) from error
+    """Return faces by landmarks or a box, or by detection where these lie outside the picture."""
+    if landmarks is not None or box is not None:
+        try:
+            faces = find_faces(image_HWC, landmarks=landmarks, box=box)
+        except ShardsError:
+            raise
+        except (TypeError, ValueError) as error:
+            raise ImageRefused("bad landmarks", str(error)) from error
+        if _lies_inside(faces[0], image_HWC):
+            return faces
+    return find_faces(image_HWC, which=which)
+
+
+def _lies_inside(face: Face, image_HWC: NDArray[np.uint8]) -> bool:
+    middle = face.landmarks.mean(axis=0)
+    return bool((middle >= 0).all() and (middle < image_HWC.shape[1::-1]).all())
 
 
 def _read_landmarks(value: Any) -> dict[str, Any] | None:
