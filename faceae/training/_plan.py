@@ -14,7 +14,7 @@ from faceae.device import choose_amp, choose_cache, resolve_device, why_no_cuda
 from faceae.errors import FaceaeError
 from faceae.model import IMAGE_SIZES, ModelConfig
 from faceae.runs import DtypeName, Run, TrainConfig, read_run, run_file
-from faceae_shards import Dataset
+from faceae_shards import Dataset, PackOptions
 
 _DEFAULT_IMAGE_SIZE = 64
 _HELD_OUT_SPLITS = ("valid", "test")
@@ -147,8 +147,18 @@ def _choose_held_out_split(dataset: Dataset) -> str:
             return split
     raise FaceaeError(
         f"{dataset.location}: no held-out split (valid or test) to measure quality on; "
-        "pack it again with a `split` of 0.9,0.05,0.05"
+        f"{_explain_no_held_out(dataset)}"
     )
+
+
+def _explain_no_held_out(dataset: Dataset) -> str:
+    """Return what to do about a dataset without a held-out split; not what was done already."""
+    if dataset.manifest.split_by in ("source", "partition"):
+        return "its source names splits and has none of these; add a folder named valid"
+    config = dataset.manifest.config
+    if isinstance(config, PackOptions) and config.split is not None and any(config.split[1:]):
+        return f"its {dataset.num_samples('train')} images are too few to split; pack more"
+    return "pack it again with a `split` of 0.9,0.05,0.05"
 
 
 def _name_dtype(dtype: torch.dtype | None) -> DtypeName:

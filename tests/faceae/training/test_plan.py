@@ -89,9 +89,25 @@ def test_quality_is_measured_on_test_where_there_is_no_valid(
     assert run.held_out_split == "test"
 
 
-def test_no_held_out_split(config: TrainConfig, dataset_npy: faceae_shards.Dataset) -> None:
-    with pytest.raises(FaceaeError, match=r"no held-out split .* pack it again with a `split`"):
-        plan_run(config, only(dataset_npy, "train"), CPU)
+@pytest.mark.parametrize(
+    ("split_by", "shares", "remedy"),
+    [
+        ("person", (1.0, 0.0, 0.0), "pack it again with a `split`"),
+        ("person", (0.9, 0.05, 0.05), "its 24 images are too few to split; pack more"),
+        ("source", (0.9, 0.05, 0.05), "add a folder named valid"),
+    ],
+)
+def test_no_held_out_split(
+    config: TrainConfig,
+    dataset_npy: faceae_shards.Dataset,
+    split_by: str,
+    shares: tuple[float, float, float],
+    remedy: str,
+) -> None:
+    options = replace(dataset_npy.manifest.config, split=shares)
+    dataset = with_manifest(only(dataset_npy, "train"), split_by=split_by, config=options)
+    with pytest.raises(FaceaeError, match=rf"no held-out split .*{remedy}"):
+        plan_run(config, dataset, CPU)
 
 
 @pytest.mark.parametrize(
