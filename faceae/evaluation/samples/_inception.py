@@ -45,14 +45,14 @@ class InceptionSpace:
 
 
 def _load(path: Path) -> torch.nn.Module:
+    if not path.is_file():
+        raise FaceaeError(f"{path}: no such file; `inception` takes {_ENDING} of torch-fidelity")
     try:
         from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
     except ImportError as error:
         raise FaceaeError(
             "`inception` needs torch-fidelity: pip install 'faceae[inception]'"
         ) from error
-    if not path.is_file():
-        raise FaceaeError(f"{path}: no such file; `inception` takes {_ENDING} of torch-fidelity")
     try:
         # torch-fidelity unpickles anything; this refuses what is no state dict first.
         torch.load(path, map_location="cpu", weights_only=True)
