@@ -31,7 +31,7 @@ test: $(INSTALLED)
 # and img2dataset in an environment of its own, because it needs older packages. The page of
 # `faceae export web` is tested with Chromium, its driver and npm, installed if they are missing.
 test-full: $(EXTRAS) $(IMG2DATASET) browser
-	$(BIN)/pytest tests/full
+	$(BIN)/pytest tests/full tests/shards/images/test_heic.py tests/export/test_readme.py
 
 browser:
 	@missing=; \
