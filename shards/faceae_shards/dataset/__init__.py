@@ -2,6 +2,7 @@
 
 from ._check import check_shards, find_cheap_problem
 from ._dataset import Dataset, read_dataset, write_manifest
+from ._descriptions import read_descriptions
 from ._foreign import find_foreign_problem
 from ._manifest import GeneratedOptions, Manifest, PackOptions, SourceInfo
 from ._open import inspect_dataset, open_dataset
@@ -39,6 +40,7 @@ __all__ = [
     "open_dataset",
     "publish_shard",
     "read_dataset",
+    "read_descriptions",
     "read_first_images",
     "reindex",
     "verify",
