@@ -27,6 +27,10 @@ from faceae_shards.faces import ALIGNED_WIDTH, align_faces, is_aligned_size
 PICTURE_FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG"}
 """Suffixes of pictures that can be written, and the names of their formats."""
 
+_READ_SUFFIXES = frozenset(
+    {".jpg", ".jpeg", ".png", ".webp", ".avif", ".bmp", ".tif", ".tiff", ".gif", ".heic", ".heif"}
+)
+
 MAX_GRID_PIXELS = 80_000_000
 """Pillow and others refuse larger pictures as decompression bombs."""
 
@@ -63,6 +67,24 @@ def read_face(
     return frame_face(image_HWC, image_size, crop, align=align, name=str(path))
 
 
+def list_pictures(folder: Path) -> list[Path]:
+    """Return the picture files in a folder and its subfolders, sorted, by their suffixes.
+
+    Raises:
+        FaceaeError: there is no such folder, or it holds no pictures.
+    """
+    if not folder.is_dir():
+        raise FaceaeError(f"{folder}: no such folder; give a folder of photographs")
+    paths = sorted(
+        path
+        for path in folder.rglob("*")
+        if path.suffix.lower() in _READ_SUFFIXES and not path.name.startswith(".")
+    )
+    if not paths:
+        raise FaceaeError(f"{folder}: holds no pictures; give a folder of photographs")
+    return paths
+
+
 def frame_face(
     image_HWC: NDArray[np.uint8],
     image_size: int,
@@ -91,7 +113,7 @@ def frame_face(
     height, width, _ = image_HWC.shape
     if (height, width) == (image_size, image_size):
         return image_HWC
-    if align and not _is_framed(image_HWC, crop):
+    if align and not is_framed(image_HWC, crop):
         return _align_largest(image_HWC, image_size, crop, name)
     if crop is not None and min(height, width) < crop:
         raise FaceaeError(
@@ -101,8 +123,8 @@ def frame_face(
     return fit_image(image_HWC, crop, image_size)
 
 
-def _is_framed(image_HWC: NDArray[np.uint8], crop: int | None) -> bool:
-    """Return whether a picture is no photograph to align, by its size."""
+def is_framed(image_HWC: NDArray[np.uint8], crop: int | None) -> bool:
+    """Return whether a picture is no photograph to align, by its size; see `frame_face`."""
     is_square = image_HWC.shape[:2] == (crop, crop)
     return is_square or is_aligned_size(image_HWC) or (crop or 0) > ALIGNED_WIDTH
 

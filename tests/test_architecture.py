@@ -104,6 +104,15 @@ MAY_IMPORT = {
         "faceae.pictures",
         "faceae.runs",
     },
+    "faceae.editing": {
+        "faceae_shards",
+        "faceae_shards.faces",
+        "faceae.data",
+        "faceae.device",
+        "faceae.errors",
+        "faceae.model",
+        "faceae.pictures",
+    },
     "faceae.evaluation": {
         "faceae_shards",
         "faceae.data",

@@ -26,6 +26,7 @@ VERBS = {
     "report": "Write a web page with the curves and faces of a run.",
     "fit": "Fit the distribution that new faces are drawn from.",
     "generate": "Draw new faces.",
+    "directions": "Find what changes attributes of faces.",
     "morph": "Make an animation from one face to another.",
     "export": "Export a model to ONNX, TorchScript, OpenVINO or a web page.",
     "doctor": "Check what works on this machine.",

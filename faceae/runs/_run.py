@@ -70,6 +70,11 @@ class Run:
         return self.path / "latents.safetensors"
 
     @property
+    def directions_path(self) -> Path:
+        """Changes of latents that change attributes, which `faceae directions` writes."""
+        return self.path / "directions.safetensors"
+
+    @property
     def checkpoints_path(self) -> Path:
         """Folder of the checkpoints."""
         return self.path / "checkpoints"

@@ -6,7 +6,9 @@ Detection needs `pip install 'faceae[align]'`. Alignment by known landmarks need
 from ._align import ALIGNED_HEIGHT, ALIGNED_WIDTH, TARGETS, align_face, is_aligned_size
 from ._detect import detect_faces
 from ._face import LANDMARK_NAMES, MAX_FACES, Box, Face, Which
+from ._paste import locate_aligned, locate_centre, paste, paste_change
 from ._photograph import align_faces, find_faces, measure_face
+from ._similarity import Similarity
 from ._weights import WEIGHTS_SHA256
 from ._yunet import check_detector, limit_to_one_core
 
@@ -19,6 +21,7 @@ __all__ = [
     "WEIGHTS_SHA256",
     "Box",
     "Face",
+    "Similarity",
     "Which",
     "align_face",
     "align_faces",
@@ -27,5 +30,9 @@ __all__ = [
     "find_faces",
     "is_aligned_size",
     "limit_to_one_core",
+    "locate_aligned",
+    "locate_centre",
     "measure_face",
+    "paste",
+    "paste_change",
 ]
