@@ -3,6 +3,7 @@
 Shapes: N pictures, H and W pixels.
 """
 
+import itertools
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -60,11 +61,21 @@ def read_face(
         FaceaeError: naming the file: not a picture, damaged, or as `frame_face`.
         OSError: it cannot be read.
     """
+    image_HWC = read_photograph(path)
+    return frame_face(image_HWC, image_size, crop, align=align, name=str(path))
+
+
+def read_photograph(path: Path) -> NDArray[np.uint8]:
+    """Read a whole photograph, turned upright, H x W x 3 uint8, RGB.
+
+    Raises:
+        FaceaeError: naming the file: not a picture, or damaged.
+        OSError: it cannot be read.
+    """
     try:
-        image_HWC = decode_image(path.read_bytes())
+        return decode_image(path.read_bytes())
     except ShardsError as error:
         raise FaceaeError(f"{path}: {error}; give another photograph") from error
-    return frame_face(image_HWC, image_size, crop, align=align, name=str(path))
 
 
 def list_pictures(folder: Path) -> list[Path]:
@@ -260,11 +271,24 @@ def save_folder(path: Path, pictures: Iterable[bytes], suffix: str, first_number
     Raises:
         FaceaeError: `path` exists and is not an empty folder.
     """
+    save_named(path, (f"{number:06}" for number in itertools.count(first_number)), pictures, suffix)
+
+
+def save_named(path: Path, names: Iterable[str], pictures: Iterable[bytes], suffix: str) -> None:
+    """Write a new folder of pictures; see `save_folder`.
+
+    Args:
+        names: of the files, without the suffix. A name that comes again gets a number.
+    """
     check_new_folder(path)
     with atomic_path(path) as part:
         part.mkdir()
-        for number, content in enumerate(pictures, first_number):
-            (part / f"{number:06}{suffix}").write_bytes(content)
+        for name, content in zip(names, pictures, strict=False):
+            file, copies = part / f"{name}{suffix}", 1
+            while file.exists():
+                copies += 1
+                file = part / f"{name}-{copies}{suffix}"
+            file.write_bytes(content)
         if path.is_dir():
             remove(path)  # which holds nothing, or what a file manager has left
 

@@ -3,7 +3,8 @@
 Shapes: N images, H and W pixels, S image size, Z latent size.
 """
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 
@@ -12,12 +13,15 @@ import torch
 from numpy.typing import NDArray
 
 from faceae.device import DeviceName, full_float32, resolve_device
+from faceae.editing import Directions, add_residual, find_far, load_known
 from faceae.errors import FaceaeError
-from faceae.latent import interpolate
-from faceae.model import to_float, to_uint8
+from faceae.latent import interpolate, latent_noise
+from faceae.model import to_float, to_uint8, weights_hash
 from faceae.pictures import frame_face, read_face
 from faceae.runs import Run, open_run, read_run
 from faceae_export import Session, generate_faces, open_model
+
+log = logging.getLogger(__name__)
 
 Image = str | Path | NDArray[np.uint8]
 """A photograph's path, or its pixels: H x W x 3 uint8, RGB."""
@@ -73,12 +77,7 @@ class FaceModel:
             FaceaeError: a file is no picture, shows no face, or is smaller than the training crop;
                 or an array has another type or shape.
         """
-        faces_NHWC = self._prepare(images, align)
-        batches = [
-            self._encode(faces_NHWC[first : first + _BATCH])
-            for first in range(0, len(faces_NHWC), _BATCH)
-        ]
-        return np.concatenate(batches)
+        return self._encode_all(self._prepare(images, align))
 
     def decode(self, latents: NDArray[np.floating]) -> NDArray[np.uint8]:
         """Return the faces of latents, N x S x S x 3 uint8, RGB.
@@ -152,6 +151,59 @@ class FaceModel:
         z_first, z_last = self.encode([first, last], align=align)
         return self.decode(interpolate(z_first, z_last, frames))
 
+    def draw_latents(
+        self, count: int, *, seed: int = 0, start: int = 0, truncation: float = 1.0
+    ) -> NDArray[np.float32]:
+        """Return the latents of new faces, count x Z float32, for `decode`; see `generate`."""
+        sampler = open_run(self._run, latents=True).sampler
+        assert sampler is not None
+        return sampler.latents(latent_noise(seed, start, count, self.latent_size), truncation)
+
+    @cached_property
+    def directions(self) -> Directions:
+        """Changes of latents that change attributes, as `find_directions` found them.
+
+        Raises:
+            FaceaeError: they were not found yet, or for other weights.
+        """
+        path = self._run.directions_path
+        known = load_known(path, weights_hash(self._model))
+        return Directions.load(path) if known is None else known
+
+    def edit(
+        self,
+        images: Image | Sequence[Image],
+        strengths: Mapping[str, float],
+        *,
+        residual: bool = False,
+        align: bool = True,
+    ) -> NDArray[np.uint8]:
+        """Return faces with changed attributes, N x S x S x 3 uint8, RGB.
+
+        Logs a warning where a strength leads far away from the training faces.
+
+        Args:
+            strengths: by attribute, such as {"Smiling": 2, "Young": -1.5}. 1 is the distance
+                between the average faces without and with the attribute. With 0 the result is that
+                of `reconstruct`.
+            residual: add what the reconstruction lacks of the image, so that its detail stays. With
+                strength 0 the result then is the image.
+            align: see `encode`.
+
+        Raises:
+            FaceaeError: as `encode`; the directions were not found (`find_directions`); an
+                attribute has none; or a strength is not finite.
+        """
+        change_Z = self.directions.change(strengths)
+        faces_NHWC = self._prepare(images, align)
+        z_NZ = self._encode_all(faces_NHWC)
+        edited_NHWC = self.decode(z_NZ + change_Z)
+        for line in find_far(self.directions, z_NZ + change_Z, strengths):
+            log.warning("%s", line)
+        if residual:
+            return add_residual(edited_NHWC, faces_NHWC, self.decode(z_NZ))
+        return edited_NHWC
+
     @cached_property
     def _generator(self) -> Session:
         return open_model(open_run(self._run, latents=True), "generator", self._device)
@@ -176,6 +228,13 @@ class FaceModel:
                 f"{' x '.join(map(str, array.shape))} {array.dtype}"
             )
         return frame_face(np.ascontiguousarray(array), size, crop, align=align)
+
+    def _encode_all(self, faces_NHWC: NDArray[np.uint8]) -> NDArray[np.float32]:
+        batches = [
+            self._encode(faces_NHWC[first : first + _BATCH])
+            for first in range(0, len(faces_NHWC), _BATCH)
+        ]
+        return np.concatenate(batches)
 
     def _encode(self, faces_NHWC: NDArray[np.uint8]) -> NDArray[np.float32]:
         images_NCHW = torch.from_numpy(np.ascontiguousarray(faces_NHWC)).permute(0, 3, 1, 2)

@@ -27,6 +27,7 @@ VERBS = {
     "fit": "Fit the distribution that new faces are drawn from.",
     "generate": "Draw new faces.",
     "directions": "Find what changes attributes of faces.",
+    "edit": "Change attributes of faces, such as smiling.",
     "morph": "Make an animation from one face to another.",
     "export": "Export a model to ONNX, TorchScript, OpenVINO or a web page.",
     "doctor": "Check what works on this machine.",

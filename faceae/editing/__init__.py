@@ -5,6 +5,7 @@ from ._distance import find_far
 from ._find import DirectionsConfig, Found, find_directions
 from ._folders import FolderPair, FoundPair, find_direction
 from ._paste import Pasted, paste_edit
+from ._residual import add_residual
 from ._store import load_known, save_found, save_own
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "FoundPair",
     "Pasted",
     "Refusal",
+    "add_residual",
     "find_direction",
     "find_directions",
     "find_far",

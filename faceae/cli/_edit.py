@@ -1,0 +1,313 @@
+"""faceae edit."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+import numpy as np
+from numpy.typing import NDArray
+
+from faceae.errors import FaceaeError
+from faceae.pictures import (
+    PICTURE_FORMATS,
+    check_new_folder,
+    encode_picture,
+    list_pictures,
+    read_face,
+    read_photograph,
+    save_gif,
+    save_grid,
+    save_image,
+    save_named,
+)
+
+from ._command import device_option, option, run_argument, section, verb
+from ._outputs import check_out_file, check_parent
+from ._strengths import Sweep, parse_strengths, parse_sweep
+
+if TYPE_CHECKING:
+    from faceae.api import FaceModel
+    from faceae.device import DeviceName
+
+_GIF_SUFFIX = ".gif"
+_STRIP_FRAMES = 7
+_GIF_FRAMES = 33
+_MAX_FRAMES = 1000
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Faces:
+    """The faces to edit."""
+
+    names: list[str]
+    latents: NDArray[np.float32]
+    """N x Z."""
+    pixels: NDArray[np.uint8] | None
+    """N x S x S x 3; None: they were drawn."""
+
+
+@verb()
+@run_argument
+@click.argument(
+    "paths", metavar="[PHOTO]... OUT", nargs=-1, required=True, type=click.Path(path_type=Path)
+)
+@section(
+    "Change",
+    option(
+        "--set",
+        "strengths",
+        multiple=True,
+        callback=parse_strengths,
+        metavar="NAME=STRENGTH",
+        help="Change an attribute. 1 is the distance between the average faces without and with "
+        "it. May be given several times.",
+    ),
+    option(
+        "--sweep",
+        callback=parse_sweep,
+        metavar="NAME=A..B",
+        help="Show an attribute at strengths from A to B, as a strip or a GIF.",
+    ),
+    option(
+        "--frames",
+        type=click.IntRange(2, _MAX_FRAMES),
+        metavar="N",
+        show_default=f"{_STRIP_FRAMES}, in a GIF {_GIF_FRAMES}",
+        help="With --sweep: number of strengths.",
+    ),
+    option(
+        "--residual",
+        is_flag=True,
+        help="Add what the model's reconstruction lacks of the photograph, so that detail stays.",
+    ),
+)
+@section(
+    "Faces",
+    option(
+        "--number",
+        "numbers",
+        type=click.IntRange(min=0),
+        multiple=True,
+        metavar="N",
+        help="Edit the face of this number that `faceae generate` draws, in place of photographs. "
+        "May be given several times.",
+    ),
+    option(
+        "--seed",
+        type=click.IntRange(min=0),
+        metavar="N",
+        default=0,
+        help="With --number: seed of the drawn faces.",
+    ),
+    option(
+        "--crop",
+        type=click.IntRange(min=0),
+        metavar="N",
+        show_default="as for the faces that RUN was trained on",
+        help="Keep the centre square of each photograph, N pixels wide. 0: no cropping.",
+    ),
+    option(
+        "--align/--no-align",
+        default=True,
+        help="Find the face of each photograph and frame it as CelebA does (needs "
+        "faceae[align]). Pictures of 178x218 pixels, or of the crop's size, are taken as framed.",
+    ),
+)
+@option(
+    "--paste",
+    is_flag=True,
+    help="Put the edited face back into the whole photograph, with a soft edge. The face has the "
+    "model's resolution there.",
+)
+@device_option
+def command(
+    run_path: Path,
+    paths: tuple[Path, ...],
+    strengths: dict[str, float],
+    sweep: Sweep | None,
+    frames: int | None,
+    residual: bool,
+    numbers: tuple[int, ...],
+    seed: int,
+    crop: int | None,
+    align: bool,
+    paste: bool,
+    device: "DeviceName",
+) -> None:
+    """Change attributes of the face in each PHOTO, such as --set Smiling=+2 --set Young=-1.5.
+
+    `faceae directions` must have found RUN's directions. PHOTO may be a folder of photographs. OUT
+    is a picture, which ends in .png or .jpg; with --sweep also a .gif; or a new folder with a
+    picture for each face. Several faces in one picture are a grid, or rows of strips.
+
+    At strength 0 the face is the model's reconstruction of the photograph.
+    """
+    from faceae.api import load
+    from faceae.editing import find_far
+    from faceae.runs import read_run
+
+    *photos, out = paths
+    _check_usage(photos, numbers, strengths, sweep, frames, residual, paste)
+    files = [file for path in photos for file in (list_pictures(path) if path.is_dir() else [path])]
+    _check_out(out, max(len(files), len(numbers)), sweep is not None, paste)
+    run = read_run(run_path)
+    crop = run.crop if crop is None else crop or None
+    model = load(run_path, device=device)
+    changes_FZ = _list_changes(model, strengths, sweep, frames, out)
+    drawn = _draw_faces(model, seed, numbers) if numbers else None
+    faces = drawn or _read_faces(model, files, crop, align)
+    notes = []
+    if paste:
+        pictures, note = _paste_all(model, faces, files, changes_FZ[0], residual, crop, align)
+        notes.append(note)
+    else:
+        frames_NF = _edit_faces(model, faces, changes_FZ, residual)
+        pictures = list(frames_NF if sweep is not None else frames_NF[:, 0])
+    _save(out, pictures, faces.names, is_swept=sweep is not None)
+    click.echo(_summarise(out, len(files) or len(numbers), model.image_size, strengths, sweep))
+    for note in notes:
+        click.echo(note)
+    edits_NZ = (faces.latents[:, None] + changes_FZ).reshape(-1, model.latent_size)
+    changed = dict.fromkeys([*strengths, *([sweep.name] if sweep else [])])
+    for line in find_far(model.directions, edits_NZ, changed):
+        click.echo(f"warning: {line}", err=True)
+
+
+def _check_usage(
+    photos: Sequence[Path],
+    numbers: Sequence[int],
+    strengths: Mapping[str, float],
+    sweep: Sweep | None,
+    frames: int | None,
+    residual: bool,
+    paste: bool,
+) -> None:
+    if bool(photos) == bool(numbers):
+        raise click.UsageError("Give photographs and OUT, or --number and OUT.")
+    if not strengths and sweep is None:
+        raise click.UsageError("Say what to change by --set NAME=STRENGTH or --sweep NAME=A..B.")
+    if frames is not None and sweep is None:
+        raise click.UsageError("--frames belongs to --sweep.")
+    if numbers and (paste or residual):
+        raise click.UsageError("--paste and --residual need photographs.")
+    if paste and sweep is not None:
+        raise click.UsageError("--paste makes one picture of a photograph; leave out --sweep.")
+
+
+def _check_out(out: Path, num_faces: int, is_swept: bool, paste: bool) -> None:
+    suffix = out.suffix.lower()
+    if not suffix:
+        check_parent(out)
+        check_new_folder(out)
+        return
+    if suffix not in PICTURE_FORMATS and not (is_swept and suffix == _GIF_SUFFIX):
+        endings = ", ".join([*PICTURE_FORMATS, *([_GIF_SUFFIX] if is_swept else [])])
+        raise FaceaeError(f"{out}: must end in one of {endings}, or be a new folder")
+    if paste and num_faces > 1:
+        raise FaceaeError(f"{out}: with `paste` several photographs need a new folder")
+    check_out_file(out)
+
+
+def _list_changes(
+    model: "FaceModel",
+    strengths: Mapping[str, float],
+    sweep: Sweep | None,
+    frames: int | None,
+    out: Path,
+) -> NDArray[np.float32]:
+    """Return what to add to latents in each frame, F x Z."""
+    if sweep is None:
+        return model.directions.change(strengths)[None]
+    count = frames or (_GIF_FRAMES if out.suffix.lower() == _GIF_SUFFIX else _STRIP_FRAMES)
+    values = np.linspace(sweep.first, sweep.last, count)
+    changes = [model.directions.change({**strengths, sweep.name: float(v)}) for v in values]
+    return np.stack(changes)
+
+
+def _draw_faces(model: "FaceModel", seed: int, numbers: Sequence[int]) -> _Faces:
+    latents = [model.draw_latents(1, seed=seed, start=number) for number in numbers]
+    names = [f"{number:06}" for number in numbers]
+    return _Faces(names=names, latents=np.concatenate(latents), pixels=None)
+
+
+def _read_faces(model: "FaceModel", files: Sequence[Path], crop: int | None, align: bool) -> _Faces:
+    pixels = np.stack([read_face(path, model.image_size, crop, align=align) for path in files])
+    names = [path.stem for path in files]
+    return _Faces(names=names, latents=model.encode(pixels), pixels=pixels)
+
+
+def _edit_faces(
+    model: "FaceModel", faces: _Faces, changes_FZ: NDArray[np.float32], residual: bool
+) -> NDArray[np.uint8]:
+    """Return the edited faces, N x F x S x S x 3."""
+    from faceae.editing import add_residual
+
+    frames = [model.decode(faces.latents + change_Z) for change_Z in changes_FZ]
+    if residual and faces.pixels is not None:
+        unedited = model.decode(faces.latents)
+        frames = [add_residual(edited, faces.pixels, unedited) for edited in frames]
+    return np.stack(frames, axis=1)
+
+
+def _paste_all(
+    model: "FaceModel",
+    faces: _Faces,
+    files: Sequence[Path],
+    change_Z: NDArray[np.float32],
+    residual: bool,
+    crop: int | None,
+    align: bool,
+) -> tuple[list[NDArray[np.uint8]], str]:
+    """Return the photographs with their edited faces, and a line about their resolution."""
+    from faceae.editing import paste_edit
+
+    edited = model.decode(faces.latents + change_Z)
+    unedited = list(model.decode(faces.latents)) if residual else [None] * len(files)
+    pasted = [
+        paste_edit(read_photograph(path), face, before, crop=crop, align=align)
+        for path, face, before in zip(files, edited, unedited, strict=True)
+    ]
+    low, high = (find(each.scale for each in pasted) for find in (min, max))
+    times = f"{low:.1f}" if high - low < 0.05 else f"{low:.1f} to {high:.1f}"
+    size, hint = model.image_size, "; --residual keeps the photograph's detail"
+    note = f"pasted at the model's resolution, {size}x{size} pixels, scaled {times} times"
+    return [each.image for each in pasted], note + ("" if residual else hint)
+
+
+def _summarise(
+    out: Path,
+    count: int,
+    size: int,
+    strengths: Mapping[str, float],
+    sweep: Sweep | None,
+) -> str:
+    parts = [f"{name}={strength:+g}" for name, strength in strengths.items()]
+    if sweep is not None:
+        parts.append(f"{sweep.name} from {sweep.first:+g} to {sweep.last:+g}")
+    faces = "1 face" if count == 1 else f"{count} faces"
+    return f"{out}: {faces} of {size}x{size}, {', '.join(parts)}"
+
+
+def _save(
+    out: Path, pictures: list[NDArray[np.uint8]], names: Sequence[str], *, is_swept: bool
+) -> None:
+    """Write the pictures of each face: one, or with a sweep its frames."""
+    suffix = out.suffix.lower()
+    if not suffix:
+        save_named(out, names, (_encode_face(picture) for picture in pictures), ".png")
+    elif suffix == _GIF_SUFFIX:
+        frames_FHWC = np.concatenate(pictures, axis=2)  # the faces side by side
+        save_gif(out, np.concatenate([frames_FHWC, frames_FHWC[-2:0:-1]]))
+    elif is_swept:
+        save_grid(out, np.concatenate(pictures), columns=len(pictures[0]))
+    elif len(pictures) == 1:
+        save_image(out, pictures[0])
+    else:
+        save_grid(out, np.stack(pictures))
+
+
+def _encode_face(picture: NDArray[np.uint8]) -> bytes:
+    """Return a PNG of a picture, H x W x 3, or of the frames of a strip, F x H x W x 3."""
+    return encode_picture(picture if picture.ndim == 3 else np.hstack(list(picture)), ".png")
