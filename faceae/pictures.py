@@ -3,6 +3,7 @@
 Shapes: N pictures, H and W pixels.
 """
 
+import io
 import itertools
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -179,6 +180,16 @@ def encode_picture(image_HWC: NDArray[np.uint8], suffix: str) -> bytes:
     return content.tobytes()
 
 
+def encode_grid(images: NDArray[np.uint8], suffix: str) -> bytes:
+    """Return the bytes of a picture with all images, N x H x W x 3 uint8, RGB; one fills it.
+
+    Args:
+        suffix: a key of PICTURE_FORMATS.
+    """
+    columns = math.ceil(math.sqrt(len(images)))
+    return encode_picture(images[0] if len(images) == 1 else _lay_out(images, columns), suffix)
+
+
 def save_grid(path: Path, images: NDArray[np.uint8], columns: int | None = None) -> None:
     """Write pictures, N x H x W x 3 uint8, RGB, as a grid on white, row after row.
 
@@ -251,11 +262,19 @@ def save_gif(path: Path, frames: NDArray[np.uint8]) -> None:
 
     Each frame has its own palette of 256 colours (median cut, then k-means), without dithering.
     """
-    first, *others = [Image.fromarray(frame_HWC).quantize(256, kmeans=1) for frame_HWC in frames]
+    content = encode_gif(frames)
     with atomic_path(path) as part:
-        first.save(
-            part, format="GIF", save_all=True, append_images=others, duration=_FRAME_MS, loop=0
-        )
+        part.write_bytes(content)
+
+
+def encode_gif(frames: NDArray[np.uint8]) -> bytes:
+    """Return the bytes of the GIF that `save_gif` writes."""
+    first, *others = [Image.fromarray(frame_HWC).quantize(256, kmeans=1) for frame_HWC in frames]
+    stream = io.BytesIO()
+    first.save(
+        stream, format="GIF", save_all=True, append_images=others, duration=_FRAME_MS, loop=0
+    )
+    return stream.getvalue()
 
 
 def save_folder(path: Path, pictures: Iterable[bytes], suffix: str, first_number: int = 0) -> None:

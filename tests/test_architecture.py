@@ -140,6 +140,15 @@ MAY_IMPORT = {
         "faceae.model",
         "faceae.runs",
     },
+    "faceae.serving": {
+        "faceae",
+        "faceae_export",
+        "faceae_shards",
+        "faceae.errors",
+        "faceae.latent",
+        "faceae.pictures",
+        "faceae.runs",
+    },
     "faceae_export.sessions": {"faceae_export", "faceae.errors"},
     "faceae_export.graph": {
         "faceae.errors",
@@ -193,7 +202,7 @@ MAY_IMPORT = {
 """What the modules of a room import besides their own; a package's name stands for the modules
 beside its rooms. The command line, doctor and pictures import what they need."""
 
-SEES_EXPORT = ("faceae_export", "faceae.api", "faceae.cli", "benchmarks")
+SEES_EXPORT = ("faceae_export", "faceae.api", "faceae.cli", "faceae.serving", "benchmarks")
 """Who imports `faceae_export`: what uses it, and nothing it is built on."""
 
 

@@ -14,7 +14,14 @@ from .engines import (
     open_session,
 )
 from .formats import FormatName
-from .generation import encode_faces, generate_faces, generate_shards, morph, open_decoder
+from .generation import (
+    draw_noise,
+    encode_faces,
+    generate_faces,
+    generate_shards,
+    morph,
+    open_decoder,
+)
 from .sessions import CPU_MICRO_BATCH, GPU_MICRO_BATCH, Session
 from .web import WebPage, WebPrecision, export_web
 
@@ -36,6 +43,7 @@ __all__ = [
     "Session",
     "WebPage",
     "WebPrecision",
+    "draw_noise",
     "encode_faces",
     "export_model",
     "export_web",

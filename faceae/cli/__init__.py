@@ -30,6 +30,7 @@ VERBS = {
     "edit": "Change attributes of faces, such as smiling.",
     "morph": "Make an animation from one face to another.",
     "export": "Export a model to ONNX, TorchScript, OpenVINO or a web page.",
+    "serve": "Serve a model over HTTP.",
     "doctor": "Check what works on this machine.",
 }
 

@@ -1,0 +1,16 @@
+"""A web server for a trained model. README.md beside this file describes its endpoints."""
+
+from ._app import create_app
+from ._config import ServeConfig
+from ._model import ServedModel, open_served_model
+from ._server import open_socket, run_server, set_up_logs
+
+__all__ = [
+    "ServeConfig",
+    "ServedModel",
+    "create_app",
+    "open_served_model",
+    "open_socket",
+    "run_server",
+    "set_up_logs",
+]

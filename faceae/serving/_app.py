@@ -1,0 +1,174 @@
+"""The ASGI app: routes and lifespan."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+from prometheus_client import CONTENT_TYPE_LATEST
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute, Mount, Route
+from starlette.staticfiles import StaticFiles
+from starlette.types import Receive, Scope, Send
+
+from faceae import __version__
+
+from . import _v2
+from ._config import ServeConfig
+from ._engine import Engine
+from ._inference import Inference
+from ._metrics import Metrics
+from ._middleware import KeyRequired, Observed, record_of
+from ._model import ServedModel
+from ._openapi import describe_api
+from ._problem import Problem
+
+_PAGE_POLICY = (
+    "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'; "
+    "img-src 'self' blob: data:; connect-src 'self'; base-uri 'none'; form-action 'none'; "
+    "frame-ancestors 'none'"
+)
+
+
+def create_app(model: ServedModel, config: ServeConfig | None = None) -> Starlette:
+    """Return the server of a model as an ASGI app.
+
+    Its lifespan starts the queues and runs the model once in the background; until then it answers
+    with status 503.
+    """
+    config = config or ServeConfig()
+    engine = Engine(model, config, lambda part, times: metrics.observe_batch(part, times))
+    metrics = Metrics(model, engine.count_waiting)
+
+    @asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        await engine.start()
+        yield
+        await engine.stop()
+
+    handlers: dict[Any, Any] = {Problem: _answer_problem, HTTPException: _answer_http_error}
+    return Starlette(
+        routes=_Routes(model, config, engine, metrics).list(),
+        middleware=_list_middleware(config, metrics),
+        exception_handlers=handlers,
+        lifespan=lifespan,
+    )
+
+
+class _Routes:
+    """The endpoints beside inference."""
+
+    def __init__(
+        self, model: ServedModel, config: ServeConfig, engine: Engine, metrics: Metrics
+    ) -> None:
+        self._model = model
+        self._config = config
+        self._engine = engine
+        self._metrics = metrics
+        self._document = describe_api(model, config)
+
+    def list(self) -> list[BaseRoute]:
+        """Return all routes."""
+        inference = Inference(self._engine, self._config, self._metrics)
+        invoke, infer = _Endpoint(inference.invoke), _Endpoint(inference.infer)
+        routes: list[BaseRoute] = [
+            Route("/ping", self._ready),
+            Route("/health/live", _live),
+            Route("/health/ready", self._ready),
+            Route("/invocations", invoke, methods=["POST"]),
+            Route("/endpoints/{name}/invocations", invoke, methods=["POST"]),
+            Route("/metrics", self._show_metrics),
+            Route("/openapi.json", self._show_document),
+            Route("/v2", self._show_server),
+            Route("/v2/health/live", _live),
+            Route("/v2/health/ready", self._ready),
+            Route("/v2/models/{model}", self._show_model),
+            Route("/v2/models/{model}/ready", self._model_ready),
+            Route("/v2/models/{model}/infer", infer, methods=["POST"]),
+        ]
+        if self._config.page is not None:
+            page = _WithPolicy(StaticFiles(directory=self._config.page, html=True))
+            routes.append(Mount("/", page))
+        return routes
+
+    def _check_ready(self) -> None:
+        if self._engine.problem is not None:
+            raise Problem(503, self._engine.problem, headers={"Retry-After": "1"})
+
+    async def _ready(self, request: Request) -> Response:
+        self._check_ready()
+        return JSONResponse({"status": "ready", "ready": True})
+
+    async def _show_metrics(self, request: Request) -> Response:
+        self._metrics.ready.set(self._engine.problem is None)
+        content = self._metrics.render()
+        return Response(content, headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+    async def _show_document(self, request: Request) -> Response:
+        return JSONResponse(self._document)
+
+    async def _show_server(self, request: Request) -> Response:
+        return JSONResponse(_v2.describe_server(__version__))
+
+    async def _show_model(self, request: Request) -> Response:
+        return JSONResponse(_v2.describe_model(self._model, request.path_params["model"]))
+
+    async def _model_ready(self, request: Request) -> Response:
+        _v2.find_task(self._model, request.path_params["model"])
+        return await self._ready(request)
+
+
+class _Endpoint:
+    """A route's target that writes its reply itself."""
+
+    def __init__(self, serve: Callable[[Scope, Receive, Send], Awaitable[None]]) -> None:
+        self._serve = serve
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._serve(scope, receive, send)
+
+
+class _WithPolicy:
+    """The page's files with a Content-Security-Policy."""
+
+    def __init__(self, files: StaticFiles) -> None:
+        self._files = files
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        response = await self._files.get_response(self._files.get_path(scope), scope)
+        response.headers["Content-Security-Policy"] = _PAGE_POLICY
+        await response(scope, receive, send)
+
+
+def _list_middleware(config: ServeConfig, metrics: Metrics) -> list[Middleware]:
+    middleware = [Middleware(Observed, metrics=metrics)]
+    if config.cors_origins:
+        middleware.append(
+            Middleware(
+                CORSMiddleware,
+                allow_origins=list(config.cors_origins),
+                allow_methods=["GET", "POST"],
+                allow_headers=["Authorization", "Content-Type", "X-API-Key", "X-Request-Id"],
+                expose_headers=["X-Request-Id", "Retry-After"],
+            )
+        )
+    if config.api_key is not None:
+        middleware.append(Middleware(KeyRequired, key=config.api_key, metrics=metrics))
+    return middleware
+
+
+async def _live(request: Request) -> Response:
+    return JSONResponse({"status": "live", "live": True})
+
+
+async def _answer_problem(request: Request, error: Problem) -> Response:
+    return error.respond(record_of(request.scope).request_id)
+
+
+async def _answer_http_error(request: Request, error: HTTPException) -> Response:
+    problem = Problem(error.status_code, error.detail, headers=error.headers)
+    return problem.respond(record_of(request.scope).request_id)

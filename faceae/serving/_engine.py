@@ -1,0 +1,165 @@
+"""Does the tasks: one queue per part of the model, one thread that runs the model."""
+
+import asyncio
+import logging
+import os
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from faceae.latent import interpolate
+from faceae_export import CPU_MICRO_BATCH, Kind, Session, draw_noise
+
+from ._batching import Arrivals, Batcher, BatchTimes
+from ._config import ServeConfig
+from ._model import ServedModel
+from ._problem import Problem
+from ._replies import Faces
+from ._tasks import TaskRequest
+
+T = TypeVar("T")
+Observe = Callable[[Kind, BatchTimes], None]
+
+_log = logging.getLogger("faceae.serving")
+_LIMIT = 2**63
+
+
+class Engine:
+    """The model with its queues and threads. Use it inside one event loop."""
+
+    def __init__(self, model: ServedModel, config: ServeConfig, observe: Observe) -> None:
+        """Prepare the queues; `start` starts them.
+
+        Args:
+            observe: called after each batch with the part that computed it.
+        """
+        self.model = model
+        self.arrivals = Arrivals()
+        self.problem: str | None = "the model is loading"
+        """Reason why the model is not ready. None: it is."""
+        self._config = config
+        self._observe = observe
+        self._tasks: list[asyncio.Task[None]] = []
+        self._compute = ThreadPoolExecutor(1, "faceae-model")
+        self._helpers = ThreadPoolExecutor(max(2, os.cpu_count() or 1), "faceae-request")
+        self._batchers: dict[Kind, Batcher] = {}
+
+    async def start(self) -> None:
+        """Start the queues, and run the model once in the background."""
+        turn = asyncio.Lock()
+        for kind, session in self.model.sessions.items():
+            self._batchers[kind] = Batcher(
+                _bind(session),
+                self._compute,
+                turn,
+                self.arrivals,
+                max_batch=self._config.max_batch,
+                max_delay_s=self._config.max_delay_ms / 1000,
+                observe=partial(self._observe, kind),
+            )
+        self._tasks = [asyncio.create_task(each.run()) for each in self._batchers.values()]
+        self._tasks.append(asyncio.create_task(self._warm_up()))
+
+    async def stop(self) -> None:
+        """Stop the queues and threads."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._compute.shutdown(wait=False, cancel_futures=True)
+        self._helpers.shutdown(wait=False, cancel_futures=True)
+
+    async def in_thread(self, function: Callable[..., T], *arguments: Any) -> T:
+        """Run a function that reads or writes pictures in a thread."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._helpers, partial(function, *arguments))
+
+    def count_waiting(self) -> dict[Kind, int]:
+        """Return the rows that wait in each queue."""
+        return {kind: batcher.num_waiting for kind, batcher in self._batchers.items()}
+
+    def is_long(self, request: TaskRequest) -> bool:
+        """Return whether a request's faces are to be streamed."""
+        count: int = request.values.get("count", 0)
+        return count > self._config.max_batch
+
+    async def encode(self, request: TaskRequest) -> NDArray[np.float32]:
+        """Return the latents of a request's faces, N x Z."""
+        assert request.faces is not None
+        return await self._batchers["encoder"].submit(request.faces)
+
+    def check_numbers(self, request: TaskRequest) -> None:
+        """Raise Problem if a generation leads beyond the last face."""
+        values = request.values
+        if values.get("start", 0) + values.get("count", 0) > _LIMIT:
+            raise Problem(422, "`start` plus `count` must be at most 2^63")
+
+    async def make_faces(self, request: TaskRequest) -> Faces:
+        """Return all faces of a request."""
+        name = request.task.name
+        if name == "generate":
+            return await self._generate(request)
+        if name == "morph":
+            return await self._morph(request)
+        if name == "decode":
+            assert request.latents is not None
+            return await self._batchers["decoder"].submit(request.latents)
+        assert request.faces is not None
+        if "autoencoder" in self._batchers:
+            return await self._batchers["autoencoder"].submit(request.faces)
+        return await self._batchers["decoder"].submit(await self.encode(request))
+
+    async def stream_faces(self, request: TaskRequest) -> AsyncIterator[Faces]:
+        """Yield the faces of a long generation in batches.
+
+        The model computes the same micro-batches as `faceae generate`, so the bytes are equal.
+        Other requests get their turn between the batches.
+        """
+        values = request.values
+        step = CPU_MICRO_BATCH
+        numbers = range(values["start"], values["start"] + values["count"])
+        for first in range(numbers.start // step * step, numbers.stop, step):
+            noise = await self.in_thread(self._draw, values, first, step)
+            faces = await self._batchers["generator"].submit(noise, is_alone=True)
+            wanted = slice(max(numbers.start - first, 0), min(numbers.stop - first, step))
+            yield faces[wanted]
+
+    async def _generate(self, request: TaskRequest) -> Faces:
+        values = request.values
+        noise = await self.in_thread(self._draw, values, values["start"], values["count"])
+        return await self._batchers["generator"].submit(noise)
+
+    async def _morph(self, request: TaskRequest) -> Faces:
+        frames = request.values["frames"]
+        assert request.faces is not None
+        if "morph" in self._batchers:
+            steps = np.array(frames, np.int64)
+            return await self._batchers["morph"].submit(request.faces, steps, is_alone=True)
+        first, last = await self.encode(request)
+        return await self._batchers["decoder"].submit(interpolate(first, last, frames))
+
+    def _draw(self, values: dict[str, Any], start: int, count: int) -> NDArray[np.float32]:
+        """Return noise that holds the truncation, so that requests of any truncation join."""
+        noise = draw_noise(self.model.info, seed=values["seed"], start=start, count=count)
+        return noise * np.float32(values["truncation"])
+
+    async def _warm_up(self) -> None:
+        try:
+            loop = asyncio.get_running_loop()
+            await loop.run_in_executor(self._compute, self.model.warm_up)
+        except Exception as error:  # whatever an engine raises
+            _log.exception("the model failed in its first run")
+            self.problem = f"the model failed in its first run: {type(error).__name__}"
+        else:
+            self.problem = None
+
+
+def _bind(session: Session) -> Callable[..., NDArray[Any]]:
+    """Return a session as a function of rows."""
+    if session.info.kind != "generator":
+        return session.run
+    one = np.array(1, np.float32)
+    return lambda noise: session.run(noise, one)

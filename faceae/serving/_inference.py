@@ -1,0 +1,265 @@
+"""The inference endpoints: from a request to its reply, with limits on all that it takes."""
+
+import asyncio
+import math
+import time
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+import numpy as np
+from starlette.datastructures import UploadFile
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.types import Message, Receive, Scope, Send
+
+from . import _v2
+from ._accept import ReplyFormat, choose_format
+from ._bodies import MULTIPART, BodyReader, FormPart, split_media_type
+from ._config import ServeConfig
+from ._engine import Engine
+from ._metrics import Metrics
+from ._middleware import record_of
+from ._problem import Problem
+from ._replies import Faces, check_pictured, encode_faces, encode_latents, stream_faces
+from ._tasks import MAX_IMAGES, TaskRequest
+
+ATTRIBUTES_HEADER = "x-amzn-sagemaker-custom-attributes"
+"""Header of SageMaker that may hold the task and its parameters, as `task=morph,frames=32`."""
+
+_CLOSE = {"Connection": "close"}
+_DISCARD_FACTOR = 4
+"""Of a body that is too large, so many times the limit is received and dropped. The client can then
+read the reply: it would see a broken connection if the server closed it at once."""
+_MAX_RETRY_S = 60
+
+
+class Inference:
+    """Serves inference requests."""
+
+    def __init__(self, engine: Engine, config: ServeConfig, metrics: Metrics) -> None:
+        self._engine = engine
+        self._config = config
+        self._metrics = metrics
+        self._reader = BodyReader(model=engine.model, max_pixels=config.max_pixels)
+        self._num_running = 0
+        self._mean_s = 1.0
+        """Running average of the time that a request takes."""
+
+    async def invoke(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve a request to /invocations."""
+        await self._serve(scope, receive, send, self._answer)
+
+    async def infer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve a request of KServe's protocol."""
+        await self._serve(scope, receive, send, self._answer_v2)
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send, answer: Any) -> None:
+        request = Request(scope, receive)
+        with self._admit():
+            try:
+                response = await self._answer_in_time(answer, request)
+                await response(scope, receive, self._limit_time(send))
+            except ClientDisconnect:
+                return  # nobody is left to answer
+
+    async def _answer_in_time(self, answer: Any, request: Request) -> Response:
+        seconds = self._config.timeout_s
+        try:
+            async with asyncio.timeout(seconds):
+                response: Response = await answer(request)
+                return response
+        except TimeoutError:
+            self._metrics.rejected.labels("deadline").inc()
+            raise Problem(504, f"no reply within {seconds:g} s; try again later") from None
+
+    def _limit_time(self, send: Send) -> Send:
+        """Return `send` for a client that may stop reading."""
+
+        async def send_in_time(message: Message) -> None:
+            async with asyncio.timeout(self._config.timeout_s):
+                await send(message)
+
+        return send_in_time
+
+    async def _answer(self, request: Request) -> Response:
+        with ExitStack() as coming:
+            coming.enter_context(self._engine.arrivals.expect())
+            task_request, media_type = await self._read(request)
+            form = choose_format(request.headers.get("accept", ""), task_request, media_type)
+            coming.pop_all().close()
+            self._engine.check_numbers(task_request)
+            if self._engine.is_long(task_request):
+                return await self._start_stream(task_request, form)
+            if task_request.task.gives == "latents":
+                latents = await self._engine.encode(task_request)
+                content = await self._encode(encode_latents, latents, form)
+            else:
+                faces = await self._engine.make_faces(task_request)
+                content = await self._encode(encode_faces, faces, form, _facts(task_request))
+        return Response(content, media_type=form.media_type)
+
+    async def _answer_v2(self, request: Request) -> Response:
+        task = _v2.find_task(self._engine.model, request.path_params["model"])
+        record_of(request.scope).task = task.name
+        with ExitStack() as coming:
+            coming.enter_context(self._engine.arrivals.expect())
+            data = await self._read_body(request)
+            task_request, request_id = await self._parse(_v2.read_request, self._reader, task, data)
+            coming.pop_all().close()
+            self._engine.check_numbers(task_request)
+            if self._engine.is_long(task_request):
+                most = self._config.max_batch
+                raise Problem(422, f"`count` must be at most {most} here; /invocations streams")
+            if task.gives == "latents":
+                result: Faces = await self._engine.encode(task_request)
+            else:
+                result = await self._engine.make_faces(task_request)
+            content = await self._encode(_v2.write_reply, task, request_id, result)
+        return JSONResponse(content)
+
+    async def _start_stream(self, request: TaskRequest, form: ReplyFormat) -> Response:
+        """Draw the first batch, so that an error still has its status; then stream."""
+        count = request.values["count"]
+        check_pictured(count, form)
+        batches = self._engine.stream_faces(request)
+        first = await anext(batches)
+        size = self._engine.model.image_size
+        if form.media_type.startswith("image/"):
+            faces = [first, *[batch async for batch in batches]]
+            content = await self._encode(_encode_all, faces, form)
+            return Response(content, media_type=form.media_type)
+        pieces = stream_faces(
+            _prepend(first, batches), count, size, form, _facts(request), self._engine.in_thread
+        )
+        return StreamingResponse(pieces, media_type=form.media_type)
+
+    @contextmanager
+    def _admit(self) -> Iterator[None]:
+        """Hold one of the places for requests.
+
+        Raises:
+            Problem: the model is not ready, or all places are taken.
+        """
+        if self._engine.problem is not None:
+            self._metrics.rejected.labels("not_ready").inc()
+            raise Problem(503, self._engine.problem, headers={"Retry-After": "1", **_CLOSE})
+        if self._num_running >= self._config.max_requests:
+            self._metrics.rejected.labels("busy").inc()
+            wait = str(min(max(math.ceil(self._mean_s), 1), _MAX_RETRY_S))
+            detail = f"{self._num_running} requests are in progress; try again in {wait} s"
+            raise Problem(429, detail, headers={"Retry-After": wait, **_CLOSE})
+        self._num_running += 1
+        self._metrics.in_progress.set(self._num_running)
+        began = time.perf_counter()
+        try:
+            yield
+        finally:
+            self._num_running -= 1
+            self._metrics.in_progress.set(self._num_running)
+            self._mean_s += 0.1 * (time.perf_counter() - began - self._mean_s)
+
+    async def _read(self, request: Request) -> tuple[TaskRequest, str]:
+        data = await self._read_body(request)
+        media_type = split_media_type(request.headers.get("content-type", ""))
+        options = _read_options(request)
+        if media_type == MULTIPART:
+            parts = await self._read_form(request, data)
+            draft = await self._parse(self._reader.read_form, parts)
+            task_request = await self._parse(self._reader.finish, draft, options)
+        else:
+            task_request = await self._parse(self._reader.read, media_type, data, options)
+        record_of(request.scope).task = task_request.task.name
+        return task_request, media_type
+
+    async def _read_body(self, request: Request) -> bytes:
+        """Return the body.
+
+        Raises:
+            Problem: it is too large, or too slow.
+        """
+        with self._metrics.stages.labels("read").time():
+            try:
+                async with asyncio.timeout(self._config.body_timeout_s):
+                    return await self._read_limited(request)
+            except TimeoutError:
+                self._metrics.rejected.labels("slow_body").inc()
+                seconds = self._config.body_timeout_s
+                raise Problem(
+                    408, f"the body did not arrive within {seconds:g} s", headers=_CLOSE
+                ) from None
+
+    async def _read_limited(self, request: Request) -> bytes:
+        limit = self._config.max_body_bytes
+        length = request.headers.get("content-length", "0")
+        announced = int(length) if length.isdecimal() else 0
+        if announced > limit and "expect" in request.headers:
+            raise self._refuse_body()
+        chunks: list[bytes] = []
+        total = 0
+        async for chunk in request.stream():
+            total += len(chunk)
+            if max(total, announced) > limit:
+                chunks.clear()
+                if total > _DISCARD_FACTOR * limit:
+                    break
+            else:
+                chunks.append(chunk)
+        if max(total, announced) > limit:
+            raise self._refuse_body()
+        return b"".join(chunks)
+
+    def _refuse_body(self) -> Problem:
+        self._metrics.rejected.labels("body_size").inc()
+        limit = self._config.max_body_bytes
+        return Problem(413, f"the body must have at most {limit:,} bytes", headers=_CLOSE)
+
+    async def _read_form(self, request: Request, data: bytes) -> list[FormPart]:
+        async def receive() -> Message:
+            return {"type": "http.request", "body": data, "more_body": False}
+
+        limits = {"max_files": MAX_IMAGES, "max_fields": MAX_IMAGES}
+        size = self._config.max_body_bytes
+        async with Request(request.scope, receive).form(**limits, max_part_size=size) as form:
+            return [
+                FormPart(
+                    name=name,
+                    content=await value.read(),
+                    media_type=split_media_type(value.content_type or ""),
+                )
+                if isinstance(value, UploadFile)
+                else FormPart(name=name, content=value)
+                for name, value in form.multi_items()
+            ]
+
+    async def _parse(self, parse: Any, *arguments: Any) -> Any:
+        with self._metrics.stages.labels("parse").time():
+            return await self._engine.in_thread(parse, *arguments)
+
+    async def _encode(self, encode: Any, *arguments: Any) -> Any:
+        with self._metrics.stages.labels("reply").time():
+            return await self._engine.in_thread(encode, *arguments)
+
+
+def _read_options(request: Request) -> Mapping[str, str]:
+    """Return the task and parameters in the query and in SageMaker's header."""
+    options = {}
+    for entry in request.headers.get(ATTRIBUTES_HEADER, "").replace(";", ",").split(","):
+        name, separator, value = entry.partition("=")
+        if separator:
+            options[name.strip()] = value.strip()
+    return {**options, **request.query_params}
+
+
+def _facts(request: TaskRequest) -> dict[str, Any]:
+    return {"task": request.task.name, **request.values}
+
+
+async def _prepend(first: Faces, others: AsyncIterator[Faces]) -> AsyncIterator[Faces]:
+    yield first
+    async for faces in others:
+        yield faces
+
+
+def _encode_all(batches: list[Faces], form: ReplyFormat) -> bytes:
+    return encode_faces(np.concatenate(batches), form, {})

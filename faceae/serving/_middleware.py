@@ -1,0 +1,142 @@
+"""What happens to every request: request id, access log, metrics, API key, unexpected errors."""
+
+import hmac
+import json
+import logging
+import re
+import time
+import uuid
+from dataclasses import dataclass, field
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from ._metrics import Metrics
+from ._problem import Problem
+
+HEALTH_PATHS = frozenset(
+    {"/ping", "/health/live", "/health/ready", "/v2/health/live", "/v2/health/ready"}
+)
+"""Paths that need no API key."""
+
+_log = logging.getLogger("faceae.serving")
+_access_log = logging.getLogger("faceae.serving.access")
+_RECORD = "faceae.record"
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_OTHER = "other"
+_SERVER_ERROR = 500
+_GIVEN_UP = 499
+
+
+@dataclass
+class RequestRecord:
+    """What the access log says about a request."""
+
+    request_id: str
+    task: str | None = None
+    status: int | None = None
+    bytes_out: int = 0
+    began: float = field(default_factory=time.perf_counter)
+
+
+def record_of(scope: Scope) -> RequestRecord:
+    """Return the record of a request."""
+    record: RequestRecord = scope[_RECORD]
+    return record
+
+
+class Observed:
+    """Outermost layer of the app."""
+
+    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+        self._app = app
+        self._metrics = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve a request, and log it."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        given = Headers(scope=scope).get("x-request-id", "")
+        is_fit = _REQUEST_ID.fullmatch(given) is not None
+        record = RequestRecord(given if is_fit else uuid.uuid4().hex)
+        scope[_RECORD] = record
+
+        async def send_observed(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                record.status = message["status"]
+                headers = MutableHeaders(scope=message)
+                headers["X-Request-Id"] = record.request_id
+                headers.setdefault("X-Content-Type-Options", "nosniff")
+            else:
+                record.bytes_out += len(message.get("body", b""))
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_observed)
+        except Exception as error:  # a bug: the client learns nothing about it
+            await self._answer_bug(error, record, scope, receive, send_observed)
+        finally:
+            self._finish(scope, record)
+
+    async def _answer_bug(
+        self, error: Exception, record: RequestRecord, scope: Scope, receive: Receive, send: Send
+    ) -> None:
+        self._metrics.errors.inc()
+        _log.error("request %s failed", record.request_id, exc_info=error)
+        if record.status is None:
+            problem = Problem(_SERVER_ERROR, "the server failed; its log has this request's id")
+            await problem.respond(record.request_id)(scope, receive, send)
+        else:
+            raise ConnectionAbortedError("a reply broke off") from None  # closes the connection
+
+    def _finish(self, scope: Scope, record: RequestRecord) -> None:
+        seconds = time.perf_counter() - record.began
+        status = record.status or _GIVEN_UP
+        task = record.task or _OTHER
+        self._metrics.requests.labels(task, status).inc()
+        self._metrics.seconds.labels(task).observe(seconds)
+        client = scope.get("client")
+        entry = {
+            "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+            "request_id": record.request_id,
+            "client": client[0] if client else None,
+            "method": scope["method"],
+            "path": scope["path"],
+            "task": record.task,
+            "status": status,
+            "ms": round(seconds * 1000, 2),
+            "bytes_in": Headers(scope=scope).get("content-length"),
+            "bytes_out": record.bytes_out,
+        }
+        _access_log.info(json.dumps(entry))
+
+
+class KeyRequired:
+    """Refuses requests without the API key, except those about health."""
+
+    def __init__(self, app: ASGIApp, key: str, metrics: Metrics) -> None:
+        self._app = app
+        self._key = key.encode()
+        self._metrics = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve a request that carries the key, as bearer token or X-API-Key."""
+        if scope["type"] == "http" and not self._is_allowed(scope):
+            self._metrics.rejected.labels("api_key").inc()
+            problem = Problem(
+                401,
+                "send the API key as `Authorization: Bearer KEY` or `X-API-Key: KEY`",
+                headers={"WWW-Authenticate": "Bearer"},
+            )
+            await problem.respond(record_of(scope).request_id)(scope, receive, send)
+            return
+        await self._app(scope, receive, send)
+
+    def _is_allowed(self, scope: Scope) -> bool:
+        if scope["path"] in HEALTH_PATHS:
+            return True
+        headers = Headers(scope=scope)
+        scheme, _, token = headers.get("authorization", "").partition(" ")
+        given = token if scheme.lower() == "bearer" else headers.get("x-api-key", "")
+        return hmac.compare_digest(given.strip().encode(), self._key)

@@ -1,0 +1,90 @@
+"""The model that is served: the parts of it that can run."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from faceae.errors import FaceaeError
+from faceae.runs import open_run
+from faceae_export import ExportInfo, Kind, Session, open_model, open_session
+
+_RUN_PARTS: tuple[Kind, ...] = ("encoder", "decoder")
+_WAYS: Mapping[str, tuple[tuple[Kind, ...], ...]] = {
+    "generate": (("generator",),),
+    "morph": (("encoder", "decoder"), ("morph",)),
+    "reconstruct": (("autoencoder",), ("encoder", "decoder")),
+    "encode": (("encoder",),),
+    "decode": (("decoder",),),
+}
+"""The parts that each task needs; any of its ways will do."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServedModel:
+    """The parts of a model, opened."""
+
+    name: str
+    sessions: Mapping[Kind, Session]
+
+    @property
+    def info(self) -> ExportInfo:
+        """Metadata, which all parts share but for their kind."""
+        return next(iter(self.sessions.values())).info
+
+    @property
+    def image_size(self) -> int:
+        """Side of the faces in pixels."""
+        return self.info.model.image_size
+
+    @property
+    def latent_size(self) -> int:
+        """Numbers per latent vector."""
+        return self.info.model.latent_size
+
+    @property
+    def engine(self) -> str:
+        """Engine and device that compute, for a person to read."""
+        return next(iter(self.sessions.values())).engine
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """Tasks that the parts can do."""
+        return tuple(
+            task
+            for task, ways in _WAYS.items()
+            if any(self.sessions.keys() >= set(way) for way in ways)
+        )
+
+    def warm_up(self) -> None:
+        """Run every part once, on a single face."""
+        for session in self.sessions.values():
+            session.run(
+                *(
+                    np.ones([1 if isinstance(n, str) else n for n in port.shape], port.dtype)
+                    for port in session.info.inputs
+                )
+            )
+
+
+def open_served_model(path: Path, device: torch.device) -> ServedModel:
+    """Open a run, or a file that `faceae export` wrote.
+
+    A run draws new faces if its latents have been fitted. A file does the tasks of its part.
+
+    Raises:
+        FaceaeError: `path` does not exist, or cannot be opened on `device`.
+    """
+    if not path.exists():
+        raise FaceaeError(f"{path}: does not exist; give a run's folder or an exported file")
+    name = path.resolve().stem
+    if not path.is_dir():
+        session = open_session(path, device)
+        return ServedModel(name=name, sessions={session.info.kind: session})
+    trained = open_run(path)
+    parts = _RUN_PARTS if trained.sampler is None else (*_RUN_PARTS, "generator")
+    return ServedModel(
+        name=name, sessions={part: open_model(trained, part, device) for part in parts}
+    )
