@@ -35,7 +35,7 @@ class Server:
         return found
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def server(fitted_run: Path) -> Iterator[Server]:
     command = [sys.executable, "-m", "faceae", "serve", str(fitted_run), "--port", "0"]
     options = ["--device", "cpu", "--max-body-mib", "1"]
@@ -59,25 +59,6 @@ def server(fitted_run: Path) -> Iterator[Server]:
             process.kill()
 
 
-def test_sigterm_ends_after_the_requests_in_progress(server: Server) -> None:
-    connection = server.connect()
-    body = json.dumps({"count": 3000})
-    connection.request("POST", "/invocations", body, {"Content-Type": "application/json"})
-    reply = connection.getresponse()
-    assert reply.status == 200
-    first = reply.read(1000)
-    server.process.send_signal(signal.SIGTERM)
-    faces = json.loads(first + reply.read())["faces"]
-    connection.close()
-    assert len(faces) == 3000
-    out, err = server.process.communicate(timeout=30)
-    assert (server.process.returncode, err) == (0, "")
-    entry = json.loads(out.splitlines()[-1])
-    assert (entry["task"], entry["status"]) == ("generate", 200)
-    with pytest.raises(ConnectionError):
-        server.ask("GET", "/ping")
-
-
 def test_bad_clients_leave_the_server_as_it_was(server: Server) -> None:
     idle = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(50)]
     aborted = socket.create_connection(("127.0.0.1", server.port))
@@ -96,10 +77,27 @@ def test_bad_clients_leave_the_server_as_it_was(server: Server) -> None:
     assert server.ask("POST", "/invocations", b'{"count": 2}')[0] == 200
     for connection in idle:
         connection.close()
+
+
+def test_sigterm_ends_after_the_requests_in_progress(server: Server) -> None:
+    # The last test of this process.
+    connection = server.connect()
+    body = json.dumps({"count": 3000})
+    connection.request("POST", "/invocations", body, {"Content-Type": "application/json"})
+    reply = connection.getresponse()
+    assert reply.status == 200
+    first = reply.read(1000)
     server.process.send_signal(signal.SIGTERM)
-    _, err = server.process.communicate(timeout=30)
+    faces = json.loads(first + reply.read())["faces"]
+    connection.close()
+    assert len(faces) == 3000
+    out, err = server.process.communicate(timeout=30)
     assert server.process.returncode == 0
     assert "Traceback" not in err
+    entry = json.loads(out.splitlines()[-1])
+    assert (entry["task"], entry["status"]) == ("generate", 200)
+    with pytest.raises(ConnectionError):
+        server.ask("GET", "/ping")
 
 
 @pytest.mark.parametrize(
