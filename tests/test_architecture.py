@@ -123,6 +123,16 @@ MAY_IMPORT = {
         "faceae.pictures",
         "faceae.runs",
     },
+    "faceae.evaluation.edits": {
+        "faceae_shards",
+        "faceae.data",
+        "faceae.device",
+        "faceae.editing",
+        "faceae.errors",
+        "faceae.model",
+        "faceae.pictures",
+        "faceae.runs",
+    },
     "faceae.evaluation.samples": {
         "faceae_shards",
         "faceae.data",

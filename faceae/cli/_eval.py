@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from faceae.device import DeviceName
     from faceae.evaluation import EvalConfig, Evaluation, RankedFace, Score
+    from faceae.evaluation.edits import EditQuality, EditRecord
     from faceae.evaluation.samples import SampleQuality, SampleRecord
     from faceae.runs import Run
     from faceae_shards import Dataset
@@ -59,6 +60,12 @@ if TYPE_CHECKING:
     "pt_inception-2015-12-05-6726825d.pth.",
 )
 @option(
+    "--edits",
+    is_flag=True,
+    help="Also measure RUN's directions: edit faces of the split, and judge the pictures by a "
+    "classifier of pixels. The figures go to edits-SPLIT.json beside the JSON file.",
+)
+@option(
     "--batch-size",
     type=click.IntRange(min=1),
     metavar="N",
@@ -75,6 +82,7 @@ def command(
     with_pca: bool,
     samples: int | None,
     inception: Path | None,
+    edits: bool,
     batch_size: int,
     device: "DeviceName",
     loader_kind: Literal["auto", "dali", "webdataset"],
@@ -89,6 +97,10 @@ def command(
 
     With --samples, new faces, reconstructions and photographs of the split are each compared with
     training photographs: distance, variety, sharpness, and signs of copied training faces.
+
+    With --edits, faces of the split are edited along each direction that `faceae directions` found.
+    The figures say how many faces turn at strength 2, what else drifts, and whether the person
+    stays.
     """
     from faceae.evaluation import EvalConfig, evaluate_run
     from faceae.runs import read_run
@@ -108,11 +120,17 @@ def command(
     if samples is not None:
         samples_out = out.with_name(run.samples_path(split).with_suffix(out.suffix).name)
         record = _measure_samples(run, dataset, samples_out, config, samples, inception)
+    edit_record = None
+    if edits:
+        edits_out = out.with_name(run.edits_path(split).with_suffix(out.suffix).name)
+        edit_record = _measure_edits(run, dataset, edits_out, config)
     with show_stage_progress() as show:
         evaluation = evaluate_run(run, dataset, out, config, show)
     click.echo(_summarise(evaluation))
     if record is not None:
         click.echo(_summarise_samples(samples_out, record))
+    if edit_record is not None:
+        click.echo(_summarise_edits(edits_out, edit_record))
     click.echo(f"measured on {evaluation.device}, read by {evaluation.reader}")
     for note in _find_notes(run, data, dataset):
         click.echo(f"note: {note}")
@@ -183,6 +201,40 @@ def _describe_samples(name: str, quality: "SampleQuality") -> str:
         f"{quality.precision:10.2f} {quality.recall:7.2f} {quality.density:8.2f} "
         f"{quality.coverage:9.2f} {quality.sharpness:10.2f} {quality.nearest_train:8.2f} "
         f"{quality.copied_share:7.3f}"
+    )
+
+
+def _measure_edits(run: "Run", dataset: "Dataset", out: Path, config: "EvalConfig") -> "EditRecord":
+    from faceae.evaluation.edits import EditsConfig, evaluate_edits
+
+    options = EditsConfig(split=config.split, device=config.device, loader=config.loader)
+    with show_stage_progress() as show:
+        return evaluate_edits(run, dataset, out, options, show)
+
+
+def _summarise_edits(out: Path, record: "EditRecord") -> str:
+    width = max((len(edit.name) for edit in record.edits), default=0)
+    persons = "persons" if record.knows_persons else "faces, whose persons are unknown"
+    lines = [
+        f"{out}: edits of {record.num_faces:,} held-out faces ({record.split}) of "
+        f"{record.num_persons:,} {persons}",
+        f"{'':{width}}  judge  turned on  turned off  monotonic  same person  largest drift",
+        *(_describe_edit(edit, width) for edit in record.edits),
+        *(f"{name}: not measured: {reason}" for name, reason in record.not_measured.items()),
+    ]
+    if record.edits:
+        lines.append(f"{out.with_suffix('.png')}: a face at strengths -3 to 3, a direction a row")
+    return "\n".join(lines)
+
+
+def _describe_edit(edit: "EditQuality", width: int) -> str:
+    on, off = (
+        "-" if share is None else f"{share:.0%}" for share in (edit.turned_on, edit.turned_off)
+    )
+    other, drift = edit.largest_drift
+    return (
+        f"{edit.name:{width}}  {edit.judge_accuracy:5.2f}  {on:>9}  {off:>10}  "
+        f"{edit.monotonic:9.0%}  {edit.same_person:11.0%}  {other} {drift:+.2f}"
     )
 
 

@@ -81,6 +81,15 @@ def choose_by_folds(spread: Spread, examples: Labelled) -> Chosen:
     return _make_chosen(candidates, best_K, scores, labels_NK)
 
 
+def has_signal(accuracies: NDArray[np.float64], labels: NDArray[np.int8]) -> NDArray[np.bool_]:
+    """Return whether balanced accuracies on N x K labels are clearly above chance, K.
+
+    Clearly: at least 0.55, and two standard errors above 0.5.
+    """
+    errors_K = _standard_errors(accuracies, labels)
+    return (accuracies >= _MIN_ACCURACY) & (accuracies - _NUM_ERRORS * errors_K > 0.5)
+
+
 def _make_chosen(
     candidates: Sequence[Classifiers],
     best_K: Sequence[int],
@@ -95,14 +104,13 @@ def _make_chosen(
     columns = list(enumerate(best_K))
     best_NK = np.stack([scores[best][:, k] for k, best in columns], axis=1)
     accuracies_K = balanced_accuracy(best_NK, labels_NK)
-    errors_K = _standard_errors(accuracies_K, labels_NK)
     return Chosen(
         kinds=tuple(candidates[best].kind for best in best_K),
         normals=np.stack([candidates[best].normals[k] for k, best in columns]),
         thresholds=np.array([candidates[best].thresholds[k] for k, best in columns]),
         accuracies=accuracies_K,
         aucs=np.array([area_under_curve(best_NK[:, k], labels_NK[:, k]) for k, _ in columns]),
-        has_signal=(accuracies_K >= _MIN_ACCURACY) & (accuracies_K - _NUM_ERRORS * errors_K > 0.5),
+        has_signal=has_signal(accuracies_K, labels_NK),
     )
 
 

@@ -106,6 +106,10 @@ class Run:
         """Return the file that `faceae eval` writes about new faces; its grid ends in .png."""
         return self.path / f"samples-{split}.json"
 
+    def edits_path(self, split: str) -> Path:
+        """Return the file that `faceae eval` writes about edits; its picture ends in .png."""
+        return self.path / f"edits-{split}.json"
+
     def list_samples(self) -> list[Path]:
         """Return the files about new faces that `faceae eval` has written, by name."""
         return sorted(self.path.glob("samples-*.json"))

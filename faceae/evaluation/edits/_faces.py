@@ -1,0 +1,107 @@
+"""Faces of a split with what is known about them, and their reconstructions.
+
+Shapes: N faces, S image size, K attributes, Z latent size.
+"""
+
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from faceae.data import LoaderConfig, LoaderKind, make_loader
+from faceae.device import count_decode_threads, full_float32
+from faceae.editing import read_labels
+from faceae.errors import FaceaeError
+from faceae.model import FaceAutoEncoder, to_float, to_uint8
+from faceae_shards import Dataset
+
+_BATCH = 64
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Faces:
+    """Faces of a split."""
+
+    photographs: torch.Tensor
+    """N x 3 x S x S uint8, on the CPU."""
+    reconstructions: torch.Tensor
+    """N x 3 x S x S uint8, on the CPU."""
+    latents: torch.Tensor
+    """N x Z float32, on the CPU."""
+    labels: NDArray[np.int8]
+    """N x K: 1 yes, -1 no, 0 unknown."""
+    persons: tuple[object, ...]
+    """N; None: unknown."""
+
+
+def read_faces(
+    model: FaceAutoEncoder,
+    dataset: Dataset,
+    split: str,
+    most: int,
+    *,
+    loader: LoaderKind,
+    on_images: Callable[[int, int], None],
+) -> Faces:
+    """Read and reconstruct the first faces of a split.
+
+    Args:
+        model: in evaluation mode, on the device to compute on.
+        most: number of faces at most.
+
+    Raises:
+        FaceaeError, ShardsError: there is no such split, or an image cannot be read.
+    """
+    count = min(dataset.num_samples(split), most)
+    config = LoaderConfig(
+        split=split,
+        batch_size=_BATCH,
+        image_size=model.config.image_size,
+        training=False,
+        num_threads=count_decode_threads(),
+    )
+    device = next(model.parameters()).device
+    photographs: list[torch.Tensor] = []
+    latents: list[torch.Tensor] = []
+    reconstructions: list[torch.Tensor] = []
+    done = 0
+    with closing(make_loader(loader, dataset, config, device)) as opened:
+        for images_NCHW, num_valid in opened:
+            images_NCHW = images_NCHW[: min(num_valid, count - done)].contiguous()
+            with torch.inference_mode(), full_float32():
+                z_NZ = model.encode(to_float(images_NCHW))
+            photographs.append(images_NCHW.cpu().clone())
+            latents.append(z_NZ.cpu())
+            reconstructions.append(decode(model, z_NZ))
+            done += len(images_NCHW)
+            on_images(done, count)
+            if done == count:
+                break
+    labels, persons = read_labels(dataset, split, dataset.attribute_names, count)
+    return Faces(
+        photographs=torch.cat(photographs),
+        reconstructions=torch.cat(reconstructions),
+        latents=torch.cat(latents),
+        labels=labels,
+        persons=persons,
+    )
+
+
+def decode(model: FaceAutoEncoder, latents: torch.Tensor) -> torch.Tensor:
+    """Return the faces of latents, N x Z on any device, as N x 3 x S x S uint8 on the CPU.
+
+    Raises:
+        FaceaeError: a pixel is not finite.
+    """
+    device = next(model.parameters()).device
+    parts = []
+    with torch.inference_mode(), full_float32():
+        for start in range(0, len(latents), _BATCH):
+            faces_NCHW = model.decode(latents[start : start + _BATCH].to(device))
+            if not torch.isfinite(faces_NCHW).all():
+                raise FaceaeError("the model draws pixels that are not finite; train it again")
+            parts.append(to_uint8(faces_NCHW).cpu())
+    return torch.cat(parts)
