@@ -118,7 +118,8 @@ def _make_network(num_attributes: int) -> nn.Module:
         channels = width
     side = _SIZE_PIXELS // 2 ** len(_WIDTHS)
     layers += [nn.Flatten(), nn.Dropout(0.3), nn.Linear(channels * side**2, num_attributes)]
-    return nn.Sequential(*layers).to(memory_format=torch.channels_last)
+    network = nn.Sequential(*layers)
+    return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
 
 
 def _prepare(images: torch.Tensor) -> torch.Tensor:
