@@ -117,6 +117,7 @@ MAY_IMPORT = {
         "faceae_shards",
         "faceae.data",
         "faceae.device",
+        "faceae.editing",
         "faceae.errors",
         "faceae.latent",
         "faceae.model",
