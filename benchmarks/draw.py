@@ -16,7 +16,7 @@ import torch
 
 from benchmarks import runner
 from benchmarks.models import make_model
-from faceae.latent import LatentMoments, Sampler, latent_noise
+from faceae.latent import LatentMoments, NormalSampler, latent_noise
 from faceae.pictures import encode_picture, save_folder
 from faceae.runs import TrainedModel
 from faceae_export import (
@@ -39,7 +39,7 @@ def make_generator(folder: Path) -> OpenedGenerator:
     size = model.config.latent_size
     moments = LatentMoments(size)
     moments.update(latent_noise(1, 0, 2 * size, size))
-    sampler = Sampler(moments.distribution(weights_hash="", dataset_hash=""))
+    sampler = NormalSampler(moments.normal_prior(weights_hash="", dataset_hash=""))
     trained = TrainedModel(model=model, dataset_hash="", crop=None, sampler=sampler)
     path = export_model(trained, "onnx", "generator", folder / "generator.onnx", CPU).path
     return open_generator(path, CPU)

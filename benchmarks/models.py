@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from faceae.latent import LatentMoments, Sampler
+from faceae.latent import LatentMoments, NormalSampler, Sampler
 from faceae.model import FaceAutoEncoder, ModelConfig
 
 
@@ -29,4 +29,4 @@ def make_sampler() -> Sampler:
     rng = np.random.default_rng(0)
     for _ in range(8):
         moments.update(rng.standard_normal((1024, size)))
-    return Sampler(moments.distribution(weights_hash="", dataset_hash=""))
+    return NormalSampler(moments.normal_prior(weights_hash="", dataset_hash=""))

@@ -24,7 +24,7 @@ from selenium import webdriver
 
 from benchmarks import runner
 from benchmarks.models import make_model
-from faceae.latent import LatentMoments, Sampler
+from faceae.latent import LatentMoments, NormalSampler
 from faceae.runs import TrainedModel
 from faceae_export import ExportReport, export_model, export_web
 
@@ -57,7 +57,7 @@ def write_pages(folder: Path) -> dict[str, ExportReport]:
     size = model.config.latent_size
     moments = LatentMoments(size)
     moments.update(np.random.default_rng(0).normal(size=(2 * size, size)))
-    sampler = Sampler(moments.distribution(weights_hash="", dataset_hash=""))
+    sampler = NormalSampler(moments.normal_prior(weights_hash="", dataset_hash=""))
     trained = TrainedModel(model=model, dataset_hash="", crop=None, sampler=sampler)
     reports = {
         "int8": export_web(trained, folder / "int8", precision="int8").report,

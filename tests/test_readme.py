@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from faceae.latent import LatentMoments, Sampler
+from faceae.latent import LatentMoments, NormalSampler
 from faceae.model import FaceAutoEncoder, ModelConfig
 from faceae.runs import TrainedModel
 from faceae.synthetic import SynthConfig, write_dataset
@@ -24,7 +24,7 @@ def _export_generator(path: Path) -> None:
     config = ModelConfig()
     moments = LatentMoments(config.latent_size)
     moments.update(np.random.default_rng(0).normal(size=(64, config.latent_size)))
-    sampler = Sampler(moments.distribution(weights_hash="", dataset_hash=""))
+    sampler = NormalSampler(moments.normal_prior(weights_hash="", dataset_hash=""))
     source = TrainedModel(
         model=FaceAutoEncoder(config).eval(), dataset_hash="", crop=178, sampler=sampler
     )

@@ -5,7 +5,7 @@ from typing import Any
 
 import faceae.training
 from faceae.device import DeviceName, resolve_device
-from faceae.latent import fit_latents
+from faceae.latent import PriorKind, fit_latents, save_prior
 from faceae.model import load_model
 from faceae.runs import TrainConfig, parse_start, read_run
 from faceae.training import TrainResult
@@ -43,19 +43,28 @@ def fit(
     run: str | Path,
     data: str | Path,
     *,
+    prior: PriorKind = "normal",
     split: str = "train",
     batch_size: int = 256,
     device: DeviceName = "auto",
 ) -> None:
-    """Fit the distribution of a run's latents, from which new faces are drawn.
+    """Fit a prior of a run's latents, from which new faces are drawn.
 
-    Writes `latents.safetensors` into the run's folder.
+    Writes `latents.safetensors` into the run's folder. A prior of before is replaced only when the
+    new one is complete.
+
+    Args:
+        prior: "normal" is one normal distribution, "gmm" a Gaussian mixture, and "flow" a
+            flow-matching network, which takes minutes to train.
+        split: split of the dataset to fit on.
+        batch_size: faces per batch. Does not change the result.
+        device: device to encode and to train a flow on; auto takes the GPU if there is one.
 
     Raises:
-        FaceaeError, ShardsError: there is no such run, dataset or split, or the device cannot be
-            used.
+        FaceaeError, ShardsError: there is no such run, dataset or split, it has too few faces, or
+            the device cannot be used.
     """
     opened = read_run(Path(run))
     model = load_model(opened.model_path, resolve_device(device))
-    fitted = fit_latents(model, open_dataset(data), split=split, batch_size=batch_size)
-    fitted.distribution.save(opened.latents_path)
+    fitted = fit_latents(model, open_dataset(data), prior=prior, split=split, batch_size=batch_size)
+    save_prior(fitted.prior, opened.latents_path)

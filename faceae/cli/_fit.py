@@ -1,5 +1,6 @@
 """faceae fit."""
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -12,11 +13,19 @@ from ._remote import fetch_dataset
 
 if TYPE_CHECKING:
     from faceae.device import DeviceName
+    from faceae.latent import Prior, PriorKind
 
 
 @verb()
 @run_argument
 @data_argument
+@option(
+    "--prior",
+    type=click.Choice(["normal", "gmm", "flow"]),
+    default="normal",
+    help="Distribution to fit. normal: one normal distribution. gmm: a Gaussian mixture. flow: a "
+    "flow-matching network, which takes minutes to train.",
+)
 @option("--split", default="train", metavar="SPLIT", help="Split of DATA to fit on.")
 @option(
     "--batch-size",
@@ -30,46 +39,53 @@ if TYPE_CHECKING:
 def command(
     run_path: Path,
     data: Location,
+    prior: "PriorKind",
     split: str,
     batch_size: int,
     device: "DeviceName",
     loader_kind: Literal["auto", "dali", "webdataset"],
 ) -> None:
-    """Fit the distribution of RUN's latents, from which new faces are drawn.
+    """Fit a distribution to RUN's latents, from which new faces are drawn.
 
-    Encodes every face of a split of DATA, and writes the mean and the covariance of the latents to
-    RUN/latents.safetensors. `faceae generate` and exported generators need them. Run this again
-    after further training of RUN.
+    Encodes every face of a split of DATA, and writes a distribution of the latents to
+    RUN/latents.safetensors. `faceae generate` and exported generators need it. Run this again
+    after further training of RUN. gmm and flow hold out a tenth of the faces to choose their size
+    and to stop by.
     """
     from faceae.device import resolve_device
-    from faceae.latent import fit_latents
+    from faceae.latent import fit_latents, save_prior
     from faceae.model import load_model
     from faceae.runs import read_run
     from faceae_shards import open_dataset
 
-    from ._progress import show_image_progress
+    from ._progress import show_stage_progress
 
     run = read_run(run_path)
     on_device = resolve_device(device)
     model = load_model(run.model_path, on_device)
     fetch_dataset(data)
     dataset = open_dataset(data)
-    with show_image_progress("encoding") as show:
+    with show_stage_progress() as show:
         fitted = fit_latents(
-            model, dataset, split=split, batch_size=batch_size, loader=loader_kind, on_images=show
+            model,
+            dataset,
+            prior=prior,
+            split=split,
+            batch_size=batch_size,
+            loader=loader_kind,
+            on_images=partial(show, "encoding"),
+            on_fit=partial(show, "fitting"),
         )
-    distribution = fitted.distribution
-    distribution.save(run.latents_path)
-    click.echo(_summarise(run.latents_path, split, distribution.count, model.config.latent_size))
+    save_prior(fitted.prior, run.latents_path)
+    click.echo(_summarise(run.latents_path, split, fitted.prior, model.config.latent_size))
     click.echo(f"encoded on {on_device}, read by {fitted.reader}")
     if dataset.hash != run.dataset_hash:
         click.echo(f"note: {run_path} was trained on another dataset than {data}")
 
 
-def _summarise(path: Path, split: str, count: int, latent_size: int) -> str:
-    lines = [
-        f"{path}: mean and covariance of {latent_size} latent numbers, {count:,} faces ({split})"
-    ]
+def _summarise(path: Path, split: str, prior: "Prior", latent_size: int) -> str:
+    count = prior.count
+    lines = [f"{path}: {prior.describe()}, {count:,} faces ({split})"]
     if count <= latent_size:
         lines.append(
             f"note: {count:,} faces span at most {count - 1:,} of {latent_size} directions; "

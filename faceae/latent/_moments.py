@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from faceae.errors import FaceaeError
 
-from ._distribution import LatentDistribution
+from ._normal import NormalPrior
 
 
 class LatentMoments:
@@ -54,8 +54,10 @@ class LatentMoments:
         if other._count:
             self._add(other._count, other._mean_Z, other._scatter_ZZ)
 
-    def distribution(self, *, weights_hash: str, dataset_hash: str) -> LatentDistribution:
-        """Return the distribution of the latents. The covariance is the scatter matrix / (n - 1).
+    def normal_prior(self, *, weights_hash: str, dataset_hash: str) -> NormalPrior:
+        """Return the normal distribution of the latents.
+
+        The covariance is the scatter matrix / (n - 1).
 
         Args:
             weights_hash: hash of the model that encoded the latents.
@@ -68,7 +70,7 @@ class LatentMoments:
             raise FaceaeError(
                 f"a covariance needs at least 2 faces, got {self._count}; fit on a larger split"
             )
-        return LatentDistribution(
+        return NormalPrior(
             mean=self._mean_Z.copy(),
             covariance=self._scatter_ZZ / (self._count - 1),
             count=self._count,

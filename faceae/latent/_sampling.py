@@ -1,4 +1,4 @@
-"""Draws reproducible latents, and interpolates between two.
+"""Draws reproducible noise, and interpolates between two latents.
 
 Shapes: N faces, Z latent size.
 """
@@ -8,39 +8,10 @@ from numpy.typing import NDArray
 
 from faceae.errors import FaceaeError
 
-from ._distribution import LatentDistribution
-
 BLOCK_FACES = 64
 """Faces per position of the random generator's counter. Another value changes all faces."""
 
 _LIMIT = 2**63
-
-
-class Sampler:
-    """Draws latents from a fitted normal distribution: z = mean + truncation * F e.
-
-    F is the symmetric square root of the covariance, V sqrt(max(lambda, 0)) V^T, from its
-    eigendecomposition in float64. Unlike V sqrt(lambda) it does not depend on the sign and choice
-    of eigenvectors, in which linear algebra libraries differ. So the same number gives the same
-    face on every machine. Eigenvalues that rounding made negative count as 0.
-    """
-
-    def __init__(self, distribution: LatentDistribution) -> None:
-        values_Z, vectors_ZZ = np.linalg.eigh(distribution.covariance)
-        factor_ZZ = (vectors_ZZ * np.sqrt(values_Z.clip(min=0))) @ vectors_ZZ.T
-        self.mean = distribution.mean.astype(np.float32)
-        """Z, float32."""
-        self.factor = factor_ZZ.astype(np.float32)
-        """F, Z x Z, float32, symmetric."""
-
-    def latents(self, noise: NDArray[np.float32], truncation: float = 1.0) -> NDArray[np.float32]:
-        """Return latents, N x Z float32, of standard normal noise, N x Z float32.
-
-        Args:
-            truncation: scale of the deviation from the average face. 0 gives the average face.
-        """
-        z_NZ: NDArray[np.float32] = self.mean + (np.float32(truncation) * noise) @ self.factor.T
-        return z_NZ
 
 
 def latent_noise(seed: int, start: int, count: int, latent_size: int) -> NDArray[np.float32]:

@@ -66,7 +66,7 @@ class Run:
 
     @property
     def latents_path(self) -> Path:
-        """The distribution of the latents, which `faceae fit` writes."""
+        """The prior of the latents, which `faceae fit` writes."""
         return self.path / "latents.safetensors"
 
     @property

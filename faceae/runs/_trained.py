@@ -5,7 +5,7 @@ from pathlib import Path
 
 import torch
 
-from faceae.latent import LatentDistribution, Sampler
+from faceae.latent import Sampler, load_prior
 from faceae.model import FaceAutoEncoder, load_model, weights_hash
 
 from ._run import Run, read_run
@@ -13,7 +13,7 @@ from ._run import Run, read_run
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class TrainedModel:
-    """A trained model, the distribution of its latents, and the data it was trained on."""
+    """A trained model, the sampler of its latents, and the data it was trained on."""
 
     model: FaceAutoEncoder
     """In evaluation mode, on the CPU."""
@@ -23,20 +23,20 @@ class TrainedModel:
     """Side in pixels of the centre square that photographs are cut to before they are scaled to
     the model's size. None: they are only scaled."""
     sampler: Sampler | None
-    """Draws latents of new faces. None: no distribution of the latents was loaded."""
+    """Draws latents of new faces. None: no prior of the latents was loaded."""
 
 
 def open_run(run: Path | str | Run, *, latents: bool | None = None) -> TrainedModel:
-    """Load the best weights of a run, on the CPU, and the distribution of its latents.
+    """Load the best weights of a run, on the CPU, and the prior of its latents.
 
     Args:
         run: a run, or its folder.
-        latents: whether to load the distribution, without which the model cannot draw new faces.
+        latents: whether to load the prior, without which the model cannot draw new faces.
             None: if `faceae fit` has written one.
 
     Raises:
-        FaceaeError: there is no run, a file is missing or damaged, or the distribution was fitted
-            on other weights.
+        FaceaeError: there is no run, a file is missing or damaged, or the prior was fitted on
+            other weights.
     """
     if not isinstance(run, Run):
         run = read_run(Path(run))
@@ -48,6 +48,6 @@ def open_run(run: Path | str | Run, *, latents: bool | None = None) -> TrainedMo
 
 
 def _load_sampler(path: Path, model: FaceAutoEncoder) -> Sampler:
-    distribution = LatentDistribution.load(path)
-    distribution.check_weights(weights_hash(model), path)
-    return Sampler(distribution)
+    prior = load_prior(path)
+    prior.check_weights(weights_hash(model), path)
+    return prior.sampler()

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from faceae.latent import LatentMoments, Sampler
+from faceae.latent import LatentMoments, NormalSampler, Sampler
 from faceae.model import FaceAutoEncoder, ModelConfig
 from faceae.runs import TrainedModel
 from faceae_export import ExportReport, FormatName, Kind, export_model
@@ -46,7 +46,7 @@ def make_sampler() -> Sampler:
     rng = np.random.default_rng(0)
     mixing_ZZ = rng.normal(size=(LATENT_SIZE, LATENT_SIZE)) / 2
     moments.update(rng.normal(size=(500, LATENT_SIZE)) @ mixing_ZZ + 0.5)
-    return Sampler(moments.distribution(weights_hash="", dataset_hash=""))
+    return NormalSampler(moments.normal_prior(weights_hash="", dataset_hash=""))
 
 
 @pytest.fixture(scope="session")

@@ -3,11 +3,12 @@
 from torch import nn
 
 from faceae.errors import FaceaeError
+from faceae.latent import NormalSampler
 from faceae.model import weights_hash
 from faceae.runs import TrainedModel
 
 from .._metadata import ExportInfo, Kind, Precision
-from ._modules import AutoEncoder, Decoder, Encoder, Generator, Morph
+from ._modules import AutoEncoder, Decoder, Encoder, Generator, Morph, PriorGenerator
 from ._network import Network
 
 _MODULES = {"decoder": Decoder, "encoder": Encoder, "autoencoder": AutoEncoder, "morph": Morph}
@@ -38,4 +39,6 @@ def build_module(trained: TrainedModel, kind: Kind, network: Network) -> nn.Modu
         return _MODULES[kind](network).eval()
     if trained.sampler is None:
         raise FaceaeError("a generator needs fitted latents; run `faceae fit` first")
-    return Generator(network, trained.sampler).eval()
+    if isinstance(trained.sampler, NormalSampler):
+        return Generator(network, trained.sampler).eval()
+    return PriorGenerator(network, trained.sampler).eval()

@@ -4,10 +4,12 @@ Shapes: N faces, S image size, Z latent size. Each module computes in the dtype 
 inputs and its output always have the dtypes of `ExportInfo.inputs` and `ExportInfo.output`.
 """
 
+import copy
+
 import torch
 from torch import Tensor, nn
 
-from faceae.latent import Sampler
+from faceae.latent import NormalSampler, Sampler
 from faceae.model import to_float, to_uint8
 
 from ._network import Network
@@ -27,14 +29,14 @@ class Decoder(nn.Module):
 class Generator(nn.Module):
     """Standard normal noise, N x Z float32, to pictures, N x S x S x 3 uint8, RGB.
 
-    Computes `Sampler.latents`, decodes them, and converts the faces to pixels. The truncation is a
-    float32 number of shape (), or one number per face, N x 1.
+    Computes `NormalSampler.latents`, decodes them, and converts the faces to pixels. The truncation
+    is a float32 number of shape (), or one number per face, N x 1.
     """
 
     mean: Tensor
     factor: Tensor
 
-    def __init__(self, network: Network, sampler: Sampler) -> None:
+    def __init__(self, network: Network, sampler: NormalSampler) -> None:
         super().__init__()
         self.register_buffer("mean", torch.from_numpy(sampler.mean))
         self.register_buffer("factor", torch.from_numpy(sampler.factor.T.copy()))
@@ -43,6 +45,19 @@ class Generator(nn.Module):
     def forward(self, noise: Tensor, truncation: Tensor) -> Tensor:
         z_NZ = torch.addmm(self.mean, noise * truncation, self.factor)
         return _to_pictures(_decode(self.decoder, z_NZ))
+
+
+class PriorGenerator(nn.Module):
+    """A `Generator` whose latents come from a prior that is not normal. Same inputs and output."""
+
+    def __init__(self, network: Network, sampler: Sampler) -> None:
+        super().__init__()
+        # A copy, since a module is moved to a device in place.
+        self.prior = copy.deepcopy(sampler.module)
+        self.decoder = network.decoder
+
+    def forward(self, noise: Tensor, truncation: Tensor) -> Tensor:
+        return _to_pictures(_decode(self.decoder, self.prior(noise, truncation)))
 
 
 class Encoder(nn.Module):

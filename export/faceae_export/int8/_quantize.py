@@ -11,7 +11,7 @@ import io
 import json
 import logging
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +40,11 @@ _CARRIERS = (
 _FLOAT_KERNELS = ("Conv", "FusedConv", "FusedGemm", "FusedMatMul", "Gemm", "MatMul")
 """Names of the heavy operators' float kernels in ONNX Runtime's profiles."""
 _SAMPLING = ("factor",)
-"""Weights of the generator's sampling, which is computed in float32."""
+"""Weights of a normal prior, whose sampling is computed in float32."""
+_PRIOR = "prior."
+"""Prefix of the weights of other priors."""
+_DECODER = "decoder."
+"""Prefix of the decoder's weights."""
 
 Inputs = Sequence[tuple[NDArray[Any], ...]]
 
@@ -104,7 +108,22 @@ class _Calibration(quantization.CalibrationDataReader):  # type: ignore[misc]
 
 def _list_sampling(model: onnx.ModelProto) -> list[str]:
     """Return the names of the operators of the generator's sampling."""
-    return [node.name for node in model.graph.node if set(node.input) & set(_SAMPLING)]
+    nodes = model.graph.node
+    if any(array.name.startswith(_PRIOR) for array in model.graph.initializer):
+        return [node.name for node in _list_before_decoder(nodes)]
+    return [node.name for node in nodes if set(node.input) & set(_SAMPLING)]
+
+
+def _list_before_decoder(nodes: Iterable[onnx.NodeProto]) -> list[onnx.NodeProto]:
+    """Return the operators that compute latents. `nodes` are in the order of computation."""
+    decoded: set[str] = set()
+    before = []
+    for node in nodes:
+        if any(name.startswith(_DECODER) or name in decoded for name in node.input):
+            decoded.update(node.output)
+        else:
+            before.append(node)
+    return before
 
 
 def _profile(path: Path, info: ExportInfo, inputs: tuple[NDArray[Any], ...]) -> dict[str, str]:

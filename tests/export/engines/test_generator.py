@@ -37,7 +37,7 @@ def run_path(trained: TrainedModel, tmp_path_factory: pytest.TempPathFactory) ->
     save_model(trained.model, run.model_path)
     moments = LatentMoments(trained.model.config.latent_size)
     moments.update(np.random.default_rng(0).normal(size=(100, trained.model.config.latent_size)))
-    moments.distribution(weights_hash=weights_hash(trained.model), dataset_hash="d").save(
+    moments.normal_prior(weights_hash=weights_hash(trained.model), dataset_hash="d").save(
         run.latents_path
     )
     return path

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 import faceae_export._export
-from faceae.latent import LatentMoments, Sampler
+from faceae.latent import LatentMoments, NormalSampler
 from faceae.runs import TrainedModel
 from faceae_export import export_model
 from faceae_export.graph._network import Network
@@ -92,7 +92,7 @@ def test_a_few_large_latents_do_not_blur_the_others(
     moments = LatentMoments(LATENT_SIZE)
     scales = np.where(np.arange(LATENT_SIZE) == 0, 30, 1) / 4
     moments.update(np.random.default_rng(0).normal(size=(500, LATENT_SIZE)) * scales)
-    sampler = Sampler(moments.distribution(weights_hash="", dataset_hash=""))
+    sampler = NormalSampler(moments.normal_prior(weights_hash="", dataset_hash=""))
     model = copy.deepcopy(trained.model)
     with torch.no_grad():
         model.decoder[0].weight[0] /= 30

@@ -13,7 +13,7 @@ from PIL import Image
 
 import faceae_shards
 from faceae.cli import run
-from faceae.latent import LatentDistribution
+from faceae.latent import NormalPrior, load_prior
 from faceae.model import load_model, to_float, weights_hash
 
 
@@ -47,7 +47,8 @@ def test_fit_is_exact_over_the_split(
 ) -> None:
     argv = ["fit", str(run_copy), str(dataset_npy.path), "--loader", loader, "--batch-size", "7"]
     assert run(argv) == 0
-    distribution = LatentDistribution.load(run_copy / "latents.safetensors")
+    distribution = load_prior(run_copy / "latents.safetensors")
+    assert isinstance(distribution, NormalPrior)
     model = load_model(run_copy / "model.safetensors", torch.device("cpu"))
     images = torch.from_numpy(np.stack(read_pixels(dataset_npy, "train"))).permute(0, 3, 1, 2)
     with torch.inference_mode():

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 import faceae_shards
-from faceae.latent import fit_latents, measure_latents
+from faceae.latent import NormalPrior, fit_latents, measure_latents
 from faceae.model import FaceAutoEncoder, ModelConfig, to_float, weights_hash
 
 
@@ -15,7 +15,7 @@ def test_measure_latents_counts_each_valid_face_once() -> None:
     images = torch.randint(0, 256, (10, 3, 32, 32), dtype=torch.uint8)
     padding = images[:2]
     batches = [(images[:6], 6), (torch.cat([images[6:], padding]), 4), (padding, 0)]
-    found = measure_latents(model, batches).distribution(weights_hash="", dataset_hash="")
+    found = measure_latents(model, batches).normal_prior(weights_hash="", dataset_hash="")
     with torch.inference_mode():
         z_NZ = model.encode(to_float(images)).double().numpy()
     assert found.count == 10
@@ -45,7 +45,8 @@ def test_fit_latents_of_a_split(dataset_npy: faceae_shards.Dataset) -> None:
         on_images=lambda done, total: seen.append((done, total)),
     )
     assert seen == [(5, 12), (10, 12), (12, 12)]
-    distribution = fitted.distribution
+    distribution = fitted.prior
+    assert isinstance(distribution, NormalPrior)
     assert (distribution.count, distribution.mean.shape) == (12, (8,))
     assert distribution.weights_hash == weights_hash(model)
     assert distribution.dataset_hash == dataset_npy.hash

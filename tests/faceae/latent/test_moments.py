@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from faceae.errors import FaceaeError
-from faceae.latent import LatentDistribution, LatentMoments
+from faceae.latent import LatentMoments, NormalPrior
 
 
 def make_latents(count: int, latent_size: int = 5, offset: float = 0.0) -> NDArray[np.float64]:
@@ -16,8 +16,8 @@ def make_latents(count: int, latent_size: int = 5, offset: float = 0.0) -> NDArr
     return rng.normal(size=(count, latent_size)) @ mixing_ZZ + offset
 
 
-def finish(moments: LatentMoments) -> LatentDistribution:
-    return moments.distribution(weights_hash="w", dataset_hash="d")
+def finish(moments: LatentMoments) -> NormalPrior:
+    return moments.normal_prior(weights_hash="w", dataset_hash="d")
 
 
 def measure(latents: NDArray[np.float64], cuts: list[int]) -> LatentMoments:
@@ -27,7 +27,7 @@ def measure(latents: NDArray[np.float64], cuts: list[int]) -> LatentMoments:
     return moments
 
 
-def assert_is_distribution_of(found: LatentDistribution, latents: NDArray[np.float64]) -> None:
+def assert_is_distribution_of(found: NormalPrior, latents: NDArray[np.float64]) -> None:
     assert found.count == len(latents)
     np.testing.assert_allclose(found.mean, latents.mean(0), rtol=1e-12, atol=1e-12)
     np.testing.assert_allclose(found.covariance, np.cov(latents.T), rtol=1e-10, atol=1e-12)

@@ -7,13 +7,13 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from faceae.errors import FaceaeError
-from faceae.latent import LatentDistribution, Sampler, interpolate, latent_noise
+from faceae.latent import NormalPrior, NormalSampler, interpolate, latent_noise
 
 Z = 6
 
 
-def make_distribution(covariance: NDArray[np.float64]) -> LatentDistribution:
-    return LatentDistribution(
+def make_distribution(covariance: NDArray[np.float64]) -> NormalPrior:
+    return NormalPrior(
         mean=np.arange(len(covariance), dtype=np.float64),
         covariance=covariance,
         count=100,
@@ -65,7 +65,7 @@ def test_noise_numbers_out_of_range(seed: int, start: int, count: int) -> None:
 
 def test_sampler_draws_the_fitted_mean_and_covariance() -> None:
     distribution = make_distribution(make_covariance())
-    sampler = Sampler(distribution)
+    sampler = NormalSampler(distribution)
     latents = sampler.latents(latent_noise(0, 0, 100_000, Z))
     assert latents.dtype == np.float32
     scale = np.abs(distribution.covariance).max()
@@ -75,7 +75,7 @@ def test_sampler_draws_the_fitted_mean_and_covariance() -> None:
 
 def test_sampler_factor_is_the_symmetric_root() -> None:
     covariance = make_covariance()
-    factor = Sampler(make_distribution(covariance)).factor.astype(np.float64)
+    factor = NormalSampler(make_distribution(covariance)).factor.astype(np.float64)
     np.testing.assert_allclose(factor, factor.T, atol=1e-6)
     np.testing.assert_allclose(factor @ factor, covariance, atol=1e-5)
 
@@ -84,12 +84,12 @@ def test_sampler_of_fewer_faces_than_numbers_has_no_nan() -> None:
     """Rounding makes the zero eigenvalues of a covariance of low rank slightly negative."""
     covariance = make_covariance(rank=2)
     assert np.linalg.eigvalsh(covariance).min() < 0
-    factor = Sampler(make_distribution(covariance)).factor.astype(np.float64)
+    factor = NormalSampler(make_distribution(covariance)).factor.astype(np.float64)
     np.testing.assert_allclose(factor @ factor, covariance, atol=1e-5)
 
 
 def test_sampler_truncation_scales_the_distance_to_the_mean() -> None:
-    sampler = Sampler(make_distribution(make_covariance()))
+    sampler = NormalSampler(make_distribution(make_covariance()))
     noise = latent_noise(0, 0, 4, Z)
     whole = sampler.latents(noise) - sampler.mean
     half = sampler.latents(noise, truncation=0.5) - sampler.mean

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from faceae.errors import FaceaeError
-from faceae.latent import LatentDistribution
+from faceae.latent import NormalPrior, NormalSampler, save_prior
 from faceae.model import FaceAutoEncoder, save_model, weights_hash
 from faceae.runs import Run, open_run, write_run
 
@@ -21,13 +21,14 @@ def fitted(run: Run) -> Run:
 
 
 def save_latents(run: Run, weights_hash: str) -> None:
-    LatentDistribution(
+    prior = NormalPrior(
         mean=np.arange(run.model.latent_size, dtype=np.float64),
         covariance=np.eye(run.model.latent_size),
         count=99,
         weights_hash=weights_hash,
         dataset_hash="abc",
-    ).save(run.latents_path)
+    )
+    save_prior(prior, run.latents_path)
 
 
 @pytest.mark.parametrize("latents", [True, None])
@@ -36,7 +37,7 @@ def test_model_and_sampler(fitted: Run, latents: bool | None) -> None:
     assert (trained.dataset_hash, trained.crop) == (fitted.dataset_hash, fitted.crop)
     assert not trained.model.training
     assert next(trained.model.parameters()).device == torch.device("cpu")
-    assert trained.sampler is not None
+    assert isinstance(trained.sampler, NormalSampler)
     assert np.array_equal(trained.sampler.mean, np.arange(16, dtype=np.float32))
 
 

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from faceae.errors import FaceaeError
-from faceae.latent import LatentMoments, Sampler
+from faceae.latent import LatentMoments, NormalSampler
 from faceae.model import FaceAutoEncoder, ModelConfig
 from faceae.runs import TrainedModel
 from faceae_export import Kind, export_model, generate_faces, open_model, open_session
@@ -30,7 +30,7 @@ def trained() -> TrainedModel:
             nn.init.normal_(parameter, std=0.1)
     moments = LatentMoments(16)
     moments.update(np.random.default_rng(0).normal(size=(100, 16)))
-    sampler = Sampler(moments.distribution(weights_hash="", dataset_hash=""))
+    sampler = NormalSampler(moments.normal_prior(weights_hash="", dataset_hash=""))
     return TrainedModel(model=model, dataset_hash="", crop=None, sampler=sampler)
 
 

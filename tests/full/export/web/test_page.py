@@ -23,7 +23,7 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.wait import WebDriverWait
 from torch import nn
 
-from faceae.latent import LatentMoments, Sampler, latent_noise
+from faceae.latent import LatentMoments, NormalSampler, latent_noise
 from faceae.model import FaceAutoEncoder, ModelConfig
 from faceae.runs import TrainedModel
 from faceae_export import export_web
@@ -56,7 +56,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 nn.init.uniform_(layer.running_var, 0.01, 0.1)
     moments = LatentMoments(LATENT_SIZE)
     moments.update(np.random.default_rng(0).normal(0.5, 1, (500, LATENT_SIZE)))
-    sampler = Sampler(moments.distribution(weights_hash="", dataset_hash=""))
+    sampler = NormalSampler(moments.normal_prior(weights_hash="", dataset_hash=""))
     trained = TrainedModel(model=model, dataset_hash="", crop=None, sampler=sampler)
     return export_web(trained, tmp_path_factory.mktemp("web") / "page", force=True).path
 

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from faceae.cli import run
-from faceae.latent import LatentMoments, Sampler
+from faceae.latent import LatentMoments, NormalSampler
 from faceae.model import FaceAutoEncoder, ModelConfig
 from faceae.runs import TrainedModel
 from faceae_export import export_model
@@ -41,7 +41,7 @@ def generator(tmp_path_factory: pytest.TempPathFactory) -> Path:
             nn.init.normal_(parameter, std=0.1)
     moments = LatentMoments(16)
     moments.update(np.random.default_rng(0).normal(size=(100, 16)))
-    sampler = Sampler(moments.distribution(weights_hash="", dataset_hash=""))
+    sampler = NormalSampler(moments.normal_prior(weights_hash="", dataset_hash=""))
     trained = TrainedModel(model=model, dataset_hash="", crop=None, sampler=sampler)
     path = tmp_path_factory.mktemp("exported") / "generator.onnx"
     return export_model(trained, "onnx", "generator", path, torch.device("cpu")).path
