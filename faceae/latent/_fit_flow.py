@@ -147,7 +147,7 @@ def _measure(network: FlowNetwork, held_ND: Tensor) -> float:
     """
     generator = torch.Generator().manual_seed(_SEED + 1)
     batches = itertools.chain.from_iterable(
-        itertools.repeat(held_ND.split(_BATCH_SIZE), _HELD_OUT_DRAWS)
+        itertools.repeat(torch.split(held_ND, _BATCH_SIZE), _HELD_OUT_DRAWS)
     )
     total = sum(len(x_ND) * float(_loss(network, x_ND, generator)) for x_ND in batches)
     if not math.isfinite(total):

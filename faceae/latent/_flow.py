@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ._prior import Prior, PriorKind, Sampler, Settings, Tensors, check_arrays
+from ._prior import Prior, PriorKind, Sampler, Settings, Tensors, aligned, check_arrays
 
 END = math.pi / 2
 """Time t at which the flow arrives at latents."""
@@ -171,9 +171,7 @@ def _read_network(tensors: Tensors) -> FlowNetwork:
         raise ValueError("weights of another network")
     for name, tensor in expected.items():
         check_arrays(weights, np.float32, **{name: tuple(tensor.shape)})
-    network.load_state_dict(
-        {name: torch.from_numpy(array) for name, array in weights.items()}, assign=True
-    )
+    network.load_state_dict({name: aligned(array) for name, array in weights.items()}, assign=True)
     return network.eval()
 
 
@@ -195,8 +193,8 @@ class _Flow(nn.Module):
 
     def __init__(self, prior: FlowPrior) -> None:
         super().__init__()
-        self.register_buffer("mean", torch.from_numpy(prior.mean))
-        self.register_buffer("basis", torch.from_numpy(prior.basis))
+        self.register_buffer("mean", aligned(prior.mean))
+        self.register_buffer("basis", aligned(prior.basis))
         self.integrator = Integrator(prior.network, prior.num_steps)
         self.num_leading = prior.network.outer.out_features // 2
 

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from ._prior import Prior, PriorKind, Sampler, Settings, Tensors, check_arrays
+from ._prior import Prior, PriorKind, Sampler, Settings, Tensors, aligned, check_arrays
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -76,7 +76,15 @@ class MixturePrior(Prior):
         )
         if not 1 <= num_leading < size:
             raise ValueError(f"a mixture on {num_leading} of {size} directions")
-        return cls(**tensors, gain_nats=float(settings["gain_nats"]), **origin)
+        return cls(
+            mean=tensors["mean"],
+            basis=tensors["basis"],
+            bounds=tensors["bounds"],
+            shifts=tensors["shifts"],
+            factors=tensors["factors"],
+            gain_nats=float(settings["gain_nats"]),
+            **origin,
+        )
 
 
 class MixtureSampler(Sampler):
@@ -111,14 +119,14 @@ class _Mixture(nn.Module):
             "factors": prior.factors.reshape(-1, prior.shifts.shape[1]).T,
         }
         for name, array in buffers.items():
-            self.register_buffer(name, torch.from_numpy(array.astype(np.float32, order="C")))
+            self.register_buffer(name, aligned(array.astype(np.float32)))
 
     def forward(self, noise: Tensor, truncation: Tensor) -> Tensor:
         num_leading = self.shifts.shape[1]
         choice_N1 = noise[:, -1:]
         chosen_NC = ((choice_N1 > self.lower) & (choice_N1 <= self.upper)).float()
         # Engines multiply by one matrix faster than by another matrix for each face.
-        by_component_NCD = (noise[:, :num_leading] @ self.factors).unflatten(1, self.shifts.shape)
+        by_component_NCD = (noise[:, :num_leading] @ self.factors).reshape(-1, *self.shifts.shape)
         x_ND = ((by_component_NCD + self.shifts) * chosen_NC[:, :, None]).sum(1)
         if num_leading < self.basis.shape[0]:
             x_ND = torch.cat([x_ND, noise[:, num_leading:-1]], 1)

@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Literal, Self
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
 
 from faceae.device import full_float32
 from faceae.errors import FaceaeError
@@ -45,7 +45,7 @@ class Sampler(ABC):
                 to the average face, at 0 all are equal.
         """
         with torch.inference_mode(), full_float32():
-            z_NZ = self.module(torch.from_numpy(noise), torch.tensor(truncation))
+            z_NZ = self.module(aligned(noise), torch.tensor(truncation))
         result: NDArray[np.float32] = z_NZ.numpy()
         return result
 
@@ -95,6 +95,14 @@ class Prior(ABC):
         """Raise FaceaeError that names `path`, unless it was fitted on these weights."""
         if weights_hash != self.weights_hash:
             raise FaceaeError(f"{path}: fitted on other weights than the run now has; {REFIT}")
+
+
+def aligned(array: NDArray[Any]) -> Tensor:
+    """Return a copy in torch's memory.
+
+    The kernels of torch round differently where memory is aligned differently.
+    """
+    return torch.from_numpy(array).clone(memory_format=torch.contiguous_format)
 
 
 def check_arrays(

@@ -101,7 +101,8 @@ async function drawFaces() {
   }
 }
 
-// Latents are an affine function of the noise, so interpolated noise gives interpolated latents.
+// With a normal prior, latents are an affine function of the noise, so interpolated noise gives
+// interpolated latents.
 async function drawMorph() {
   const [from, to] = pair.map((face) => noises[face]);
   const end = share.valueAsNumber / 100;
