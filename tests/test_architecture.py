@@ -151,6 +151,14 @@ MAY_IMPORT = {
         "faceae.model",
         "faceae.runs",
     },
+    "faceae.sagemaker": {
+        "faceae",
+        "faceae_shards",
+        "faceae.device",
+        "faceae.errors",
+        "faceae.runs",
+        "faceae.serving",
+    },
     "faceae.serving": {
         "faceae",
         "faceae_export",

@@ -171,6 +171,29 @@ def _web(run_path: Path, out: Path, **options: Any) -> None:
 command.add_command(_web)
 
 
+@verb("sagemaker", short_help="a model.tar.gz for SageMaker")
+@run_argument
+@click.argument("out", type=click.Path(path_type=Path))
+def _sagemaker(run_path: Path, out: Path) -> None:
+    """Export as the model.tar.gz that a SageMaker endpoint is created from.
+
+    OUT ends in .tar.gz. The archive holds the run's model and latents, and code/inference.py for
+    SageMaker's inference toolkits. Unpacked, it is a run's folder that `faceae serve` serves. The
+    container needs faceae[serve].
+    """
+    from faceae.runs import read_run
+    from faceae.sagemaker import write_model_archive
+
+    from ._outputs import check_out_file
+
+    check_out_file(out)
+    names = write_model_archive(read_run(run_path), out)
+    click.echo(f"{out}: {out.stat().st_size / 1e6:.1f} MB: {', '.join(names)}")
+
+
+command.add_command(_sagemaker)
+
+
 def _export(
     format_name: "FormatName",
     run_path: Path,

@@ -2,15 +2,22 @@
 
 from ._app import create_app
 from ._config import ServeConfig
+from ._inference import parse_attributes
 from ._model import ServedModel, open_served_model
+from ._predictor import Prediction, Predictor
+from ._problem import Problem
 from ._server import open_socket, run_server, set_up_logs
 
 __all__ = [
+    "Prediction",
+    "Predictor",
+    "Problem",
     "ServeConfig",
     "ServedModel",
     "create_app",
     "open_served_model",
     "open_socket",
+    "parse_attributes",
     "run_server",
     "set_up_logs",
 ]

@@ -241,14 +241,19 @@ class Inference:
             return await self._engine.in_thread(encode, *arguments)
 
 
-def _read_options(request: Request) -> Mapping[str, str]:
-    """Return the task and parameters in the query and in SageMaker's header."""
+def parse_attributes(text: str) -> dict[str, str]:
+    """Return the task and parameters in SageMaker's header: `task=morph,frames=32`."""
     options = {}
-    for entry in request.headers.get(ATTRIBUTES_HEADER, "").replace(";", ",").split(","):
+    for entry in text.replace(";", ",").split(","):
         name, separator, value = entry.partition("=")
         if separator:
             options[name.strip()] = value.strip()
-    return {**options, **request.query_params}
+    return options
+
+
+def _read_options(request: Request) -> Mapping[str, str]:
+    attributes = request.headers.get(ATTRIBUTES_HEADER, "")
+    return {**parse_attributes(attributes), **request.query_params}
 
 
 def _facts(request: TaskRequest) -> dict[str, Any]:

@@ -10,6 +10,8 @@ from contextlib import contextmanager
 import uvicorn
 from starlette.types import ASGIApp
 
+from ._protocol import GuardedProtocol
+
 _DRAIN_S = 25
 """Time for requests in progress after SIGTERM. SageMaker and Kubernetes kill after 30 s."""
 _KEEP_ALIVE_S = 75
@@ -46,7 +48,7 @@ def run_server(app: ASGIApp, listener: socket.socket) -> None:
         timeout_keep_alive=_KEEP_ALIVE_S,
         timeout_graceful_shutdown=_DRAIN_S,
         h11_max_incomplete_event_size=_MAX_HEADER_BYTES,
-        http="h11",
+        http=GuardedProtocol,
         ws="none",
         lifespan="on",
     )

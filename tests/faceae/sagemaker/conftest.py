@@ -1,0 +1,58 @@
+"""A small fitted run and its model.tar.gz, unpacked."""
+
+import tarfile
+from pathlib import Path
+
+import pytest
+
+import faceae
+import faceae_shards
+from faceae.cli import run
+
+OPTIONS = ["--epochs", "1", "--batch-size", "8", "--latent-size", "16", "--width", "8"]
+MORE = ["--init", "random", "--amp", "False", "--device", "cpu", "--loader", "webdataset"]
+
+
+@pytest.fixture(scope="session")
+def hyperparameters() -> list[str]:
+    """Hyperparameters of a training that takes seconds, as SageMaker passes them."""
+    return [*OPTIONS, *MORE]
+
+
+@pytest.fixture(scope="session")
+def deployed_run(
+    dataset_npy: faceae_shards.Dataset, tmp_path_factory: pytest.TempPathFactory
+) -> str:
+    path = str(tmp_path_factory.mktemp("sagemaker") / "run")
+    data = str(dataset_npy.path)
+    faceae.train(
+        data,
+        path,
+        epochs=1,
+        batch_size=8,
+        latent_size=16,
+        width=8,
+        init="random",
+        amp=False,
+        device="cpu",
+        loader="webdataset",
+    )
+    faceae.fit(path, data, device="cpu")
+    return path
+
+
+@pytest.fixture(scope="session")
+def archive(deployed_run: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """model.tar.gz, as the command line writes it."""
+    out = tmp_path_factory.mktemp("archive") / "model.tar.gz"
+    assert run(["export", "sagemaker", deployed_run, str(out)]) == 0
+    return out
+
+
+@pytest.fixture(scope="session")
+def model_dir(archive: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The archive, unpacked as SageMaker does."""
+    folder = tmp_path_factory.mktemp("model")
+    with tarfile.open(archive) as packed:
+        packed.extractall(folder, filter="data")
+    return folder

@@ -1,0 +1,71 @@
+"""Clients that open connections and send heads slowly or not at all."""
+
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import uvicorn
+
+from faceae.serving import _protocol
+from faceae.serving._protocol import GuardedProtocol
+
+REQUEST = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
+
+
+async def answer(scope: Any, receive: Any, send: Any) -> None:
+    """Answer with two letters."""
+    await send(
+        {"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"2")]}
+    )
+    await send({"type": "http.response.body", "body": b"ok"})
+
+
+@pytest.fixture
+def port(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
+    """Port of a server that waits 0.3 s for a head."""
+    monkeypatch.setattr(_protocol, "HEAD_S", 0.3)
+    listener = socket.create_server(("127.0.0.1", 0))
+    server = uvicorn.Server(
+        uvicorn.Config(answer, http=GuardedProtocol, lifespan="off", log_config=None, ws="none")
+    )
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+    thread.start()
+    yield listener.getsockname()[1]
+    server.should_exit = True
+    thread.join(10)
+
+
+def connect(port: int) -> socket.socket:
+    return socket.create_connection(("127.0.0.1", port), timeout=5)
+
+
+def ask(client: socket.socket) -> None:
+    """Send a request and read the reply."""
+    client.sendall(REQUEST)
+    received = b""
+    while not received.endswith(b"ok"):
+        received += client.recv(1000)
+
+
+@pytest.mark.parametrize("start", [b"", b"GET / HTTP/1.1\r\nHost: "])
+def test_a_head_that_does_not_end(port: int, start: bytes) -> None:
+    with connect(port) as client:
+        client.sendall(start)
+        assert client.recv(100) == b""
+
+
+def test_a_second_head_that_does_not_end(port: int) -> None:
+    with connect(port) as client:
+        ask(client)
+        client.sendall(b"GET /")
+        assert client.recv(100) == b""
+
+
+def test_an_idle_connection_stays(port: int) -> None:
+    with connect(port) as client:
+        for _ in range(2):
+            ask(client)
+            time.sleep(0.6)
