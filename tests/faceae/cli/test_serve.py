@@ -1,6 +1,7 @@
 """`faceae serve` as a process: it starts, answers, drains on SIGTERM and survives bad clients."""
 
 import http.client
+import io
 import json
 import os
 import signal
@@ -11,6 +12,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from faceae.cli import run
@@ -77,6 +79,30 @@ def test_bad_clients_leave_the_server_as_it_was(server: Server) -> None:
     assert server.ask("POST", "/invocations", b'{"count": 2}')[0] == 200
     for connection in idle:
         connection.close()
+
+
+def test_boto3_invokes_the_endpoint(server: Server) -> None:
+    boto3 = pytest.importorskip("boto3")
+    client = boto3.client(
+        "sagemaker-runtime",
+        endpoint_url=f"http://127.0.0.1:{server.port}",
+        region_name="eu-central-1",
+        aws_access_key_id="key",
+        aws_secret_access_key="secret",
+    )
+    tensor = io.BytesIO()
+    np.save(tensor, np.zeros((2, 3, 32, 32), np.float32))
+    npy = "application/x-npy"
+    reply = client.invoke_endpoint(
+        EndpointName="faces",
+        ContentType=npy,
+        Accept=npy,
+        Body=tensor.getvalue(),
+        CustomAttributes="frames=4",
+    )
+    frames = np.load(io.BytesIO(reply["Body"].read()))
+    client.close()
+    assert (frames.shape, frames.dtype) == ((4, 3, 32, 32), np.float32)
 
 
 def test_sigterm_ends_after_the_requests_in_progress(server: Server) -> None:
