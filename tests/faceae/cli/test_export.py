@@ -55,7 +55,7 @@ def test_decoder_needs_no_fit_and_is_the_default(
 
 
 def test_every_format_has_its_command_with_its_options() -> None:
-    assert set(_export.command.commands) == {*FORMATS, "web"}
+    assert set(_export.command.commands) == {*FORMATS, "sagemaker", "web"}
     for name, form in FORMATS.items():
         choices = {
             parameter.name: parameter.type.choices
