@@ -22,6 +22,19 @@ _SIZE_SUFFIX = re.compile(
     rf"(?:[-_ .@]+(?:{_SIZE_WORDS}|\d+x\d+|\d+px|\d+w|[1-4]x))+$", re.IGNORECASE
 )
 """Ending of the name of another size of a picture, such as _thumb, -300x300 and @2x."""
+_COPY_SUFFIX = re.compile(
+    r"(?: ?\(\d{1,2}\)|[-_ ]+(?:copy|kopie|edited|bearbeitet)(?: ?\d{1,2})?)+$", re.IGNORECASE
+)
+"""Ending of the name of a copy, as file managers and phones write it: (1), - Copy, -edited."""
+_CLASS_NAMES = """
+    male female males females man woman men women boy girl boys girls real fake reals fakes
+    angry anger disgust disgusted fear fearful happy happiness neutral sad sadness surprise
+    surprised contempt smile smiling nonsmile not_smiling no_smile non_smile young old child adult
+    baby glasses eyeglasses no_glasses with_glasses without_glasses mask masked unmasked no_mask
+    with_mask without_mask bald beard no_beard asian black white indian latino others
+"""
+_CLASSES = frozenset(_CLASS_NAMES.split())
+"""Folders of these names, in lower case, hold what many people share."""
 _SIZE_FOLDER = re.compile(
     rf"(?:.*[-_ ])?(?:{_SIZE_WORDS})|(?:images?|size|thumbnails?)?[-_]?\d{{2,4}}(?:x\d{{2,4}}|px)?",
     re.IGNORECASE,
@@ -110,6 +123,9 @@ def _find_person_folders(names: Sequence[str], num_splits: int) -> tuple[list[st
     mean = len(names) / len(counts)
     if len(counts) < num_splits or (len(counts) < _MANY_PEOPLE and mean > _MAX_PICTURES_OF_FEW):
         return None, f"{len(counts)} folders of {mean:,.0f} images on average are no persons"
+    num_classes = sum(re.sub("[- ]", "_", folder.lower()) in _CLASSES for folder in counts)
+    if len(counts) < _MANY_PEOPLE and num_classes * 2 >= len(counts):
+        return None, f"its folders are classes ({', '.join(sorted(counts)[:3])}), not persons"
     if len(counts) <= _MAX_SIZES and all(map(_SIZE_FOLDER.fullmatch, counts)) and _share(names):
         return None, "its folders hold sizes of the same pictures"
     if all(folder.isdecimal() for folder in counts) and _are_numbered(names):
@@ -134,9 +150,7 @@ def _find_groups(source: Source) -> list[int] | None:
     They may be one where their names are, but for folder and size, or their place in an archive
     (links), or their size and checksum (the same file twice in a zip).
     """
-    names = list(map(_strip_size, source.entries.names))
-    if max(Counter(names).values()) > _MAX_SIZES:
-        names = list(source.entries.names)
+    names = _name_pictures(source.entries.names)
     first_of: dict[Hashable, int] = {}
     groups: list[int] = []
     for number, (name, entry) in enumerate(zip(names, source.entries, strict=True)):
@@ -149,6 +163,24 @@ def _find_groups(source: Source) -> list[int] | None:
         if content is not None:
             first_of.setdefault(content, group)
     return groups if len(set(groups)) < len(groups) else None
+
+
+def _name_pictures(names: Sequence[str]) -> list[str]:
+    """Return a name for each image that the sizes and copies of one picture share.
+
+    Where more images share a name than a picture has sizes, the endings are numbers of pictures.
+    """
+    for strip in (_strip_copy, _strip_size):
+        stripped = list(map(strip, names))
+        if max(Counter(stripped).values()) <= _MAX_SIZES:
+            return stripped
+    return list(names)
+
+
+def _strip_copy(name: str) -> str:
+    """Return the name of a picture without folder, suffix, size and what marks a copy."""
+    stem = posixpath.splitext(posixpath.basename(name))[0]
+    return _strip_size(f"{_COPY_SUFFIX.sub('', stem) or stem}.")
 
 
 def _strip_size(name: str) -> str:

@@ -14,7 +14,13 @@ from ..images import is_html
 from ..storage import Location, is_url, name_of
 from ._names import Names
 from ._source import Entries, Source, is_image_name, is_other_name
-from ._unreadable import explain_no_images, refuse_container
+from ._unreadable import (
+    FAR_MORE,
+    MAX_PREVIEWS,
+    explain_no_images,
+    note_unread,
+    refuse_container,
+)
 from .annotations import keep_photographs
 from .archives import COMPRESSED_STARTS, list_parquet, list_tars, list_zip
 from .archives import SUFFIX as PARQUET_SUFFIX
@@ -24,10 +30,6 @@ _ZIP_STARTS = (b"PK\x03\x04", b"PK\x05\x06")
 _UTF8_BOM = b"\xef\xbb\xbf"
 _UTF16_BOMS = (b"\xff\xfe", b"\xfe\xff")
 _TAR_SUFFIX = ".tar"
-_MAX_PREVIEWS = 10
-"""Images that may lie beside archives without being what is meant."""
-_FAR_MORE = 10
-"""Ratio of bytes from which on the larger of two kinds of content is what is meant."""
 _PARQUET_START = b"PAR1"
 _KINDS = "a folder, a zip, a tar, a Parquet file or a text file of paths"
 
@@ -96,6 +98,7 @@ def _list_folder(location: Location, image_column: str | None) -> Source:
         entries=images,
         others=others,
         open_reader=lambda: FolderReader(open_files(location)),
+        notes=note_unread(location, images, others),
     )
 
 
@@ -105,20 +108,15 @@ def _choose_archives(location: Location, archives: Entries, images: Entries) -> 
     Raises:
         ShardsError: either may be meant.
     """
-    num_archived, num_loose = _sum_bytes(archives), _sum_bytes(images)
-    if len(images) <= _MAX_PREVIEWS or num_loose * _FAR_MORE <= num_archived:
+    num_archived, num_loose = archives.sum_bytes(), images.sum_bytes()
+    if len(images) <= MAX_PREVIEWS or num_loose * FAR_MORE <= num_archived:
         return True
-    if num_archived * _FAR_MORE <= num_loose:
+    if num_archived * FAR_MORE <= num_loose:
         return False
     raise ShardsError(
         f"{location} holds {len(images):,} images and {len(archives):,} archives "
         f"({archives.names[0]} ...); move one kind into a folder of its own, and give that"
     )
-
-
-def _sum_bytes(entries: Entries) -> int:
-    sizes = entries.sizes[:, 0]
-    return int(sizes[sizes > 0].sum())
 
 
 def _note_left_out(source: Source, images: Entries) -> Source:

@@ -69,6 +69,11 @@ class Entries:
         """Size and checksum of each, N x 2, int64; -2**63 where they are unknown."""
         return self._numbers[:, :2]
 
+    def sum_bytes(self) -> int:
+        """Return the size of all files whose size is known."""
+        sizes = self._numbers[:, 0]
+        return int(sizes[sizes > 0].sum())
+
     def sorted(self) -> "Entries":
         """Return the entries sorted by name."""
         if all(map(operator.le, self.names, itertools.islice(self.names, 1, None))):
@@ -79,6 +84,13 @@ class Entries:
         """Return the entries whose names `keep` accepts, in the same order."""
         kept = np.fromiter(map(keep, self.names), np.bool_, len(self))
         return self if kept.all() else self.take(np.flatnonzero(kept).tolist())
+
+    def keep_last(self) -> "Entries":
+        """Return the entries without those whose name a later one has."""
+        if self.names.find_repeat() is None:
+            return self
+        last = {name: number for number, name in enumerate(self.names)}
+        return self.take(sorted(last.values()))
 
     def take(self, numbers: list[int]) -> "Entries":
         """Return the entries at these indices, in the order of the indices."""
@@ -218,4 +230,13 @@ def is_other_name(name: str) -> bool:
 
 def is_hidden(name: str) -> bool:
     """Return whether systems hide or leave behind a file or folder of this name."""
-    return name.startswith(".") or name == "__MACOSX"
+    return (name.startswith(".") and name not in (".", "..")) or name == "__MACOSX"
+
+
+def clean_member_name(name: str) -> str | None:
+    """Return the name of an archive's member as a path in a folder; None for a hidden file.
+
+    `tar -C folder -c .` writes ./a.jpg for a.jpg.
+    """
+    parts = [part for part in name.split("/") if part not in ("", ".")]
+    return None if any(map(is_hidden, parts)) else "/".join(parts)

@@ -5,7 +5,13 @@ from collections.abc import Sequence
 
 from .._errors import ShardsError
 from ..storage import Location
-from ._source import IMAGE_SUFFIXES, Source
+from ._source import IMAGE_SUFFIXES, Entries, Source
+from ._splits import find_file_splits
+
+MAX_PREVIEWS = 10
+"""Images that may lie beside archives without being what is meant."""
+FAR_MORE = 10
+"""Ratio of bytes from which on the larger of two kinds of content is what is meant."""
 
 _STARTS = (
     (b"\x28\xb5\x2f\xfd", "is compressed by Zstandard; decompress it with `unzstd`"),
@@ -52,10 +58,35 @@ def explain_no_images(source: Source) -> str:
     return f"{source.path} holds no images (files ending in {suffixes})"
 
 
+def note_unread(location: Location, images: Entries, others: Entries) -> tuple[str, ...]:
+    """Return a note on archives beside the images of a folder, which are not read.
+
+    Raises:
+        ShardsError: the images are few and small beside the archives, which are what is meant.
+    """
+    unread = others.select(lambda name: name.lower().endswith(_ARCHIVES))
+    if not images or not unread:
+        return ()
+    names = unread.names
+    num_archived, num_loose = unread.sum_bytes(), images.sum_bytes()
+    if len(images) <= MAX_PREVIEWS and num_loose * FAR_MORE <= num_archived:
+        remedy = (
+            f"give {posixpath.join(str(location), names[0])}"
+            if len(names) == 1 and names[0].lower().endswith(_READABLE)
+            else "unpack them there"
+        )
+        raise ShardsError(
+            f"{location} holds {_list(names)} and only {len(images)} images beside; {remedy}"
+        )
+    return (f"archives beside the images are not read: {_list(names)}",)
+
+
 def _choose_remedy(source: Source, archives: Sequence[str]) -> str:
     (first, *more) = archives
     if source.kind != "folder":
         return "unpack it, and give the archive inside or the folder"
+    if more and find_file_splits(archives):
+        return "unpack each into a folder of its own name, and give the folder that holds these"
     if more or not first.lower().endswith(_READABLE):
         return "unpack them into one folder, and give that"
     return f"give {posixpath.join(str(source.path), first)}"

@@ -73,11 +73,13 @@ def test_seed_changes_the_split_and_nothing_else_does(bare: Path) -> None:
         ["a/1.jpg", "a/2.jpg"],
         ["a/1.jpg", "2.jpg"],
         ["a/1.jpg", "b/c/2.jpg"],
+        [f"{mood}/{mood}{i}.jpg" for mood in ("Happy", "sad", "neutral") for i in range(20)],
+        [f"{kind}/{kind}{i}.jpg" for kind in ("a", "Real", "fake") for i in range(6)],
         [f"{sex}/{number}.jpg" for sex in ("male", "female") for number in range(30)],
         [f"{age}/{age}-{number}.jpg" for age in range(10) for number in range(80)],
         [f"{number // 100:05}/{number:05}.png" for number in range(2500)],
     ],
-    ids=["one", "beside", "deep", "two", "classes", "numbered"],
+    ids=["one", "beside", "deep", "moods", "kinds", "two", "classes", "numbered"],
 )
 def test_folders_that_are_not_people(bare: Path, names: list[str]) -> None:
     assert split(bare, names, SHARES)[0] == "image"
@@ -89,6 +91,12 @@ def test_folders_that_are_not_people(bare: Path, names: list[str]) -> None:
         ["train/a.jpg", "val/b.jpg", "test/c.jpg"],
         ["photos/Training/male/a.jpg", "photos/Valid/male/b.jpg", "photos/TEST/female/c.jpg"],
         ["data/split=train/a.jpg", "data/split=validation/b.jpg", "data/split=test/c.jpg"],
+        ["Training Set/a.jpg", "Validation Set/b.jpg", "Test Set/c.jpg"],
+        ["train2017/a.jpg", "val2017/b.jpg", "test2/c.jpg"],
+        ["WIDER_train/0/a.jpg", "WIDER_val/0/b.jpg", "WIDER_test/0/c.jpg"],
+        ["trainA/a.jpg", "valB/b.jpg", "testA/c.jpg"],
+        ["trainset/a.jpg", "dev/b.jpg", "eval/c.jpg"],
+        ["test/train/a.jpg", "test/val/b.jpg", "test/test/c.jpg"],
     ],
 )
 def test_folders_named_by_split(bare: Path, names: list[str]) -> None:
@@ -114,6 +122,10 @@ def test_one_split_folder_alone_says_nothing(bare: Path, names: list[str]) -> No
         ("{}.jpg", "{}_small.jpg"),
         ("{}.jpg", "{}-300x300.jpg"),
         ("{}.png", "{}@2x.png"),
+        ("IMG_{}.jpg", "IMG_{} (1).jpg"),
+        ("IMG_{}.jpg", "IMG_{}-edited.jpg"),
+        ("IMG_{}.jpg", "IMG_{} - Copy (2).jpg"),
+        ("IMG_{}.jpg", "IMG_{}_small copy.jpg"),
         ("{}.jpg", "{}.png"),
         ("images1024x1024/{}.png", "thumbnails128x128/{}.png"),
         ("original/{}.jpg", "256/{}.jpg"),

@@ -235,3 +235,23 @@ def test_parquet_without_its_library(tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setitem(sys.modules, "pyarrow.lib", None)
     with pytest.raises(ShardsError, match=r"train is Parquet: pip install 'faceae\[parquet\]'"):
         list_source(tmp_path / "train")
+
+
+def test_zip_members_with_a_dot_folder_are_not_hidden(tmp_path: Path) -> None:
+    path = make_zip(tmp_path / "photos.zip", "./a.jpg", "./p/b.jpg", "./.hidden.jpg")
+    assert names(list_source(path)) == ["a.jpg", "p/b.jpg"]
+
+
+def test_a_preview_does_not_hide_a_zip(tmp_path: Path) -> None:
+    fill(tmp_path, "preview.jpg")
+    make_zip(tmp_path / "faces.zip", *(f"{number}.jpg" for number in range(20)))
+    with pytest.raises(ShardsError, match=r"give .*faces\.zip"):
+        list_source(tmp_path)
+
+
+def test_an_unpacked_zip_beside_its_images_is_noted(tmp_path: Path) -> None:
+    fill(tmp_path, *(f"faces/{number}.jpg" for number in range(20)))
+    make_zip(tmp_path / "faces.zip", *(f"{number}.jpg" for number in range(20)))
+    source = list_source(tmp_path)
+    assert len(source.entries) == 20
+    assert "faces.zip" in source.notes[0]

@@ -147,3 +147,10 @@ def test_an_unknown_librarys_error_is_one_line() -> None:
         raise Odd("gone")
     with pytest.raises(Odd), explain_errors("s3://x"):
         raise Odd("gone")
+
+
+def test_archives_named_by_split_are_to_be_unpacked_apart(tmp_path: Path) -> None:
+    for name in ("train.zip", "val.zip"):
+        make_zip(tmp_path / name, {"0.jpg": b"x"})
+    with pytest.raises(ShardsError, match=r"train\.zip and 1 more; unpack each into a folder"):
+        list_source(tmp_path)

@@ -22,8 +22,17 @@ _COMPANION_FOLDER = re.compile(rf"(?:.*[-_. ])?(?:{_WORDS})(?:[-_. ].*)?", re.IG
 """The name of a folder that holds masks, such as CelebAMask-HQ-mask-anno."""
 _WEARS_MASK = re.compile(r"(?:.*[-_. ])?(?:with|without|no)[-_. ]?masks?", re.IGNORECASE)
 """The name of a folder of photographs of people with a face mask, or without one."""
-_COMPANION_NAME = re.compile(rf"(?P<stem>.+?)[-_. ](?:{_WORDS})\d*", re.IGNORECASE)
+_IS_MASK = re.compile(r"masks?", re.IGNORECASE)
+"""Beside a folder of people without a face mask, one of people with a mask."""
+_PARTS = (
+    "skin|nose|hair|hat|neck|neck_l|cloth|mouth|u_lip|l_lip|eye_g|ear_r|l_eye|r_eye|l_brow|r_brow|"
+    "l_ear|r_ear"
+)
+"""CelebAMask-HQ's parts of a face, each of which has a mask of its own."""
+_COMPANION_NAME = re.compile(rf"(?P<stem>.+?)[-_. ](?:{_WORDS}|{_PARTS})\d*", re.IGNORECASE)
 """The name, without its suffix, of a mask beside its photograph, such as 000001_mask."""
+_PREFIXED_NAME = re.compile(rf"(?:{_WORDS})[-_. ](?P<stem>.+)", re.IGNORECASE)
+"""The same with the word first, such as mask_000001."""
 
 
 def keep_photographs(source: Source, image_column: str | None) -> Source:
@@ -44,7 +53,8 @@ def keep_photographs(source: Source, image_column: str | None) -> Source:
     is_companion = _find_companions(names)
     _check_one_per_sample(source, names, is_companion)
     if not is_companion.any():
-        return source
+        note = _describe_twins(names)
+        return source if note is None else replace(source, notes=(*source.notes, note))
     where = ", ".join(_count_folders(names, is_companion))
     if is_companion.all():
         note = f"all pictures may be masks by the names of their folders ({where}): look at them"
@@ -71,6 +81,24 @@ def _check_one_per_sample(
                 f"{source.path}: the sample {key} holds two pictures, {_extension(seen[key])} and "
                 f"{_extension(name)}; say which to pack: `image_column={_extension(name)!r}`"
             )
+
+
+def _describe_twins(names: Sequence[str]) -> str | None:
+    """Return a note where most pictures have a twin of another suffix, which may be a mask."""
+    twins: dict[str, str] = {}
+    pairs = [
+        (twins[stem], name)
+        for name in names
+        if twins.setdefault(stem := _stem(name).lower(), name) != name
+    ]
+    if len(pairs) * 4 < len(names):
+        return None
+    first, second = pairs[0]
+    return (
+        f"{len(pairs):,} pictures have the name of another one but for the suffix ({first}, "
+        f"{second}) and are packed too; if they are masks, name the suffix of the photographs: "
+        f"`image_column={_extension(first)!r}`"
+    )
 
 
 def _take(source: Source, is_kept: NDArray[np.bool_]) -> Source:
@@ -103,28 +131,38 @@ def _extension(name: str) -> str:
 
 def _find_companions(names: Sequence[str]) -> NDArray[np.bool_]:
     """Return which pictures are masks of others, by the names of folders and files."""
-    in_folder = np.fromiter(_are_in_companion_folders(names), np.bool_, len(names))
-    if in_folder.any():
-        return in_folder
     stems = set(map(_stem, names))
-    beside = (
-        (match := _COMPANION_NAME.fullmatch(_stem(name))) is not None and match["stem"] in stems
-        for name in names
+    in_folder = _are_in_companion_folders(names)
+    found = (
+        is_inside or any(other in stems for other in _list_photographs(name))
+        for name, is_inside in zip(names, in_folder, strict=True)
     )
-    return np.fromiter(beside, np.bool_, len(names))
+    return np.fromiter(found, np.bool_, len(names))
+
+
+def _list_photographs(name: str) -> Iterator[str]:
+    """Yield the paths, without suffix, of the photographs whose mask a picture may be."""
+    folder, base = posixpath.split(_stem(name))
+    for pattern in (_COMPANION_NAME, _PREFIXED_NAME):
+        match = pattern.fullmatch(base)
+        if match is not None:
+            yield posixpath.join(folder, match["stem"])
+            yield posixpath.join(folder, match["stem"].lstrip("0") or "0")  # 00001_hair of 1
 
 
 def _are_in_companion_folders(names: Sequence[str]) -> Iterator[bool]:
-    known: dict[str, bool] = {}
-    for name in names:
-        folder = posixpath.dirname(name)
-        if folder not in known:
-            known[folder] = any(map(_is_companion_folder, folder.split("/")))
-        yield known[folder]
-
-
-def _is_companion_folder(name: str) -> bool:
-    return bool(_COMPANION_FOLDER.fullmatch(name)) and not _WEARS_MASK.fullmatch(name)
+    folders = {posixpath.dirname(name) for name in names}
+    parts = {part for folder in folders for part in folder.split("/")}
+    are_classes = any(map(_WEARS_MASK.fullmatch, parts))
+    masks = {
+        part
+        for part in parts
+        if _COMPANION_FOLDER.fullmatch(part)
+        and not _WEARS_MASK.fullmatch(part)
+        and not (are_classes and _IS_MASK.fullmatch(part))
+    }
+    known = {folder: not masks.isdisjoint(folder.split("/")) for folder in folders}
+    return (known[posixpath.dirname(name)] for name in names)
 
 
 def _stem(name: str) -> str:

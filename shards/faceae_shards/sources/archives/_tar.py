@@ -16,8 +16,8 @@ from .._source import (
     Entries,
     Entry,
     Source,
+    clean_member_name,
     drop_nan,
-    is_hidden,
     is_image_name,
     is_other_name,
 )
@@ -55,6 +55,7 @@ def list_tars(
         ShardsError: a tar is compressed, damaged or cut short.
     """
     splits = None if single else find_file_splits(names)
+    replaced: list[int] = []
     with closing(files):
         containers = tuple(describe_container(files, name) for name in names)
         found = Entries(
@@ -66,6 +67,7 @@ def list_tars(
                 number,
                 "" if single else f"{name}/",
                 splits[number] if splits else None,
+                replaced,
             )
         )
 
@@ -84,6 +86,7 @@ def list_tars(
         containers=containers,
         fields=tuple(name for name in fields if name != "name"),
         attribute_names=tuple(attributes) if isinstance(attributes, dict) else (),
+        notes=_describe_replaced(sum(replaced)),
     )
 
 
@@ -162,14 +165,36 @@ def _drop_null_attributes(attributes: Any) -> Any:
     return {name: value for name, value in attributes.items() if value is not None}
 
 
+def _describe_replaced(num_replaced: int) -> tuple[str, ...]:
+    """Return the note on members that later ones of the same name replace (`tar --append`)."""
+    if not num_replaced:
+        return ()
+    return (
+        f"{num_replaced:,} files of the tars are replaced by later ones of the same name, as "
+        "unpacking would do",
+    )
+
+
 def _list_tar(
-    files: SourceFiles, name: str, number: int, prefix: str, split: str | None
+    files: SourceFiles,
+    name: str,
+    number: int,
+    prefix: str,
+    split: str | None,
+    replaced: list[int],
 ) -> Iterator[Entry]:
-    """Yield each file of a tar but the images' jsons."""
-    members = Entries(
+    """Yield each file of a tar but the images' jsons.
+
+    Args:
+        replaced: receives the number of members that are left out, because a later one has the
+            same name.
+    """
+    found = Entries(
         Entry(member.name, member.num_bytes, place=(member.offset,))
         for member in list_tar_members(files, name)
     )
+    members = found.keep_last()
+    replaced.append(len(found) - len(members))
     texts = {
         text.removesuffix(".json"): row
         for row, text in enumerate(members.names)
@@ -202,22 +227,22 @@ def list_tar_members(files: SourceFiles, name: str) -> Iterator[_TarMember]:
     """
     links: dict[str, str] = {}
     for info in _read_headers(files, name):
-        if any(map(is_hidden, info.name.split("/"))):
+        member_name = clean_member_name(info.name)
+        if not member_name:
             continue
         if info.islnk() or info.issym():
-            links[info.name] = _find_target(info)
+            links[member_name] = _find_target(info)
         elif info.isreg():
             # The pieces of a sparse file do not lie where its bytes would.
-            yield _TarMember(info.name, info.offset_data, None if info.issparse() else info.size)
+            yield _TarMember(member_name, info.offset_data, None if info.issparse() else info.size)
     if links:
         yield from _follow(links, files, name)
 
 
 def _find_target(info: tarfile.TarInfo) -> str:
     """Return the name of the member that a link leads to."""
-    if info.islnk():
-        return info.linkname
-    return posixpath.normpath(posixpath.join(posixpath.dirname(info.name), info.linkname))
+    folder = "" if info.islnk() else posixpath.dirname(info.name)
+    return posixpath.normpath(posixpath.join(folder, info.linkname))
 
 
 def _follow(links: dict[str, str], files: SourceFiles, name: str) -> Iterator[_TarMember]:

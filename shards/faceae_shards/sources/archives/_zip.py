@@ -15,7 +15,15 @@ from typing import Any, BinaryIO
 from ..._errors import ShardsError
 from ...images import ImageRefused
 from ...storage import Location
-from .._source import Container, Entries, Entry, Source, is_hidden, is_image_name, is_other_name
+from .._source import (
+    Container,
+    Entries,
+    Entry,
+    Source,
+    clean_member_name,
+    is_image_name,
+    is_other_name,
+)
 from ..files import SourceFiles, Span, check_unchanged, describe_container, open_beside
 from ._zip_directory import read_zip_directory
 
@@ -70,9 +78,10 @@ def _list_members(file: BinaryIO) -> Iterator[Entry]:
         name = member.name
         if "/" not in name:  # some programs on Windows write their own separator
             name = name.replace("\\", "/")
-        if not name.endswith("/") and not any(map(is_hidden, name.split("/"))):
+        cleaned = None if name.endswith("/") else clean_member_name(name)
+        if cleaned:
             place = (member.offset, member.num_stored, member.method, int(member.is_encrypted))
-            yield Entry(name, member.num_bytes, member.crc, None, place)
+            yield Entry(cleaned, member.num_bytes, member.crc, None, place)
 
 
 @dataclass

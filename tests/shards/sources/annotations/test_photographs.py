@@ -32,6 +32,9 @@ def list_names(tmp_path: Path) -> ListNames:
         ["img/0.seg.png", "img/1.seg.png"],
         ["img/0_mask.png", "img/1-depth.png"],
         ["img/0_mask2.png"],
+        ["img/mask_0.png", "img/seg-1.png"],
+        ["img/00000_hair.png", "img/00001_l_eye.png"],
+        ["labels/0.png", "img/0_depth.png"],
     ],
 )
 def test_masks_are_left_out_and_noted(list_names: ListNames, masks: list[str]) -> None:
@@ -46,6 +49,7 @@ def test_masks_are_left_out_and_noted(list_names: ListNames, masks: list[str]) -
     "names",
     [
         ["with_mask/0.jpg", "without_mask/1.jpg"],
+        ["Mask/0.jpg", "no_mask/1.jpg"],
         ["0.jpg", "masked_man.jpg", "anna_label.jpg"],
         ["unmasked/0.jpg", "edgeworth/1.jpg"],
         ["my_mask.jpg", "your_mask.jpg"],
@@ -81,3 +85,12 @@ def test_a_folder_or_extension_is_named(
 def test_a_folder_that_is_not_there(list_names: ListNames) -> None:
     with pytest.raises(ShardsError, match=r"`image_column='faces'`; it holds a, jpg"):
         list_names(["a/0.jpg"], "faces")
+
+
+def test_twins_of_another_suffix_are_noted(list_names: ListNames) -> None:
+    twins = ["0.jpg", "1.jpg", "0.png", "1.png"]
+    (note,) = list_names(twins).notes
+    assert "image_column='jpg'" in note
+    source = list_names(twins, "jpg")
+    assert list(source.entries.names) == ["0.jpg", "1.jpg"]
+    assert source.notes == ()

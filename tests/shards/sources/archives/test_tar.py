@@ -271,3 +271,24 @@ def test_a_sparse_member_is_refused_alone(tmp_path: Path, photos: Path, version:
         assert reader.read(entries["a.jpg"]) == data
         with pytest.raises(ImageRefused, match="sparse"):
             reader.read(entries["s.jpg"])
+
+
+def test_names_with_a_dot_folder_are_not_hidden(tmp_path: Path) -> None:
+    # `tar -C folder -c .` writes them.
+    members = {"./a.jpg": b"a", "./p/b.jpg": b"b", "../c.jpg": b"c", "./.hidden.jpg": b""}
+    source = list_source(make_tar(tmp_path / "photos.tar", members))
+    assert list(source.entries.names) == ["a.jpg", "p/b.jpg", "../c.jpg"]
+
+
+def test_a_later_member_replaces_one_of_the_same_name(tmp_path: Path) -> None:
+    first = {"./0.jpg": b"old", "./0.json": b'{"caption": "old"}', "./1.jpg": b"one"}
+    path = make_tar(tmp_path / "photos.tar", first)
+    make_tar(path, {"0.jpg": b"new", "0.json": b'{"caption": "new"}'}, "a")
+    source = list_source(path)
+    assert sorted(source.entries.names) == ["0.jpg", "1.jpg"]
+    with closing(source.open_reader()) as reader:
+        entry = next(entry for entry in source.entries if entry.name == "0.jpg")
+        assert reader.read(entry) == b"new"
+        assert reader.describe(entry) == {"caption": "new"}
+    (note,) = source.notes
+    assert "2 files" in note
