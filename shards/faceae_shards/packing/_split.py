@@ -174,6 +174,8 @@ def _name_pictures(names: Sequence[str]) -> list[str]:
         stripped = list(map(strip, names))
         if max(Counter(stripped).values()) <= _MAX_SIZES:
             return stripped
+    if max(Counter(names).values()) > _MAX_SIZES:  # as rows of Parquet may be named
+        return list(map(str, range(len(names))))
     return list(names)
 
 

@@ -29,6 +29,7 @@ from .files import FolderReader, SourceFiles, detect_kind, open_beside, open_fil
 _ZIP_STARTS = (b"PK\x03\x04", b"PK\x05\x06")
 _UTF8_BOM = b"\xef\xbb\xbf"
 _UTF16_BOMS = (b"\xff\xfe", b"\xfe\xff")
+"""As PowerShell writes text."""
 _TAR_SUFFIX = ".tar"
 _PARQUET_START = b"PAR1"
 _KINDS = "a folder, a zip, a tar, a Parquet file or a text file of paths"
@@ -55,6 +56,8 @@ def list_source(location: Location, image_column: str | None = None) -> Source:
         raise ShardsError(f"{location} does not exist; give {_KINDS}")
     list_it = _list_folder if kind == "folder" else _list_file
     source = list_it(location, image_column)
+    if source.kind in ("folder", "zip", "tar"):
+        source = replace(source, notes=(*source.notes, *note_unread(source)))
     if source.kind != "parquet" and source.entries:
         source = keep_photographs(source, image_column)
     if not source.entries:
@@ -98,7 +101,6 @@ def _list_folder(location: Location, image_column: str | None) -> Source:
         entries=images,
         others=others,
         open_reader=lambda: FolderReader(open_files(location)),
-        notes=note_unread(location, images, others),
     )
 
 
@@ -144,7 +146,7 @@ def _list_text(location: Location, start: bytes) -> Source:
             reason = files.explain_missing(lines[0]).detail
         raise ShardsError(
             f"{location}: none of the {len(entries)} files it lists can be read (first: "
-            f"{lines[0][:80]}: {reason}); paths are taken relative to {parent}"
+            f"{lines[0][:80]}: {reason}); each line is one path, relative to {parent}"
         )
     return Source(
         kind="list",
@@ -187,15 +189,23 @@ def _open_text(location: Location, start: bytes) -> Iterable[str]:
     """Return the lines of a text file with their ends."""
     if start.startswith(_ZIP_STARTS):
         raise ShardsError(f"{location} is a zip cut short; get it again")
-    is_utf16 = start.startswith(_UTF16_BOMS)  # as PowerShell writes text
+    is_utf16 = start.startswith(_UTF16_BOMS) or _is_utf16_text(start)
     if (b"\0" in start and not is_utf16) or name_of(location).lower().endswith(".zip"):
         raise ShardsError(f"{location} is none of these: {_KINDS}")
     files, name = open_beside(location)
     with closing(files):
         content = files.read_file(name).removeprefix(_UTF8_BOM)
-    encoding = "utf-16" if is_utf16 else "utf-8"
+    encoding = "utf-8"
+    if is_utf16:
+        encoding = "utf-16" if start.startswith(_UTF16_BOMS) else "utf-16-le"
     errors = "replace" if is_utf16 else "surrogateescape"
     return io.TextIOWrapper(io.BytesIO(content), encoding, errors, newline="\n")
+
+
+def _is_utf16_text(start: bytes) -> bool:
+    """Return whether a text is UTF-16 as Windows writes it, without a mark at its start."""
+    start = start[:64]
+    return len(start) > 3 and not any(start[1::2]) and all(start[::2])
 
 
 def _is_tar(files: SourceFiles, name: str, start: bytes) -> bool:

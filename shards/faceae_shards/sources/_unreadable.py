@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from .._errors import ShardsError
 from ..storage import Location
-from ._source import IMAGE_SUFFIXES, Entries, Source
+from ._source import IMAGE_SUFFIXES, Source
 from ._splits import find_file_splits
 
 MAX_PREVIEWS = 10
@@ -23,6 +23,7 @@ _STARTS = (
     (b"\x89HDF", "is an HDF5 file; save its pictures as PNG files"),
     (b"\x93NUMPY", "is a NumPy array; save its pictures as PNG files"),
     (b"ARROW1", "is an Arrow file; save it as Parquet"),
+    (b"\xff\xff\xff\xff", "is an Arrow stream; save it as Parquet"),
     (b"\x04\x22\x4d\x18", "is compressed by LZ4; decompress it with `unlz4`"),
     (b"%PDF", "is a PDF; save its pictures as files"),
 )
@@ -30,6 +31,10 @@ _STARTS = (
 _ARCHIVES = (
     *(".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz", ".tar.zst"),
     *(".7z", ".7z.001", ".rar", ".gz", ".parquet"),
+)
+_ARRAYS = (
+    *(".npy", ".npz", ".arrow", ".feather", ".h5", ".hdf5", ".mat", ".pkl", ".pickle", ".pt"),
+    *(".tfrecord", ".tfrecords", ".rec", ".mdb", ".lmdb"),
 )
 _READABLE = (".zip", ".tar", ".parquet")
 
@@ -44,39 +49,37 @@ def refuse_container(location: Location, start: bytes) -> None:
 def explain_no_images(source: Source) -> str:
     """Return why a source without images holds none, and what to give in its place."""
     others = list(source.others.names)
-    arrays = [name for name in others if name.endswith(".npy")]
+    if source.kind in ("parquet", "list"):
+        return f"{source.path} holds no {'rows' if source.kind == 'parquet' else 'paths'}"
+    arrays = [name for name in others if name.lower().endswith(_ARRAYS)]
     archives = [name for name in others if name.lower().endswith(_ARCHIVES)]
     if archives:
         remedy = _choose_remedy(source, archives)
         return f"{source.path} holds no images but {_list(archives)}; {remedy}"
     if arrays:
         return (
-            f"{source.path} holds NumPy arrays ({_list(arrays)}), no image files; save its "
-            "pictures as PNG files"
+            f"{source.path} holds arrays ({_list(arrays)}), no image files; save its pictures as "
+            "PNG files, or as Parquet with a column of image files"
         )
     suffixes = " ".join(sorted(IMAGE_SUFFIXES))
     return f"{source.path} holds no images (files ending in {suffixes})"
 
 
-def note_unread(location: Location, images: Entries, others: Entries) -> tuple[str, ...]:
-    """Return a note on archives beside the images of a folder, which are not read.
+def note_unread(source: Source) -> tuple[str, ...]:
+    """Return a note on archives beside the images of a source, which are not read.
 
     Raises:
         ShardsError: the images are few and small beside the archives, which are what is meant.
     """
-    unread = others.select(lambda name: name.lower().endswith(_ARCHIVES))
+    unread = source.others.select(lambda name: name.lower().endswith(_ARCHIVES))
+    images = source.entries
     if not images or not unread:
         return ()
     names = unread.names
-    num_archived, num_loose = unread.sum_bytes(), images.sum_bytes()
-    if len(images) <= MAX_PREVIEWS and num_loose * FAR_MORE <= num_archived:
-        remedy = (
-            f"give {posixpath.join(str(location), names[0])}"
-            if len(names) == 1 and names[0].lower().endswith(_READABLE)
-            else "unpack them there"
-        )
+    if len(images) <= MAX_PREVIEWS and images.sum_bytes() * FAR_MORE <= unread.sum_bytes():
         raise ShardsError(
-            f"{location} holds {_list(names)} and only {len(images)} images beside; {remedy}"
+            f"{source.path} holds {_list(names)}, and beside it only {len(images)} images; "
+            f"{_choose_remedy(source, names)}"
         )
     return (f"archives beside the images are not read: {_list(names)}",)
 

@@ -215,7 +215,7 @@ def test_list_that_repeats_a_line(tmp_path: Path) -> None:
 
 def test_empty_list(tmp_path: Path) -> None:
     (tmp_path / "list.txt").write_text("\n")
-    with pytest.raises(ShardsError, match="holds no images"):
+    with pytest.raises(ShardsError, match="holds no paths"):
         list_source(tmp_path / "list.txt")
 
 
@@ -255,3 +255,18 @@ def test_an_unpacked_zip_beside_its_images_is_noted(tmp_path: Path) -> None:
     source = list_source(tmp_path)
     assert len(source.entries) == 20
     assert "faces.zip" in source.notes[0]
+
+
+def test_a_list_in_utf16_without_a_mark(tmp_path: Path) -> None:
+    fill(tmp_path, "a.jpg", "b.jpg")
+    (tmp_path / "list.txt").write_bytes("a.jpg\r\nb.jpg\r\n".encode("utf-16-le"))
+    assert names(list_source(tmp_path / "list.txt")) == ["a.jpg", "b.jpg"]
+
+
+def test_a_picture_does_not_hide_a_zip_in_a_zip(tmp_path: Path) -> None:
+    make_zip(tmp_path / "inner.zip", *(f"{number}.jpg" for number in range(20)))
+    with zipfile.ZipFile(tmp_path / "outer.zip", "w") as archive:
+        archive.write(tmp_path / "inner.zip", "inner.zip")
+        archive.writestr("preview.jpg", b"x")
+    with pytest.raises(ShardsError, match=r"inner\.zip.*unpack it"):
+        list_source(tmp_path / "outer.zip")

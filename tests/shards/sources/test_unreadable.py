@@ -60,7 +60,7 @@ def test_several_archives_are_to_be_unpacked(tmp_path: Path) -> None:
 
 def test_arrays_are_no_images(tmp_path: Path) -> None:
     np.savez(tmp_path / "faces.npz", np.zeros(3))
-    with pytest.raises(ShardsError, match=r"NumPy arrays \(arr_0\.npy\)"):
+    with pytest.raises(ShardsError, match=r"arrays \(arr_0\.npy\)"):
         list_source(tmp_path / "faces.npz")
 
 
@@ -154,3 +154,11 @@ def test_archives_named_by_split_are_to_be_unpacked_apart(tmp_path: Path) -> Non
         make_zip(tmp_path / name, {"0.jpg": b"x"})
     with pytest.raises(ShardsError, match=r"train\.zip and 1 more; unpack each into a folder"):
         list_source(tmp_path)
+
+
+def test_arrow_files_are_to_be_saved_as_parquet(tmp_path: Path) -> None:
+    path = tmp_path / "data-00000-of-00001.arrow"
+    path.write_bytes(b"\xff\xff\xff\xff" + bytes(100))
+    for source in (path, tmp_path):
+        with pytest.raises(ShardsError, match=r"arrow.*Parquet"):
+            list_source(source)

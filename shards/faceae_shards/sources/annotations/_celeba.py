@@ -5,7 +5,7 @@ import itertools
 import math
 import operator
 import posixpath
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -34,7 +34,8 @@ WILD_FIELD = "wild_landmarks"
 NUM_IMAGES = 202_599
 """Of CelebA."""
 
-_SUFFIXES = (".txt", ".csv")
+_SUFFIXES = (".txt", ".csv", ".tsv")
+_SPREADSHEETS = (".xlsx", ".xls", ".ods")
 _HEADLESS: dict[str, tuple[str, ...]] = {PARTITION: ("partition",), IDENTITY: ("identity",)}
 """Tables whose .txt has no header lines, and their columns."""
 _FIELDS = {
@@ -147,11 +148,7 @@ def find_annotations(source: Source, *, wild_landmarks: bool = False) -> Annotat
         if name == WILD_LANDMARKS and not wild_landmarks:
             continue
         file_names = [name + suffix for suffix in _SUFFIXES]
-        found = [
-            source.others[number]
-            for number, other in enumerate(source.others.names)
-            if posixpath.basename(other) in file_names
-        ]
+        found = _find_inside(source, file_names)
         if len(found) > 1:
             raise ShardsError(
                 f"{source.path} holds {name} twice: {found[0].name}, {found[1].name}; keep one"
@@ -160,9 +157,10 @@ def find_annotations(source: Source, *, wild_landmarks: bool = False) -> Annotat
             num_inside += 1
             where = f"{source.path}: {found[0].name}"
             file_name = posixpath.basename(found[0].name)
-            tables[name] = _parse(file_name, where, _read_inside(source, found[0]), images)
+            content = _read_inside(source, found[0])
+            tables[name] = _parse(name, file_name, where, content, images)
         elif (beside := _find_beside(source.path, file_names)) is not None:
-            tables[name] = _parse(*beside, images)
+            tables[name] = _parse(name, *beside, images)
     return Annotations(tables=tables, num_files=num_inside)
 
 
@@ -172,6 +170,25 @@ def describe_shortfall(source: Source, annotations: Annotations) -> str | None:
     if not is_celeba or len(source.entries) == NUM_IMAGES:
         return None
     return f"CelebA has {NUM_IMAGES:,} images, this source holds {len(source.entries):,}"
+
+
+def _find_inside(source: Source, file_names: list[str]) -> list[Entry]:
+    """Return the files of these names, in any case.
+
+    Raises:
+        ShardsError: there is a spreadsheet of the name.
+    """
+    wanted = {name.lower() for name in file_names}
+    stems = {posixpath.splitext(name)[0] for name in wanted}
+    found = []
+    for number, other in enumerate(source.others.names):
+        base = posixpath.basename(other).lower()
+        if base in wanted:
+            found.append(source.others[number])
+        stem, suffix = posixpath.splitext(base)
+        if stem in stems and suffix in _SPREADSHEETS:
+            raise ShardsError(f"{source.path}: {other} is a spreadsheet; save it as CSV")
+    return found
 
 
 def _read_inside(source: Source, entry: Entry) -> bytes:
@@ -202,8 +219,7 @@ def _find_beside(location: Location, file_names: list[str]) -> tuple[str, str, b
     return None
 
 
-def _parse(file_name: str, where: str, content: bytes, images: Sequence[str]) -> Table:
-    name = posixpath.splitext(file_name)[0]
+def _parse(name: str, file_name: str, where: str, content: bytes, images: Sequence[str]) -> Table:
     parsed = parse_table(where, content, _HEADLESS.get(name), _SPLIT_WORDS)
     values = parsed.values
     if name == PARTITION and not set(np.unique(values).tolist()) <= {0, 1, 2}:
@@ -240,17 +256,40 @@ def _match(where: str, names: Sequence[str], images: Sequence[str]) -> list[int]
     """Return the row of each image, or all rows where they are listed in the images' order."""
     if len(names) == len(images) and all(map(operator.eq, map(_stem, names), map(_stem, images))):
         return slice(None)
+    key_of = _choose_key(names)
     rows: dict[str, int] = {}
     for number, name in enumerate(names):
-        if rows.setdefault(_stem(name), number) != number:
+        if rows.setdefault(key_of(name), number) != number:
             raise ShardsError(f"{where} lists {name} twice; keep one of the lines")
-    lacking = [name for name in images if _stem(name) not in rows]
+    lacking = [name for name in images if key_of(name) not in rows]
+    if len(lacking) == len(images):
+        raise ShardsError(
+            f"{where} lists none of the {len(images)} images: its first is {names[0][:80]!r}, an "
+            f"image is {images[0]!r}; write file names into the table, or move it elsewhere"
+        )
     if lacking:
         raise ShardsError(
             f"{where} lists all but {len(lacking)} of the {len(images)} images "
             f"(first: {lacking[0]}); move these images, or the table, elsewhere"
         )
-    return [rows[_stem(name)] for name in images]
+    return [rows[key_of(name)] for name in images]
+
+
+def _choose_key(names: Sequence[str]) -> Callable[[str], str]:
+    """Return how to compare names: as paths where file names alone repeat (a/1.jpg, b/1.jpg)."""
+    paths = [name for name in names if "/" in _use_slashes(name)]
+    if paths and len({_stem(name) for name in names}) < len({_cut(name) for name in names}):
+        return _cut
+    return _stem
+
+
+def _use_slashes(name: str) -> str:
+    return name.replace("\\", "/")
+
+
+def _cut(name: str) -> str:
+    """Return a path without suffix."""
+    return posixpath.splitext(posixpath.normpath(_use_slashes(name)))[0]
 
 
 def _format_row(field: str, columns: tuple[str, ...], row: list[float]) -> Any:
@@ -269,4 +308,4 @@ def _format_row(field: str, columns: tuple[str, ...], row: list[float]) -> Any:
 
 
 def _stem(name: str) -> str:
-    return posixpath.splitext(posixpath.basename(name))[0]
+    return posixpath.splitext(posixpath.basename(_use_slashes(name)))[0]

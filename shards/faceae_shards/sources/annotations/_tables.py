@@ -8,6 +8,7 @@ count and a line of column names. CSV has one header line, in which one column n
 import csv
 import io
 import itertools
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -26,13 +27,15 @@ _DELIMITERS = ",;\t"
 _NAME_COLUMNS = frozenset(
     {"image_id", "image", "image_name", "img", "file", "file_name", "filename", "name", "path"}
 )
-_INDEX_COLUMNS = frozenset({"", "index", "unnamed: 0"})
-"""What pandas calls the column of row numbers."""
+_INDEX_COLUMN = re.compile(r"|index|id|level_0|unnamed: [\d.]+", re.IGNORECASE)
+"""What pandas and others call a column of row numbers."""
 _NUMBERS = {
     **dict.fromkeys(("", "nan", "na", "n/a", "null", "none"), np.nan),
     **{"true": 1.0, "false": 0.0},
 }
 """What stands for a number, in lower case."""
+_PREFACE = re.compile(r"\s*#|sep=.\s*$", re.IGNORECASE)
+"""Lines before the header: comments, and the delimiter for Excel."""
 _UTF16_STARTS = (b"\xff\xfe", b"\xfe\xff")
 
 
@@ -117,9 +120,23 @@ def _check_content(where: str, columns: tuple[str, ...], names: Names, count: in
 
 
 def _read_lines(content: bytes) -> Iterator[str]:
-    encoding = "utf-16" if content.startswith(_UTF16_STARTS) else "utf-8-sig"
+    encoding = _detect_encoding(content)
     text = io.TextIOWrapper(io.BytesIO(content), encoding=encoding, errors="replace")
-    return (line for line in text if line.strip())
+    lines = (line for line in text if line.strip())
+    return itertools.dropwhile(_PREFACE.match, lines)
+
+
+def _detect_encoding(content: bytes) -> str:
+    if content.startswith(_UTF16_STARTS):
+        return "utf-16"
+    start = content[:64]
+    if len(start) > 3 and not any(start[1::2]):
+        return "utf-16-le"
+    try:
+        content.decode("utf-8")
+    except UnicodeDecodeError:  # as Excel in western Europe and America writes text
+        return "cp1252"
+    return "utf-8-sig"
 
 
 def _detect_delimiter(first: str) -> str | None:
@@ -148,14 +165,17 @@ def _read_csv_header(
         return headless_columns, _lay_out(where, delimiter, 0, len(headless_columns) + 1), False
     lowered = [name.lower() for name in header]
     name_place = next((n for n, name in enumerate(lowered) if name in _NAME_COLUMNS), None)
+    if name_place is None and not header[0]:
+        name_place = 0  # pandas leaves an index without a name like this
     if name_place is None:
         raise ShardsError(
             f"{where}: none of its columns ({line.strip()[:60]} ...) names the images; call that "
             "column image_id"
         )
-    places = tuple(
-        n for n, name in enumerate(lowered) if n != name_place and name not in _INDEX_COLUMNS
-    )
+    others = [n for n in range(len(header)) if n != name_place]
+    places = tuple(n for n in others if not _INDEX_COLUMN.fullmatch(lowered[n]))
+    if not places and "id" in lowered:
+        places = (lowered.index("id"),)  # which names the person
     if not places:
         raise ShardsError(f"{where} has no column besides the images' names; {_REMEDY}")
     layout = _Layout(

@@ -6,7 +6,7 @@ only be read group by group, hundreds at once, so the images are read in order (
 
 import bisect
 import itertools
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Hashable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -117,9 +117,17 @@ def list_parquet(
         fields=(*(name for name, found in described.items() if found), *columns.fields),
         attribute_names=columns.attributes,
         in_order=True,
-        people=tuple(people) if people and None not in people else None,
+        people=_fill_people(people),
         notes=(f"columns left out, which JSON cannot hold: {left_out}",) if left_out else (),
     )
+
+
+def _fill_people(people: list[Any]) -> tuple[Hashable, ...] | None:
+    """Return the person of each image. Where the files do not say, it is a person of its own."""
+    known = [drop_nan(person) for person in people]
+    if all(person is None for person in known):
+        return None
+    return tuple(("image", n) if who is None else who for n, who in enumerate(known))
 
 
 @dataclass
@@ -156,7 +164,7 @@ class ParquetReader:
         columns = self.columns
         described = {name: drop_nan(self._get(entry, name)) for name in columns.fields}
         if columns.people is not None:
-            described["identity"] = self._get(entry, columns.people)
+            described["identity"] = drop_nan(self._get(entry, columns.people))
         if columns.attributes:
             values = {name: drop_nan(self._get(entry, name)) for name in columns.attributes}
             known = {name: value for name, value in values.items() if value is not None}
@@ -249,7 +257,10 @@ def _sort_columns(where: str, schema: "pyarrow.Schema", image_column: str | None
     from pyarrow import types
 
     def is_binary(kind: "pyarrow.DataType") -> bool:
-        return bool(types.is_binary(kind) or types.is_large_binary(kind))
+        if types.is_dictionary(kind):
+            return is_binary(kind.value_type)
+        tests = (types.is_binary, types.is_large_binary, types.is_binary_view)
+        return any(test(kind) for test in tests)
 
     def is_plain(kind: "pyarrow.DataType") -> bool:
         if types.is_dictionary(kind):  # what pandas calls a category
@@ -257,7 +268,7 @@ def _sort_columns(where: str, schema: "pyarrow.Schema", image_column: str | None
         if types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind):
             return is_plain(kind.value_type)
         tests = (types.is_boolean, types.is_integer, types.is_floating)
-        texts = (types.is_string, types.is_large_string, types.is_null)
+        texts = (types.is_string, types.is_large_string, types.is_string_view, types.is_null)
         return any(test(kind) for test in (*tests, *texts))
 
     def is_struct(kind: "pyarrow.DataType") -> bool:
@@ -305,11 +316,16 @@ def _choose_image(
     if len(found) > 1:
         named = [name for name in found if name.lower() in _BINARY_NAMES]
         found = named if len(named) == 1 else found
-    if len(found) != 1:
-        what = f"several image columns ({', '.join(found)})" if found else "no image column"
+    if not found:
         raise ShardsError(
-            f"{where} has {what}; name one of {{bytes, path}} or of bytes by `image_column`; its "
-            f"columns: {', '.join(names)}"
+            f"{where} has no image column: none of {{bytes, path}}, and none of bytes that is "
+            "named like one; name one by `image_column`, or give a text file of paths if it "
+            f"holds paths; its columns: {', '.join(names)}"
+        )
+    if len(found) > 1:
+        raise ShardsError(
+            f"{where} has several image columns ({', '.join(found)}); name one of them by "
+            f"`image_column`; its columns: {', '.join(names)}"
         )
     return found[0]
 

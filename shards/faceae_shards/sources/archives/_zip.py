@@ -102,7 +102,7 @@ class ZipReader:
         """Return a member's bytes, its CRC checked; see `Reader`."""
         _, num_stored, method, encrypted = entry.place
         if encrypted:
-            raise ImageRefused("unreadable", "in the zip: it needs a password")
+            raise ImageRefused("unreadable", "in the zip: it needs a password; unpack it")
         if method not in _READABLE:
             raise ImageRefused("unreadable", f"in the zip: it is compressed by {_name(method)}")
         data = self._read_stored(entry, num_stored)

@@ -257,3 +257,40 @@ def test_a_partition_in_words(tmp_path: Path) -> None:
     (tmp_path / "list_eval_partition.csv").write_text(text)
     partition = find_annotations(list_source(tmp_path)).get_partition()
     assert partition == ["train", "valid", "test"]
+
+
+@pytest.mark.parametrize("name", ["list_attr_celeba.tsv", "List_Attr_CelebA.CSV"])
+def test_other_file_names_of_a_table(tmp_path: Path, name: str) -> None:
+    text = "image_id\tMale\n000001.jpg\t1\n000002.jpg\t1\n000003.jpg\t-1\n"
+    found = describe(tmp_path, name, text)
+    assert [row["attributes"] for row in found] == [{"Male": 1}, {"Male": 1}, {"Male": -1}]
+
+
+def test_a_spreadsheet_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ShardsError, match=r"list_attr_celeba\.xlsx.*CSV"):
+        describe(tmp_path, "list_attr_celeba.xlsx", "PK")
+
+
+def test_names_with_folders_of_windows(tmp_path: Path) -> None:
+    rows = "".join(f"C:\\img\\00000{number}.jpg,1\n" for number in (3, 1, 2))
+    found = describe(tmp_path, "list_attr_celeba.csv", f"image_id,Male\n{rows}")
+    assert found == [{"attributes": {"Male": 1}}] * 3
+
+
+def test_names_of_other_images(tmp_path: Path) -> None:
+    text = "image_id,Male\n1,1\n2,1\n3,1\n"
+    with pytest.raises(ShardsError, match=r"none of the 3 images.*'1'.*000001\.jpg"):
+        describe(tmp_path, "list_attr_celeba.csv", text)
+
+
+def test_names_that_repeat_in_folders_match_by_path(tmp_path: Path) -> None:
+    for person in ("a", "b"):
+        make_images(tmp_path / person)
+    names = [f"{person}/00000{number}.jpg" for number in (3, 2, 1) for person in ("a", "b")]
+    rows = "".join(f"{name},{1 if name[0] == 'a' else -1}\n" for name in names)
+    (tmp_path / "list_attr_celeba.csv").write_text(f"image_id,Male\n{rows}")
+    source = list_source(tmp_path)
+    annotations = find_annotations(source)
+    for number, name in enumerate(source.entries.names):
+        wanted = 1 if name.startswith("a/") else -1
+        assert annotations.describe(number) == {"attributes": {"Male": wanted}}

@@ -24,18 +24,35 @@ ROWS = [("1.jpg", -1, 1), ("2.jpg", 1, -1)]
         '"image_id","Male","Smiling"\n"1.jpg",-1,1\n"2.jpg",1,-1\n',
         ",image_id,Male,Smiling\n0,1.jpg,-1,1\n1,2.jpg,1,-1\n",
         "Unnamed: 0,image_id,Male,Smiling\n0,1.jpg,-1,1\n1,2.jpg,1,-1\n",
+        "Unnamed: 0.1,Unnamed: 0,image_id,Male,Smiling\n0,0,1.jpg,-1,1\n1,1,2.jpg,1,-1\n",
+        "id,image_id,Male,Smiling\n4,1.jpg,-1,1\n5,2.jpg,1,-1\n",
+        ",Male,Smiling\n1.jpg,-1,1\n2.jpg,1,-1\n",
+        "sep=;\nimage_id;Male;Smiling\n1.jpg;-1;1\n2.jpg;1;-1\n",
+        "# my labels\nimage_id,Male,Smiling\n1.jpg,-1,1\n2.jpg,1,-1\n",
         "Male,Smiling,filename\n-1,1,1.jpg\n1,-1,2.jpg\n",
         "image_id, Male, Smiling\n1.jpg, -1.0, 1.0\n2.jpg, 1.0, -1.0\n",
         "image_id,Male,Smiling,\n1.jpg,-1,1,\n2.jpg,1,-1,\n".replace("Smiling,", "Smiling"),
     ],
 )
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le"])
 def test_one_content_in_many_forms(text: str, encoding: str) -> None:
     table = parse_table("t.csv", text.encode(encoding), None)
     assert table.columns == ("Male", "Smiling")
     assert list(table.names) == [row[0] for row in ROWS]
     assert table.values.tolist() == [list(row[1:]) for row in ROWS]
     assert table.values.dtype == np.int8
+
+
+def test_an_id_beside_names_alone_is_a_value() -> None:
+    assert parse_table("t.csv", b"image_id,id\n1.jpg,7\n2.jpg,9\n", None).values.tolist() == [
+        [7],
+        [9],
+    ]
+
+
+def test_text_of_windows_keeps_its_letters() -> None:
+    text = "image_id,Männlich\n1.jpg,1\n".encode("cp1252")
+    assert parse_table("t.csv", text, None).columns == ("Männlich",)
 
 
 def test_a_table_without_a_header(monkeypatch: pytest.MonkeyPatch) -> None:

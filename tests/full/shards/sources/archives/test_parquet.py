@@ -214,7 +214,7 @@ def test_copy_survives_an_interruption(
 
 def test_file_without_rows(files: list[Path], tmp_path: Path) -> None:
     path = write(tmp_path / "a.parquet", make_table([]))
-    with pytest.raises(ShardsError, match=r"a\.parquet holds no images"):
+    with pytest.raises(ShardsError, match=r"a\.parquet holds no rows"):
         list_source(path)
 
 
@@ -261,3 +261,32 @@ def test_two_image_columns_of_other_names(files: list[Path], tmp_path: Path) -> 
     )
     with pytest.raises(ShardsError, match=r"several image columns \(left, right\).*`image_column`"):
         list_source(write(tmp_path / "faces.parquet", table))
+
+
+@pytest.mark.parametrize("unknown", [None, float("nan")])
+def test_an_unknown_person_keeps_the_others_together(
+    files: list[Path], tmp_path: Path, unknown: float | None
+) -> None:
+    people = [unknown, *(float(number // 2) for number in range(1, len(files)))]
+    source = write(tmp_path / "a.parquet", make_table(files, identity=people))
+    pack_into(tmp_path / "out", source)
+    assert open_dataset(tmp_path / "out").manifest.split_by == "person"
+    samples = read_samples(tmp_path / "out")
+    assert "identity" not in samples[files[0].name][0]
+
+
+@pytest.mark.parametrize("kind", ["dictionary", "binary_view"])
+def test_other_columns_of_bytes(files: list[Path], tmp_path: Path, kind: str) -> None:
+    images = pyarrow.array([file.read_bytes() for file in files])
+    images = images.dictionary_encode() if kind == "dictionary" else images.cast(kind)
+    source = list_source(write(tmp_path / "a.parquet", pyarrow.table({"image": images})))
+    with closing(source.open_reader()) as reader:
+        read = [reader.read(entry) for entry in source.entries]
+    assert read == [file.read_bytes() for file in files]
+
+
+def test_rows_of_one_name_are_split_by_image(files: list[Path], tmp_path: Path) -> None:
+    images = [{"bytes": file.read_bytes(), "path": "image.jpg"} for file in files]
+    table = pyarrow.table({"image": pyarrow.array(images, IMAGE)})
+    pack_into(tmp_path / "out", write(tmp_path / "a.parquet", table))
+    assert set(open_dataset(tmp_path / "out").manifest.splits) == {"train", "valid", "test"}
