@@ -71,8 +71,9 @@ def _mean_turned(record: EditRecord) -> float:
 
 def _table(record: EditRecord) -> str:
     lines = [
-        "| attribute | judge | turned on | turned off | monotonic | same person | largest drift |",
-        "|---|---|---|---|---|---|---|",
+        "| attribute | judge | turned on | turned off | monotonic | same person | mean drift "
+        "| largest |",
+        "|---|---|---|---|---|---|---|---|",
     ]
     for edit in record.edits:
         on, off = (
@@ -81,7 +82,7 @@ def _table(record: EditRecord) -> str:
         other, drift = edit.largest_drift
         lines.append(
             f"| {edit.name} | {edit.judge_accuracy:.2f} | {on} | {off} | {edit.monotonic:.0%} | "
-            f"{edit.same_person:.0%} | {other} {drift:+.2f} |"
+            f"{edit.same_person:.0%} | {edit.mean_drift:.2f} | {other} {drift:+.2f} |"
         )
     return "\n".join(lines)
 

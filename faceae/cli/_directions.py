@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from faceae.editing import Directions
 
 
+_SURE_ACCURACY = 0.8
+"""Below this balanced accuracy, what distinguishes two small folders is mostly something else."""
+
+
 @verb()
 @run_argument
 @data_argument
@@ -123,6 +127,11 @@ def command(
     click.echo(_summarise(path, directions))
     for line in left_out:
         click.echo(f"left out: {line}")
+    if folders is not None and directions.found[0].accuracy < _SURE_ACCURACY:
+        click.echo(
+            f"note: {name} is hard to recognise, so its direction follows other differences "
+            "between the folders too; give more photographs, or keep attributes by --keep"
+        )
     click.echo(f"encoded on {on_device}, read by {reader}")
     if dataset.hash != run.dataset_hash:
         click.echo(f"note: {run_path} was trained on another dataset than {data}")

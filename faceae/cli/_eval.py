@@ -218,7 +218,8 @@ def _summarise_edits(out: Path, record: "EditRecord") -> str:
     lines = [
         f"{out}: edits of {record.num_faces:,} held-out faces ({record.split}) of "
         f"{record.num_persons:,} {persons}",
-        f"{'':{width}}  judge  turned on  turned off  monotonic  same person  largest drift",
+        f"{'':{width}}  judge  turned on  turned off  monotonic  same person  mean drift  "
+        "largest drift",
         *(_describe_edit(edit, width) for edit in record.edits),
         *(f"{name}: not measured: {reason}" for name, reason in record.not_measured.items()),
     ]
@@ -234,7 +235,8 @@ def _describe_edit(edit: "EditQuality", width: int) -> str:
     other, drift = edit.largest_drift
     return (
         f"{edit.name:{width}}  {edit.judge_accuracy:5.2f}  {on:>9}  {off:>10}  "
-        f"{edit.monotonic:9.0%}  {edit.same_person:11.0%}  {other} {drift:+.2f}"
+        f"{edit.monotonic:9.0%}  {edit.same_person:11.0%}  {edit.mean_drift:10.2f}  "
+        f"{other} {drift:+.2f}"
     )
 
 

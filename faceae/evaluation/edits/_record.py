@@ -41,6 +41,11 @@ class EditQuality:
     """Median rank of the own person among the held-out persons; 1 is the nearest."""
 
     @property
+    def mean_drift(self) -> float:
+        """Mean absolute drift of all other attributes; 0 if there is no other."""
+        return sum(map(abs, self.drift.values())) / max(len(self.drift), 1)
+
+    @property
     def largest_drift(self) -> tuple[str, float]:
         """The attribute that drifts most, and its drift; ("", 0.0) if there is no other."""
         return max(self.drift.items(), key=lambda item: abs(item[1]), default=("", 0.0))
