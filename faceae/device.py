@@ -24,8 +24,8 @@ CacheMode = Literal["auto", "none", "ram", "vram"]
 _BF16_MIN_CAPABILITY = (8, 0)
 """Compute capability of the first GPUs with bfloat16 tensor cores (Ampere)."""
 
-_MIN_SPEEDUP = 1.1
-"""Below this speedup a lower precision is not worth its rounding."""
+_CPU_BF16 = {"_is_avx512_bf16_supported": "AVX512_BF16", "_is_amx_tile_supported": "AMX"}
+"""Functions of torch.cpu, and the instructions with bfloat16 arithmetic that each finds."""
 
 _CACHE_SHARE = 0.5
 """Largest share of the free memory that `auto` gives to a cache."""
@@ -139,18 +139,24 @@ def choose_amp(device: torch.device, requested: bool) -> AmpChoice:
     """Choose the dtype of training on `device`.
 
     CUDA takes bfloat16 from compute capability 8.0 on, and float16 below. A CPU takes bfloat16 if
-    a short measurement of a convolution step shows that it is faster than float32.
+    it has AVX512_BF16 or AMX. Nothing is measured, so a machine always gets the same dtype.
     """
     if not requested:
         return AmpChoice(dtype=None, reason="float32, as requested")
     if device.type == "cuda":
         return _choose_cuda_amp(device)
-    speedup = measure_bf16_speedup()
-    if speedup >= _MIN_SPEEDUP:
-        reason = f"bfloat16: a convolution step is {speedup:.1f} times as fast as in float32"
+    found = [name for check, name in _CPU_BF16.items() if _has_instructions(check)]
+    if found:
+        reason = f"bfloat16: this CPU has {' and '.join(found)}"
         return AmpChoice(dtype=torch.bfloat16, reason=reason)
-    reason = f"float32: bfloat16 is only {speedup:.1f} times as fast on this CPU"
+    reason = f"float32: this CPU has no {' or '.join(_CPU_BF16.values())}, so bfloat16 gains nothing"
     return AmpChoice(dtype=None, reason=reason)
+
+
+def _has_instructions(check: str) -> bool:
+    # The functions are torch's own and may move: without one the answer is the safe float32.
+    function = getattr(torch.cpu, check, None)
+    return function is not None and bool(function())
 
 
 def _choose_cuda_amp(device: torch.device) -> AmpChoice:

@@ -18,8 +18,14 @@ if TYPE_CHECKING:
     default="auto",
     help="Device that must work. auto: the GPU if there is one.",
 )
+@option(
+    "--measure",
+    is_flag=True,
+    help="Time a convolution step in bfloat16 and in float32 on the CPU. Other load changes the "
+    "result.",
+)
 @option("--json", "as_json", is_flag=True, help="Print JSON.")
-def command(device: Literal["auto", "cpu", "cuda"], as_json: bool) -> int:
+def command(device: Literal["auto", "cpu", "cuda"], measure: bool, as_json: bool) -> int:
     """Check what works on this machine.
 
     Prints versions, the CUDA major version of each library, devices, the number type for training,
@@ -27,7 +33,7 @@ def command(device: Literal["auto", "cpu", "cuda"], as_json: bool) -> int:
     """
     from faceae.doctor import diagnose
 
-    report = diagnose(device)
+    report = diagnose(device, measure=measure)
     click.echo(json.dumps(report.as_dict(), indent=1) if as_json else _text(report))
     return int(report.failed)
 
@@ -43,6 +49,8 @@ def _text(report: "Report") -> str:
         f"precision    {report.amp}",
         f"loader       {report.loader or 'none'}",
     ]
+    if report.bf16_speedup is not None:
+        lines.append(f"measured     bfloat16 {report.bf16_speedup:.1f} times as fast on this CPU")
     lines += [
         translate(f"{p.severity}: {p.what}\n  remedy: {p.remedy}", command) for p in report.problems
     ]

@@ -164,7 +164,7 @@ _SIGNAL_EXIT = 128
         "--amp/--no-amp",
         default=None,
         show_default="amp",
-        help="Use bfloat16 or float16 where that is faster on the device.",
+        help="Use bfloat16 or float16 where the device has instructions for it.",
     ),
     option(
         "--compile/--no-compile",

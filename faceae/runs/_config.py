@@ -83,7 +83,7 @@ class TrainConfig:
     init: Start = "components"
     """First weights. A file is safetensors, or a state dict written by torch.save (.pt, .pth)."""
     amp: bool = True
-    """Compute in bfloat16 or float16 if that is faster on the device."""
+    """Compute in bfloat16 or float16 if the device has instructions for it."""
     compile: bool = False
     """Compile the network with torch.compile. The first step then takes up to some minutes."""
     cuda_graph: bool = False

@@ -74,14 +74,37 @@ def test_amp_on_cuda_follows_the_compute_capability(
     assert choice.dtype is dtype
 
 
-@pytest.mark.parametrize(("speedup", "dtype"), [(0.7, None), (1.05, None), (1.6, torch.bfloat16)])
-def test_amp_on_a_cpu_is_bfloat16_only_where_that_is_faster(
-    monkeypatch: pytest.MonkeyPatch, speedup: float, dtype: torch.dtype | None
+@pytest.mark.parametrize(
+    ("avx512_bf16", "amx", "dtype"),
+    [
+        (False, False, None),
+        (True, False, torch.bfloat16),
+        (False, True, torch.bfloat16),
+        (True, True, torch.bfloat16),
+    ],
+)
+def test_amp_on_a_cpu_follows_its_instructions(
+    monkeypatch: pytest.MonkeyPatch, avx512_bf16: bool, amx: bool, dtype: torch.dtype | None
 ) -> None:
-    monkeypatch.setattr(device, "measure_bf16_speedup", lambda: speedup)
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: avx512_bf16)
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: amx)
     choice = device.choose_amp(torch.device("cpu"), requested=True)
     assert choice.dtype is dtype
-    assert f"{speedup:.1f}" in choice.reason
+    # The reason names the instructions that were found, or both that were missed.
+    assert ("AVX512_BF16" in choice.reason) is (avx512_bf16 or not amx)
+    assert ("AMX" in choice.reason) is (amx or not avx512_bf16)
+
+
+def test_amp_on_a_cpu_measures_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(device, "measure_bf16_speedup", lambda: pytest.fail("measured"))
+    cpu = torch.device("cpu")
+    assert device.choose_amp(cpu, requested=True) == device.choose_amp(cpu, requested=True)
+
+
+def test_amp_with_a_torch_that_cannot_ask_is_float32(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(torch.cpu, "_is_avx512_bf16_supported")
+    monkeypatch.delattr(torch.cpu, "_is_amx_tile_supported")
+    assert device.choose_amp(torch.device("cpu"), requested=True).dtype is None
 
 
 def test_amp_not_requested_is_float32() -> None:

@@ -22,3 +22,10 @@ def test_an_error_exits_1_and_says_the_remedy(
     monkeypatch.setattr(doctor, "_package_problems", lambda packages, libraries: [broken])
     assert run(["doctor", "--device", "cpu"]) == 1
     assert "error: no engine\n  remedy: get one" in capsys.readouterr().out
+
+
+def test_bfloat16_is_timed_only_on_request(capsys: pytest.CaptureFixture[str]) -> None:
+    run(["doctor", "--device", "cpu"])
+    assert "measured" not in capsys.readouterr().out
+    run(["doctor", "--device", "cpu", "--measure"])
+    assert "measured     bfloat16" in capsys.readouterr().out
