@@ -149,7 +149,9 @@ def choose_amp(device: torch.device, requested: bool) -> AmpChoice:
     if found:
         reason = f"bfloat16: this CPU has {' and '.join(found)}"
         return AmpChoice(dtype=torch.bfloat16, reason=reason)
-    reason = f"float32: this CPU has no {' or '.join(_CPU_BF16.values())}, so bfloat16 gains nothing"
+    reason = (
+        f"float32: this CPU has no {' or '.join(_CPU_BF16.values())}, so bfloat16 gains nothing"
+    )
     return AmpChoice(dtype=None, reason=reason)
 
 

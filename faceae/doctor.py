@@ -71,9 +71,7 @@ class Report:
         return asdict(self)
 
 
-def diagnose(
-    device: Literal["auto", "cpu", "cuda"] = "auto", *, measure: bool = False
-) -> Report:
+def diagnose(device: Literal["auto", "cpu", "cuda"] = "auto", *, measure: bool = False) -> Report:
     """Examine this machine for a command that uses `device`.
 
     Args:
