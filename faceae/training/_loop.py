@@ -46,8 +46,9 @@ def train(config: TrainConfig, observer: Observer | None = None) -> TrainResult:
     """Train a model on a packed dataset, and write a new run folder.
 
     The same options and seed give the same weights on a CPU with the same number of threads and
-    the same dtype. With `amp` the processor's instructions decide the dtype, and run.json records
-    it. SIGINT and SIGTERM stop the training after the current step, with a checkpoint (in the main thread only).
+    the same dtype. With `amp` the device's instructions decide the dtype, and run.json records it.
+    SIGINT and SIGTERM stop the training after the current step, with a checkpoint (in the main
+    thread only).
 
     If a launcher such as torchrun has started several processes, all of them must call this. They
     share each batch. The first process writes the run, and raises the errors that all have.
