@@ -161,6 +161,7 @@ MAY_IMPORT = {
     },
     "faceae.serving": {
         "faceae",
+        "faceae.editing",
         "faceae_export",
         "faceae_shards",
         "faceae.errors",

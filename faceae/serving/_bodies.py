@@ -101,7 +101,12 @@ class BodyReader:
             )
             task.check_inputs(len(latents))
         return TaskRequest(
-            task=task, values=values, faces=faces, latents=latents, is_tensor=draft.is_tensor
+            task=task,
+            values=values,
+            faces=faces,
+            latents=latents,
+            change=self._read_change(values),
+            is_tensor=draft.is_tensor,
         )
 
     def read_form(self, parts: Sequence[FormPart]) -> Draft:
@@ -217,6 +222,15 @@ class BodyReader:
             )
         except FaceaeError as error:
             raise Problem(422, str(error)) from error
+
+    def _read_change(self, values: Mapping[str, Any]) -> NDArray[np.float32] | None:
+        if "strengths" not in values:
+            return None
+        assert self.model.directions is not None
+        try:
+            return self.model.directions.change(values["strengths"])
+        except FaceaeError as error:
+            raise Problem(422, f"`strengths`: {error}") from error
 
     def _guess_task(self, draft: Draft) -> str:
         if draft.latents is not None:

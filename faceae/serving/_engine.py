@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from faceae.editing import add_residual
 from faceae.latent import interpolate
 from faceae_export import CPU_MICRO_BATCH, Kind, Session, draw_noise
 
@@ -18,7 +19,7 @@ from ._batching import Arrivals, Batcher, BatchTimes
 from ._config import ServeConfig
 from ._model import ServedModel
 from ._problem import Problem
-from ._replies import Faces
+from ._replies import Faces, to_pixels
 from ._tasks import TaskRequest
 
 T = TypeVar("T")
@@ -107,6 +108,8 @@ class Engine:
         if name == "decode":
             assert request.latents is not None
             return await self._batchers["decoder"].submit(request.latents)
+        if name == "edit":
+            return await self._edit(request)
         assert request.faces is not None
         if "autoencoder" in self._batchers:
             return await self._batchers["autoencoder"].submit(request.faces)
@@ -140,6 +143,17 @@ class Engine:
             return await self._batchers["morph"].submit(request.faces, steps, is_alone=True)
         first, last = await self.encode(request)
         return await self._batchers["decoder"].submit(interpolate(first, last, frames))
+
+    async def _edit(self, request: TaskRequest) -> Faces:
+        assert request.faces is not None
+        assert request.change is not None
+        latents = await self.encode(request)
+        decoder = self._batchers["decoder"]
+        edited = await decoder.submit(latents + request.change)
+        if not request.values["residual"]:
+            return edited
+        reconstructed = await decoder.submit(latents)
+        return add_residual(to_pixels(edited), request.faces, to_pixels(reconstructed))
 
     def _draw(self, values: dict[str, Any], start: int, count: int) -> NDArray[np.float32]:
         """Return noise that holds the truncation, so that requests of any truncation join."""

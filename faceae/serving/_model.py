@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from faceae.editing import Directions, load_known
 from faceae.errors import FaceaeError
-from faceae.runs import open_run
+from faceae.runs import open_run, read_run
 from faceae_export import ExportInfo, Kind, Session, open_model, open_session
 
 _RUN_PARTS: tuple[Kind, ...] = ("encoder", "decoder")
@@ -16,10 +17,11 @@ _WAYS: Mapping[str, tuple[tuple[Kind, ...], ...]] = {
     "generate": (("generator",),),
     "morph": (("encoder", "decoder"), ("morph",)),
     "reconstruct": (("autoencoder",), ("encoder", "decoder")),
+    "edit": (("encoder", "decoder"),),
     "encode": (("encoder",),),
     "decode": (("decoder",),),
 }
-"""The parts that each task needs; any of its ways will do."""
+"""The parts that each task needs; any of its ways will do. `edit` needs directions too."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +30,8 @@ class ServedModel:
 
     name: str
     sessions: Mapping[Kind, Session]
+    directions: Directions | None = None
+    """Changes of latents that change attributes. None: `faceae directions` has found none."""
 
     @property
     def info(self) -> ExportInfo:
@@ -56,6 +60,7 @@ class ServedModel:
             task
             for task, ways in _WAYS.items()
             if any(self.sessions.keys() >= set(way) for way in ways)
+            and (task != "edit" or self.directions is not None)
         )
 
     def warm_up(self) -> None:
@@ -72,7 +77,8 @@ class ServedModel:
 def open_served_model(path: Path, device: torch.device) -> ServedModel:
     """Open a run, or a file that `faceae export` wrote.
 
-    A run draws new faces if its latents have been fitted. A file does the tasks of its part.
+    A run draws new faces if its latents have been fitted, and edits faces if its directions have
+    been found. A file does the tasks of its part.
 
     Raises:
         FaceaeError: `path` does not exist, or cannot be opened on `device`.
@@ -85,6 +91,7 @@ def open_served_model(path: Path, device: torch.device) -> ServedModel:
         return ServedModel(name=name, sessions={session.info.kind: session})
     trained = open_run(path)
     parts = _RUN_PARTS if trained.sampler is None else (*_RUN_PARTS, "generator")
-    return ServedModel(
-        name=name, sessions={part: open_model(trained, part, device) for part in parts}
-    )
+    sessions = {part: open_model(trained, part, device) for part in parts}
+    weights_hash = sessions["encoder"].info.weights_hash
+    directions = load_known(read_run(path).directions_path, weights_hash)
+    return ServedModel(name=name, sessions=sessions, directions=directions)

@@ -83,9 +83,16 @@ def _query_parameters(tasks: list[Task]) -> list[dict[str, Any]]:
     for task in tasks:
         schemas |= {parameter.name: parameter.schema for parameter in task.parameters}
     return [
-        {"name": name, "in": "query", "required": False, "schema": schema}
+        {"name": name, "in": "query", "required": False, **_in_query(schema)}
         for name, schema in schemas.items()
     ]
+
+
+def _in_query(schema: dict[str, Any]) -> dict[str, Any]:
+    """Return the form of a parameter in a query; an object is JSON."""
+    if schema["type"] == "object":
+        return {"content": {JSON: {"schema": schema}}}
+    return {"schema": schema}
 
 
 def _json_schema(task: Task) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """The tasks of the server, and their parameters: the one table behind checks and OpenAPI."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -18,16 +19,16 @@ _UNPROCESSABLE = 422
 
 @dataclass(frozen=True, kw_only=True)
 class Parameter:
-    """A number or switch of a task."""
+    """A parameter of a task: a number, a switch, or numbers by name."""
 
     name: str
-    type: Literal["integer", "number", "boolean"]
-    default: int | float | bool
+    type: Literal["integer", "number", "boolean", "object"]
+    default: Any
     minimum: int = 0
     maximum: int = _LIMIT
     meaning: str
 
-    def parse(self, value: Any) -> int | float | bool:
+    def parse(self, value: Any) -> Any:
         """Return a value from JSON, or from text, checked.
 
         Raises:
@@ -39,7 +40,9 @@ class Parameter:
             if isinstance(value, bool):
                 return value
             raise self._refuse(value)
-        if isinstance(value, bool) or not isinstance(value, int | float):
+        if self.type == "object":
+            return self._parse_object(value)
+        if not _is_number(value):
             raise self._refuse(value)
         if not self.minimum <= value <= self.maximum:  # nor is NaN
             raise self._refuse(value)
@@ -57,13 +60,28 @@ class Parameter:
             "default": self.default,
             "description": self.meaning,
         }
-        if self.type != "boolean":
+        if self.type == "object":
+            schema["additionalProperties"] = {"type": "number"}
+        elif self.type != "boolean":
             schema |= {"minimum": self.minimum, "maximum": self.maximum}
         return schema
+
+    def _parse_object(self, value: Any) -> dict[str, float]:
+        if not isinstance(value, dict) or not all(map(_is_number, value.values())):
+            raise self._refuse(value)
+        limit = self.maximum
+        if not all(-limit <= number <= limit for number in value.values()):
+            raise self._refuse(value)
+        return {name: float(number) for name, number in value.items()}
 
     def _read_text(self, text: str) -> Any:
         if self.type == "boolean":
             return {"true": True, "false": False}.get(text.strip().lower(), text)
+        if self.type == "object":
+            try:
+                return json.loads(text)
+            except (ValueError, RecursionError):
+                raise self._refuse(text) from None
         try:
             return int(text) if self.type == "integer" else float(text)
         except ValueError:
@@ -71,7 +89,9 @@ class Parameter:
 
     def _refuse(self, value: Any) -> Problem:
         wanted = "true or false"
-        if self.type != "boolean":
+        if self.type == "object":
+            wanted = f"an object of numbers from -{self.maximum} to {self.maximum}"
+        elif self.type != "boolean":
             article = "an" if self.type == "integer" else "a"
             wanted = f"{article} {self.type} from {self.minimum} to {self.maximum}"
         return Problem(_UNPROCESSABLE, f"`{self.name}` must be {wanted}, got {str(value)[:40]!r}")
@@ -130,8 +150,14 @@ class TaskRequest:
     """N x S x S x 3, RGB."""
     latents: NDArray[np.float32] | None = None
     """N x Z."""
+    change: NDArray[np.float32] | None = None
+    """Z: what an edit adds to the latents."""
     is_tensor: bool = False
     """Whether the faces came as a float tensor, N x 3 x S x S. The reply then has that form too."""
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 _ALIGN = Parameter(
@@ -201,6 +227,31 @@ TASKS = {
             takes="images",
             gives="faces",
             parameters=(_ALIGN,),
+            min_inputs=1,
+            max_inputs=MAX_IMAGES,
+        ),
+        Task(
+            name="edit",
+            meaning="Change attributes of faces.",
+            takes="images",
+            gives="faces",
+            parameters=(
+                Parameter(
+                    name="strengths",
+                    type="object",
+                    default={},
+                    maximum=1000,
+                    meaning='Strengths by attribute, such as {"Smiling": 2, "Young": -1.5}. 1 is '
+                    "the distance between the average faces without and with the attribute.",
+                ),
+                Parameter(
+                    name="residual",
+                    type="boolean",
+                    default=False,
+                    meaning="Add what the reconstruction lacks of the image, so that detail stays.",
+                ),
+                _ALIGN,
+            ),
             min_inputs=1,
             max_inputs=MAX_IMAGES,
         ),
