@@ -79,6 +79,62 @@ def test_fit_on_fewer_faces_than_numbers_says_so(
     assert "note: 12 faces span at most 11 of 16 directions" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("prior", ["gmm", "flow"])
+def test_prior_that_needs_more_faces_leaves_the_old_one(
+    run_copy: Path,
+    fitted_run: Path,
+    dataset_npy: faceae_shards.Dataset,
+    prior: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    shutil.copy(fitted_run / "latents.safetensors", run_copy)
+    assert run(["fit", str(run_copy), str(dataset_npy.path), "--prior", prior]) == 1
+    (line,) = capsys.readouterr().err.splitlines()[-1:]
+    assert f"--prior {prior}" in line
+    assert "at least 128 faces, got 24" in line
+    assert "--prior normal" in line
+    assert load_prior(run_copy / "latents.safetensors").kind == "normal"
+
+
+@pytest.mark.parametrize("prior", ["gmm", "flow"])
+def test_prior_draws_faces(
+    run_copy: Path,
+    dataset_npy: faceae_shards.Dataset,
+    tmp_path: Path,
+    prior: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr("faceae.latent._held_out.MIN_FACES", 10)
+    monkeypatch.setattr("faceae.latent._fit_mixture._MIN_FACES_PER_COMPONENT", 4)
+    monkeypatch.setattr("faceae.latent._fit_flow._CHECK_STEPS", 5)
+    assert run(["fit", str(run_copy), str(dataset_npy.path), "--prior", prior]) == 0
+    word = {"gmm": "mixture of ", "flow": "flow on"}[prior]
+    assert f"latents.safetensors: {word}" in capsys.readouterr().out
+    for name, options in (("all", ["-n5"]), ("part", ["-n2", "--start=3", "--batch-size=1"])):
+        out = tmp_path / f"{name}.npy"
+        assert run(["generate", str(run_copy), str(out), "--seed=4", *options]) == 0
+    assert np.array_equal(np.load(tmp_path / "part.npy"), np.load(tmp_path / "all.npy")[3:])
+
+
+def test_fit_that_is_interrupted_leaves_the_old_prior(
+    run_copy: Path,
+    fitted_run: Path,
+    dataset_npy: faceae_shards.Dataset,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    old = (fitted_run / "latents.safetensors").read_bytes()
+    (run_copy / "latents.safetensors").write_bytes(old)
+
+    def stop(*_: object) -> bytes:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("safetensors.numpy.save", stop)
+    assert run(["fit", str(run_copy), str(dataset_npy.path)]) == 130
+    assert (run_copy / "latents.safetensors").read_bytes() == old
+    assert not list(run_copy.glob("*.faceae-part"))
+
+
 def test_fit_on_one_face(
     run_copy: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
