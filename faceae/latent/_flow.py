@@ -197,10 +197,11 @@ class _Flow(nn.Module):
         self.register_buffer("basis", aligned(prior.basis))
         self.integrator = Integrator(prior.network, prior.num_steps)
         self.num_leading = prior.network.outer.out_features // 2
+        self.has_rest = self.num_leading < len(prior.mean)
 
     def forward(self, noise: Tensor, truncation: Tensor) -> Tensor:
         start_NZ = noise * truncation
         x_NZ = self.integrator(start_NZ[:, : self.num_leading])
-        if self.num_leading < len(self.mean):
+        if self.has_rest:
             x_NZ = torch.cat([x_NZ, start_NZ[:, self.num_leading :]], 1)
         return torch.addmm(self.mean, x_NZ, self.basis)

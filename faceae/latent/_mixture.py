@@ -109,6 +109,9 @@ class _Mixture(nn.Module):
 
     def __init__(self, prior: MixturePrior) -> None:
         super().__init__()
+        # Tracing turns the sizes of tensors into tensors.
+        self.num_components, self.num_leading = prior.shifts.shape
+        self.has_rest = self.num_leading < len(prior.basis)
         largest = np.finfo(np.float32).max
         buffers = {
             "mean": prior.mean,
@@ -122,12 +125,13 @@ class _Mixture(nn.Module):
             self.register_buffer(name, aligned(array.astype(np.float32)))
 
     def forward(self, noise: Tensor, truncation: Tensor) -> Tensor:
-        num_leading = self.shifts.shape[1]
         choice_N1 = noise[:, -1:]
         chosen_NC = ((choice_N1 > self.lower) & (choice_N1 <= self.upper)).float()
         # Engines multiply by one matrix faster than by another matrix for each face.
-        by_component_NCD = (noise[:, :num_leading] @ self.factors).reshape(-1, *self.shifts.shape)
+        by_component_NCD = (noise[:, : self.num_leading] @ self.factors).reshape(
+            -1, self.num_components, self.num_leading
+        )
         x_ND = ((by_component_NCD + self.shifts) * chosen_NC[:, :, None]).sum(1)
-        if num_leading < self.basis.shape[0]:
-            x_ND = torch.cat([x_ND, noise[:, num_leading:-1]], 1)
+        if self.has_rest:
+            x_ND = torch.cat([x_ND, noise[:, self.num_leading : -1]], 1)
         return torch.addmm(self.mean, x_ND * truncation, self.basis)
