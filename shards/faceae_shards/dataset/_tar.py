@@ -20,7 +20,6 @@ KEY_DIGITS = 9
 INDEX_VERSION = "v1.2"
 
 _BLOCK = tarfile.BLOCKSIZE
-_NAME = slice(0, 100)
 _SIZE = slice(124, 136)
 _CHECKSUM = slice(148, 156)
 _WRITE_BUFFER_BYTES = 1 << 20
@@ -151,10 +150,9 @@ class _TarWriter:
         entries = []
         for extension, data in sample.members:
             name = f"{sample.key:0{KEY_DIGITS}}.{extension}"
-            self._write(_build_header(name, len(data)))
-            entries.append(format_index_entry(name, self.num_bytes, len(data)))
-            self._write(data)
-            self._write(bytes(-len(data) % _BLOCK))
+            offset = self.num_bytes + _BLOCK
+            entries.append(format_index_entry(name, offset, len(data)))
+            self._write(_build_header(name, len(data)) + data + bytes(-len(data) % _BLOCK))
         self.index_lines.append(" ".join(entries))
 
     def finish(self) -> None:
@@ -170,14 +168,19 @@ class _TarWriter:
 
 def _build_header(name: str, num_bytes: int) -> bytes:
     """Return the header that `tarfile` writes for this name and size, several times faster."""
-    header = bytearray(_get_template())
-    header[_NAME] = name.encode("ascii").ljust(100, b"\0")
-    header[_SIZE] = b"%011o\0" % num_bytes
-    header[_CHECKSUM] = b" " * 8
-    header[_CHECKSUM] = b"%06o\0 " % sum(header)
+    template, checksum = _get_template()
+    own_name, own_size = name.encode("ascii"), b"%011o\0" % num_bytes
+    header = bytearray(template)
+    header[: len(own_name)] = own_name
+    header[_SIZE] = own_size
+    header[_CHECKSUM] = b"%06o\0 " % (checksum + sum(own_name) + sum(own_size))
     return bytes(header)
 
 
 @cache
-def _get_template() -> bytes:
-    return tarfile.TarInfo().tobuf(tarfile.USTAR_FORMAT)
+def _get_template() -> tuple[bytes, int]:
+    """Return a header without name, size and checksum, and its checksum."""
+    header = bytearray(tarfile.TarInfo().tobuf(tarfile.USTAR_FORMAT))
+    header[_SIZE] = bytes(_SIZE.stop - _SIZE.start)
+    header[_CHECKSUM] = b" " * 8
+    return bytes(header), sum(header)

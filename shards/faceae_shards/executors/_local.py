@@ -150,4 +150,4 @@ def _run(task: bytes) -> Any:
 
 def _tick() -> None:
     with _counter.get_lock():
-        _counter.value += 1
+        _counter.get_obj().value += 1

@@ -6,6 +6,7 @@ Arrays are H x W x 3, uint8, RGB.
 import io
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import simplejpeg
@@ -138,11 +139,18 @@ def encode_pixels(image_HWC: NDArray[np.uint8], encoding: Encoding) -> bytes:
 
 def encode_npy(image_HWC: NDArray[np.uint8]) -> bytes:
     """Return the array file of a C-contiguous image: 128 bytes of header, then the pixels."""
+    height, width, _ = image_HWC.shape
+    return _format_npy_header(height, width) + image_HWC.tobytes()
+
+
+@lru_cache(maxsize=64)
+def _format_npy_header(height: int, width: int) -> bytes:
     stream = io.BytesIO()
-    np.lib.format.write_array(stream, image_HWC, version=(1, 0))
-    data = stream.getvalue()
-    assert len(data) == NPY_HEADER_BYTES + image_HWC.size
-    return data
+    described = {"descr": "|u1", "fortran_order": False, "shape": (height, width, 3)}
+    np.lib.format.write_array_header_1_0(stream, described)
+    header = stream.getvalue()
+    assert len(header) == NPY_HEADER_BYTES
+    return header
 
 
 def check_stored(data: bytes, encoding: Encoding) -> tuple[int, int]:

@@ -13,6 +13,8 @@ WITHOUT_LENGTH = frozenset({0x01, *range(0xD0, 0xD8)})
 """Markers that stand alone: TEM and RST0 to RST7."""
 SOI_CODE, EOI_CODE = SOI[1], EOI[1]
 
+_WITHOUT_SEGMENT = WITHOUT_LENGTH | {SOI_CODE, EOI_CODE, 0xFF}
+
 _APP1, APP2 = 0xE1, 0xE2
 _EXIF_PREFIX = b"Exif\0\0"
 ICC_PREFIX = b"ICC_PROFILE\0"
@@ -69,11 +71,11 @@ def read_header(data: bytes) -> JpegHeader | None:
         if data[position] != 0xFF:
             return None
         marker = data[position + 1]
-        if marker == 0xFF or marker in WITHOUT_LENGTH:  # fill byte, or a marker alone
-            position += 1 if marker == 0xFF else 2
+        if marker in _WITHOUT_SEGMENT:
+            if marker in (SOI_CODE, EOI_CODE):
+                return None
+            position += 1 if marker == 0xFF else 2  # fill byte, or a marker alone
             continue
-        if marker in (SOI_CODE, EOI_CODE):
-            return None
         if marker == START_OF_SCAN:
             break
         start = position + 4

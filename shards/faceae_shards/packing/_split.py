@@ -1,9 +1,10 @@
 """Assign images to splits, and say why."""
 
+import itertools
 import posixpath
 import re
 from collections import Counter
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -68,7 +69,7 @@ def split_entries(
        person.
     4. By image. Pictures of one name, such as two sizes of a picture, stay together.
     """
-    names = source.entries.names
+    names = list(source.entries.names)
     partition = annotations.get_partition()
     if partition is not None:
         return Split(by="partition", reason="the partition table of the source", names=partition)
@@ -79,10 +80,11 @@ def split_entries(
     if folders is not None:
         return _split_by_folder(folders)
     rng = np.random.default_rng(seed)
-    people, reason = _find_people(source, annotations, sum(share > 0 for share in fractions))
+    num_splits = sum(share > 0 for share in fractions)
+    people, reason = _find_people(source, names, annotations, num_splits)
     if people is not None:
         return Split(by="person", reason=reason, names=_split_by_group(people, fractions, rng))
-    groups = _find_groups(source)
+    groups = _find_groups(source, names)
     if groups is not None:
         pictures = _split_by_group(groups, fractions, rng)
         reason = f"{reason}; pictures of one name stay together"
@@ -102,7 +104,7 @@ def _split_by_folder(folders: Sequence[str | None]) -> Split:
 
 
 def _find_people(
-    source: Source, annotations: Annotations, num_splits: int
+    source: Source, names: Sequence[str], annotations: Annotations, num_splits: int
 ) -> tuple[Sequence[Hashable] | None, str]:
     """Return the person of each image or None, and why."""
     people = annotations.get_identities() or source.people
@@ -110,7 +112,7 @@ def _find_people(
         return people, "the source names the person of each image"
     if source.kind in ("shards", "parquet"):  # their files hold any images
         return None, "the source names no person"
-    return _find_person_folders(source.entries.names, num_splits)
+    return _find_person_folders(names, num_splits)
 
 
 def _find_person_folders(names: Sequence[str], num_splits: int) -> tuple[list[str] | None, str]:
@@ -144,25 +146,34 @@ def _are_numbered(names: Sequence[str]) -> bool:
     return all(map(str.isdecimal, stems)) and len(set(stems)) == len(stems)
 
 
-def _find_groups(source: Source) -> list[int] | None:
+def _find_groups(source: Source, names: Sequence[str]) -> list[int] | None:
     """Return a number that images share which may be one picture; None where all differ.
 
     They may be one where their names are, but for folder and size, or their place in an archive
     (links), or their size and checksum (the same file twice in a zip).
     """
-    names = _name_pictures(source.entries.names)
+    stems = _name_pictures(names)
     first_of: dict[Hashable, int] = {}
     groups: list[int] = []
-    for number, (name, entry) in enumerate(zip(names, source.entries, strict=True)):
-        content = (entry.num_bytes, entry.crc, entry.place) if source.kind == "tar" else None
-        if entry.crc is not None:
-            content = (entry.num_bytes, entry.crc, ())
-        group = first_of.get(name, first_of.get(content, number) if content else number)
+    for number, (stem, content) in enumerate(zip(stems, _list_contents(source), strict=True)):
+        group = first_of.get(stem, first_of.get(content, number) if content else number)
         groups.append(group)
-        first_of.setdefault(name, group)
+        first_of.setdefault(stem, group)
         if content is not None:
             first_of.setdefault(content, group)
     return groups if len(set(groups)) < len(groups) else None
+
+
+def _list_contents(source: Source) -> Iterator[tuple[Hashable, ...] | None]:
+    """Yield what is equal for images of equal bytes; None for each image of another source."""
+    if source.kind not in ("tar", "zip"):
+        yield from itertools.repeat(None, len(source.entries))
+        return
+    for entry in source.entries:
+        if entry.crc is not None:
+            yield entry.num_bytes, entry.crc
+        else:
+            yield (entry.num_bytes, *entry.place) if source.kind == "tar" else None
 
 
 def _name_pictures(names: Sequence[str]) -> list[str]:

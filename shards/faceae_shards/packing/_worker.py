@@ -16,6 +16,8 @@ from ._encoder import EncodedSample, Encoder
 from ._plan import PlannedImage, ShardTask
 from ._progress import DUPLICATE, EXCUSED, ShardRecord
 
+_JSON = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
 
 @dataclass(frozen=True, kw_only=True)
 class PackedShard:
@@ -119,7 +121,5 @@ def _count(record: ShardRecord, encoded: list[EncodedSample]) -> None:
 
 def make_sample(key: int, encoding: Encoding, data: bytes, described: dict[str, Any]) -> Sample:
     """Return an image and its json as a shard holds them."""
-    text = json.dumps(
-        described, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
-    )
+    text = _JSON.encode(described)
     return Sample(key=key, members=((encoding, data), ("json", text.encode("utf-8"))))

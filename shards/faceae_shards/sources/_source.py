@@ -171,8 +171,10 @@ class Source:
         for c in self.containers:
             digest.update(json.dumps(c if with_times else c[:2]).encode())
         for e in self.entries:
-            row = [escape(e.name), e.num_bytes, e.crc, e.mtime_ns if with_times else None]
-            digest.update(json.dumps(row).encode())
+            # As json.dumps writes the list, in a fifth of its time.
+            numbers = (e.num_bytes, e.crc, e.mtime_ns if with_times else None)
+            row = ", ".join("null" if number is None else str(number) for number in numbers)
+            digest.update(f"[{json.dumps(escape(e.name))}, {row}]".encode())
         return digest.hexdigest()
 
 

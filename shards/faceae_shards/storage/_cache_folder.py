@@ -15,9 +15,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import platformdirs
-from filelock import FileLock
-
 from .._errors import ShardsError
 from ._atomic import remove, write_json
 
@@ -36,6 +33,8 @@ def find_cache() -> Path:
     place = os.environ.get(PLACE_VARIABLE)
     if place:
         return Path(place).absolute()
+    import platformdirs  # only where it is needed, as filelock: packing starts sooner
+
     return platformdirs.user_cache_path("faceae", appauthor=False)
 
 
@@ -88,6 +87,8 @@ class CacheEntry:
     @contextmanager
     def downloading(self) -> Iterator[None]:
         """Be the only process that downloads it during the block; wait for any other."""
+        from filelock import FileLock
+
         with FileLock(self.cache / f"{self.hash}.download"):
             yield
 
@@ -103,6 +104,8 @@ class CacheEntry:
         Raises:
             ShardsError: it is larger than the limit, or datasets in use leave too little room.
         """
+        from filelock import FileLock
+
         limit = read_limit()
         if num_bytes > limit:
             raise _too_large(location, num_bytes, f"the cache may hold {_format(limit)}")

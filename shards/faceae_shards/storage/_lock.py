@@ -19,8 +19,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
 from .._errors import ShardsError
 
 _PATIENCE_S = 5.0
@@ -67,6 +65,8 @@ def lock_by_name(folder: Path) -> Iterator[None]:
     Its file lies in the folder for temporary files: Windows deletes no open file, and a pack
     deletes the folder of its own state when it is done.
     """
+    from filelock import FileLock, Timeout  # packs on Linux and macOS do without it
+
     name = hashlib.sha256(os.fsencode(folder.resolve())).hexdigest()
     lock = FileLock(Path(tempfile.gettempdir(), f"faceae-{name}.lock"), timeout=0)
     try:
