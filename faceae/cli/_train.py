@@ -96,11 +96,12 @@ _SIGNAL_EXIT = 128
     "Model",
     option(
         "--model",
-        type=click.Choice(["plain", "denoising", "variational", "regularised"]),
+        type=click.Choice(["plain", "denoising", "variational", "regularised", "adversarial"]),
         show_default="plain",
         help="Kind of autoencoder. plain: closest reconstructions. denoising: reconstructs from "
-        "noisy faces. variational: a VAE; best for drawing new faces. regularised: a penalty "
-        "keeps latents small.",
+        "noisy faces. variational: a VAE, whose new faces are smooth. regularised: a "
+        "penalty keeps latents small. adversarial: a VAE trained against a discriminator, for "
+        "sharp new faces; needs several times as many epochs.",
     ),
     option(
         "--image-size",
@@ -135,14 +136,15 @@ _SIGNAL_EXIT = 128
         type=float,
         metavar="WEIGHT",
         show_default="1",
-        help="variational: weight of the KL divergence. Less gives sharper and less regular faces.",
+        help="variational, adversarial: weight of the KL divergence. Less gives sharper and less "
+        "regular faces.",
     ),
     option(
         "--free-bits",
         type=float,
         metavar="NATS",
         show_default="0",
-        help="variational: KL divergence of each latent value that is not penalised.",
+        help="variational, adversarial: KL divergence of each latent value that is not penalised.",
     ),
     option(
         "--latent-penalty",

@@ -97,7 +97,7 @@ def start_from_components(
         return 0
     _set_encoder(model, stages)
     _set_code(model, stages[-1], code)
-    if model.config.variant == "variational":
+    if model.config.has_variance:
         _set_log_variance(model, stages[-1], code, noise_variance)
     _set_decoder(model, stages)
     return len(code.std_K)
@@ -163,7 +163,7 @@ def _find_code(
         return None
     std_K, components_DK = _principal(x_ND, num_most)
     components_KPHW = components_DK.T.reshape(-1, *mean_PHW.shape)
-    if model.config.variant == "variational":
+    if model.config.has_variance:
         excess_K = (std_K.square() - noise_variance).clamp_min(0.0).sqrt()
         encode_K, shift_K = excess_K / std_K.square(), torch.zeros_like(std_K)
         return _Code(mean_PHW, components_KPHW, std_K, encode_K, excess_K, shift_K)

@@ -7,9 +7,9 @@ from faceae.errors import FaceaeError
 
 IMAGE_SIZES = (32, 64, 128, 256)
 """Heights and widths in pixels that networks exist for."""
-Variant = Literal["plain", "denoising", "variational", "regularised"]
-"""Kinds of autoencoder. Only the variational one has other weights; the others differ in the loss
-that training minimises."""
+Variant = Literal["plain", "denoising", "variational", "regularised", "adversarial"]
+"""Kinds of autoencoder. Only the variational and the adversarial one have weights for the variance.
+Apart from that they differ in the loss that training minimises."""
 _MAX_LATENT_SIZE = 16384
 _MAX_WIDTH = 1024
 
@@ -30,6 +30,11 @@ class ModelConfig:
     """Channels after the first convolution. The deepest layers have up to 8 times as many."""
     variant: Variant = "plain"
     """Kind of autoencoder."""
+
+    @property
+    def has_variance(self) -> bool:
+        """Whether the encoder also returns the variance of each latent number."""
+        return self.variant in ("variational", "adversarial")
 
     def __post_init__(self) -> None:
         if self.image_size not in IMAGE_SIZES:

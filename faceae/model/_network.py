@@ -9,12 +9,12 @@ from torch import Tensor, nn
 
 from ._config import ModelConfig
 
-_SMALLEST_MAP = 4
+SMALLEST_MAP = 4
 """Height and width of the feature map before the latent vector."""
 _MAX_WIDENING = 8
 """Channels double at each stage, up to this multiple of the width."""
 SLOPE = 0.2
-_INITIAL_STD = 0.02
+INITIAL_STD = 0.02
 """Standard deviation of initial convolution weights, as in DCGAN. Torch's larger default learns
 more slowly."""
 
@@ -32,24 +32,26 @@ class FaceAutoEncoder(nn.Module):
     first and the last encoder layer have no BatchNorm. Only the last convolution of the decoder has
     a bias.
 
-    The variational model (Kingma and Welling, 2014) has another convolution for the logarithm of
-    each latent number's variance. Its latents, the means, have no LeakyReLU.
+    The variational model (Kingma and Welling, 2014) and the adversarial one have another
+    convolution for the logarithm of each latent number's variance. Their latents, the means, have
+    no LeakyReLU.
     """
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.config = config
-        channels = _stage_channels(config)
-        is_variational = config.variant == "variational"
-        self.encoder = _make_encoder(channels, config.latent_size, linear_latents=is_variational)
-        if is_variational:
+        channels = stage_channels(config)
+        self.encoder = _make_encoder(
+            channels, config.latent_size, linear_latents=config.has_variance
+        )
+        if config.has_variance:
             self.log_variance = nn.Conv2d(
-                channels[-1], config.latent_size, _SMALLEST_MAP, bias=False
+                channels[-1], config.latent_size, SMALLEST_MAP, bias=False
             )
         self.decoder = _make_decoder(channels, config.latent_size)
         for module in self.modules():
             if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
-                nn.init.normal_(module.weight, std=_INITIAL_STD)
+                nn.init.normal_(module.weight, std=INITIAL_STD)
 
     def encode(self, images: Tensor) -> Tensor:
         """Return latents, N x Z float, of faces, N x 3 x S x S float in [-1, 1], RGB."""
@@ -59,7 +61,7 @@ class FaceAutoEncoder(nn.Module):
     def encode_distribution(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Return mean and logarithm of the variance of each latent number, both N x Z float.
 
-        Only for the variational model. The mean equals the result of `encode`.
+        Only for models with `config.has_variance`. The mean equals the result of `encode`.
         """
         maps_NCHW = self.encoder[:-2](images)
         mean, log_variance = self.encoder[-2:](maps_NCHW), self.log_variance(maps_NCHW)
@@ -75,9 +77,9 @@ class FaceAutoEncoder(nn.Module):
         return self.decode(self.encode(images))
 
 
-def _stage_channels(config: ModelConfig) -> list[int]:
+def stage_channels(config: ModelConfig) -> list[int]:
     """Return the channels after each halving, the outermost first."""
-    num_stages = (config.image_size // _SMALLEST_MAP).bit_length() - 1
+    num_stages = (config.image_size // SMALLEST_MAP).bit_length() - 1
     return [config.width * min(2**stage, _MAX_WIDENING) for stage in range(num_stages)]
 
 
@@ -93,7 +95,7 @@ def _make_encoder(channels: list[int], latent_size: int, *, linear_latents: bool
             nn.LeakyReLU(SLOPE),
         ]
     layers += [
-        nn.Conv2d(channels[-1], latent_size, _SMALLEST_MAP, bias=False),
+        nn.Conv2d(channels[-1], latent_size, SMALLEST_MAP, bias=False),
         nn.Identity() if linear_latents else nn.LeakyReLU(SLOPE),
     ]
     return nn.Sequential(*layers)
@@ -101,7 +103,7 @@ def _make_encoder(channels: list[int], latent_size: int, *, linear_latents: bool
 
 def _make_decoder(channels: list[int], latent_size: int) -> nn.Sequential:
     layers: list[nn.Module] = [
-        nn.ConvTranspose2d(latent_size, channels[-1], _SMALLEST_MAP, bias=False),
+        nn.ConvTranspose2d(latent_size, channels[-1], SMALLEST_MAP, bias=False),
         nn.BatchNorm2d(channels[-1]),
         nn.ReLU(),
     ]

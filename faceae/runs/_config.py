@@ -21,11 +21,11 @@ def parse_start(text: str) -> Start:
     return named.get(text, Path(text))
 
 
-_MODEL_OF_OPTION: dict[str, Variant] = {
-    "noise_std": "denoising",
-    "kl_weight": "variational",
-    "free_bits": "variational",
-    "latent_penalty": "regularised",
+_MODELS_OF_OPTION: dict[str, tuple[Variant, ...]] = {
+    "noise_std": ("denoising",),
+    "kl_weight": ("variational", "adversarial"),
+    "free_bits": ("variational", "adversarial"),
+    "latent_penalty": ("regularised",),
 }
 
 _RANDOM_START_LR = 2e-3
@@ -66,11 +66,11 @@ class TrainConfig:
     """Standard deviation of the noise on the input of a denoising model, pixels in [-1, 1].
     None: 0.1."""
     kl_weight: float | None = None
-    """Weight of a variational model's KL divergence from the standard normal distribution, in nats
-    per face, relative to the sum of the squared errors of a face. None: 1."""
+    """Weight of a variational or adversarial model's KL divergence from the standard normal
+    distribution, in nats per face, relative to the sum of the squared errors of a face. None: 1."""
     free_bits: float | None = None
-    """Divergence of each latent number that a variational model is not penalised for, in nats.
-    None: 0."""
+    """Divergence of each latent number that a variational or adversarial model is not penalised
+    for, in nats. None: 0."""
     latent_penalty: float | None = None
     """Weight of half the squared length of a regularised model's latent vectors, relative to the
     sum of the squared errors of a face. None: 0.01."""
@@ -116,7 +116,9 @@ class TrainConfig:
             raise FaceaeError(f"`lr` must be a positive number, got {self.peak_lr:g}")
         if self.clip_norm is not None and not self.clip_norm > 0:
             raise FaceaeError(f"`clip_norm` must be a positive number, got {self.clip_norm:g}")
-        if self.sync_batchnorm and self.init == "components":
+        if self.model == "adversarial":
+            self._check_adversarial()
+        if self.sync_batchnorm and self.init == "components" and self.model != "adversarial":
             raise FaceaeError(
                 "`sync_batchnorm` works with `init='random'` or a file of weights: from components "
                 "BatchNorm keeps its first statistics in all processes"
@@ -162,10 +164,25 @@ class TrainConfig:
             )
         return self.batch_size // world_size
 
+    def _check_adversarial(self) -> None:
+        """Raise FaceaeError if an option supposes that a step is one pass of one network."""
+        for name, given in (
+            ("accumulate", self.accumulate > 1),
+            ("compile", self.compile),
+            ("cuda_graph", self.cuda_graph),
+        ):
+            if given:
+                raise FaceaeError(
+                    f"`{name}` does not work with `model='adversarial'`, whose step trains two "
+                    "networks in turn; leave it out"
+                )
+
     def _check_variant_options(self) -> None:
-        for name, model in _MODEL_OF_OPTION.items():
+        for name, models in _MODELS_OF_OPTION.items():
             value = getattr(self, name)
-            if value is not None and self.model != model:
-                raise FaceaeError(f"`{name}` belongs to `model='{model}'`, not to '{self.model}'")
+            if value is not None and self.model not in models:
+                raise FaceaeError(
+                    f"`{name}` belongs to `model='{models[0]}'`, not to '{self.model}'"
+                )
             if value is not None and not (math.isfinite(value) and value >= 0):
                 raise FaceaeError(f"`{name}` must be a number of at least 0, got {value:g}")

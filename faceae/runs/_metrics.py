@@ -31,6 +31,9 @@ class StepMetrics:
     """Share of the time in which the host waited for the loader, 0 to 1."""
     seconds: float
     """Time spent on training and validation since the run began, without interruptions."""
+    discriminator_accuracy: float | None = None
+    """Share of photographs and drawn faces that the discriminator of an adversarial model tells
+    rightly, a moving average. 0.5: it guesses. 1: the decoder deceives it never."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,4 +86,8 @@ def read_history(run: Run) -> History:
 
 
 def _select(record: dict[str, Any], kind: type[StepMetrics | EpochMetrics]) -> dict[str, Any]:
-    return {field.name: record[field.name] for field in dataclasses.fields(kind)}
+    return {
+        field.name: record[field.name]
+        for field in dataclasses.fields(kind)
+        if field.name in record or field.default is dataclasses.MISSING
+    }

@@ -102,9 +102,9 @@ class Trainer:
 
     def _validate_epoch(self) -> None:
         position, train_state = self._position, self._train_state
-        self._ranks.share_buffers(train_state.model)
+        self._ranks.share_buffers(train_state.kept_model)
         validation = validate(
-            train_state.model,
+            train_state.kept_model,
             self._context.held_out,
             train_state.device,
             self._check_stop,
@@ -121,13 +121,17 @@ class Trainer:
             seconds=self._seconds(),
         )
         self._ranks.run_on_first(lambda: self._record_epoch(validation, metrics))
+        if train_state.adversary is not None:
+            train_state.adversary.balance()
         self._save_checkpoint(epoch_done=True)
         self._observer.on_epoch(metrics)
 
     def _record_epoch(self, validation: Validation, metrics: EpochMetrics) -> None:
         assert self._log is not None, "the first process writes the run"
-        if metrics.epoch == self._position.best_epoch:
-            save_model(self._train_state.model, self._run.model_path)
+        # The reconstructions of an adversarial model do not tell how good its new faces are.
+        is_adversarial = self._train_state.adversary is not None
+        if is_adversarial or metrics.epoch == self._position.best_epoch:
+            save_model(self._train_state.kept_model, self._run.model_path)
         self._log.write(metrics)
         self._log.draw(
             validation.originals,

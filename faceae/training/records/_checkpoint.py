@@ -17,7 +17,7 @@ from faceae.errors import FaceaeError
 from faceae.model import load_model, save_model
 from faceae_shards import PART_SUFFIX, atomic_path
 
-from ..step import TrainState
+from ..step import Adversary, TrainState
 
 _FORMAT = "faceae-checkpoint"
 _VERSION = 2
@@ -97,7 +97,11 @@ def save_checkpoint(
     with atomic_path(path) as part:
         part.mkdir(parents=True)
         save_model(train_state.model, part / "model.safetensors")
-        tensors = _optimizer_tensors(train_state) | _random_tensors(random_states)
+        tensors = {
+            **_optimizer_tensors("optimizer", train_state.optimizer),
+            **_adversary_tensors(train_state.adversary),
+            **_random_tensors(random_states),
+        }
         (part / "training.safetensors").write_bytes(safetensors.torch.save(tensors))
         record = {
             "format": _FORMAT,
@@ -151,7 +155,11 @@ def load_checkpoint(path: Path, train_state: TrainState) -> tuple[Checkpoint, li
         record = _read_record(path / "checkpoint.json")
         train_state.model.load_state_dict(model.state_dict())
         train_state.scaler.load_state_dict(record.pop("scaler"))
-        _restore_optimizer(train_state, tensors)
+        _restore_optimizer(
+            "optimizer", train_state.optimizer, train_state.model.parameters(), tensors
+        )
+        if train_state.adversary is not None:
+            _restore_adversary(train_state.adversary, tensors)
         checkpoint = Checkpoint(position=Position(**record.pop("position")), **record)
         return checkpoint, _read_random_states(tensors, len(checkpoint.loaders))
     except (
@@ -168,23 +176,46 @@ def load_checkpoint(path: Path, train_state: TrainState) -> tuple[Checkpoint, li
         ) from error
 
 
-def _optimizer_tensors(train_state: TrainState) -> dict[str, torch.Tensor]:
+def _adversary_tensors(adversary: Adversary | None) -> dict[str, torch.Tensor]:
+    if adversary is None:
+        return {}
+    # Tensors that share memory cannot be stored twice.
+    tensors = {f"adversary.{k}": v.contiguous().clone() for k, v in adversary.tensors().items()}
+    return tensors | _optimizer_tensors("adversary_optimizer", adversary.optimizer)
+
+
+def _restore_adversary(adversary: Adversary, tensors: dict[str, torch.Tensor]) -> None:
+    prefix = "adversary."
+    adversary.restore(
+        {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
+    )
+    if any(name.startswith("adversary_optimizer.") for name in tensors):
+        parameters = adversary.discriminator.parameters()
+        _restore_optimizer("adversary_optimizer", adversary.optimizer, parameters, tensors)
+
+
+def _optimizer_tensors(prefix: str, optimizer: torch.optim.Optimizer) -> dict[str, torch.Tensor]:
     return {
-        f"optimizer.{index}.{key}": value.contiguous()
-        for index, values in train_state.optimizer.state_dict()["state"].items()
+        f"{prefix}.{index}.{key}": value.contiguous()
+        for index, values in optimizer.state_dict()["state"].items()
         for key, value in values.items()
     }
 
 
-def _restore_optimizer(train_state: TrainState, tensors: dict[str, torch.Tensor]) -> None:
+def _restore_optimizer(
+    prefix: str,
+    optimizer: torch.optim.Optimizer,
+    weights: Iterable[torch.Tensor],
+    tensors: dict[str, torch.Tensor],
+) -> None:
     """Load the optimiser's state with the strides of the parameters it belongs to.
 
     The fused kernels read a parameter and its moments in parallel, so their strides must agree.
     """
-    parameters = list(train_state.model.parameters())
+    parameters = list(weights)
     state: dict[int, dict[str, torch.Tensor]] = {}
     for name, tensor in tensors.items():
-        if not name.startswith("optimizer."):
+        if not name.startswith(f"{prefix}."):
             continue
         _, index, key = name.split(".")
         parameter = parameters[int(index)]
@@ -193,8 +224,8 @@ def _restore_optimizer(train_state: TrainState, tensors: dict[str, torch.Tensor]
         state.setdefault(int(index), {})[key] = tensor
     if len(state) != len(parameters):
         raise ValueError(f"optimiser state of {len(state)} of {len(parameters)} parameters")
-    groups = train_state.optimizer.state_dict()["param_groups"]
-    train_state.optimizer.load_state_dict({"state": state, "param_groups": groups})
+    groups = optimizer.state_dict()["param_groups"]
+    optimizer.load_state_dict({"state": state, "param_groups": groups})
 
 
 def _random_tensors(states: Sequence[RandomState]) -> dict[str, torch.Tensor]:

@@ -35,7 +35,7 @@ class RunLog:
 
     def write(self, metrics: StepMetrics | EpochMetrics) -> None:
         """Add one line to metrics.jsonl and the same numbers to TensorBoard."""
-        record = dataclasses.asdict(metrics)
+        record = {k: v for k, v in dataclasses.asdict(metrics).items() if v is not None}
         self._metrics.write(json.dumps(record) + "\n")
         self._metrics.flush()
         for name, value in record.items():

@@ -69,12 +69,17 @@ class StepMeter:
             penalty=penalty_sum / num_ranks,
             lr=lr,
             skipped_steps=self._read_skipped_steps(),
+            discriminator_accuracy=self._read_accuracy(),
             images_per_s=speed_sum,
             data_wait_share=wait_sum / num_ranks,
             seconds=seconds,
         )
         self.reset()
         return metrics
+
+    def _read_accuracy(self) -> float | None:
+        adversary = self._train_state.adversary
+        return None if adversary is None else adversary.accuracy.item()
 
     def _read_skipped_steps(self) -> int:
         if not self._count_skipped:

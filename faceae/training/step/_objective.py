@@ -22,13 +22,26 @@ class Losses(NamedTuple):
     """Term that the kind of model adds, without gradient. 0 for the plain model."""
 
 
+class Drawn(NamedTuple):
+    """Faces of one step."""
+
+    faces_NCHW: torch.Tensor
+    """Float32: reconstructions of all faces, then as many new faces."""
+    error: torch.Tensor
+    """Mean squared error of the reconstructions."""
+    penalty: torch.Tensor
+    """The weighted KL divergence."""
+
+
 _NOISE_STD = 0.1
 _KL_WEIGHT = 1.0
 _LATENT_PENALTY = 0.01
+_MOMENT_SHARE = 0.01
+"""Share of the moments of the latents that one batch contributes."""
 
 
 def noise_variance(config: TrainConfig) -> float:
-    """Return the variance of the Gaussian decoder that the KL weight implies; see _Variational."""
+    """Return the variance of the Gaussian decoder that the KL weight implies: `_Variational`."""
     return _or_default(config.kl_weight, _KL_WEIGHT) / 2.0
 
 
@@ -38,6 +51,7 @@ def make_objective(model: FaceAutoEncoder, config: TrainConfig) -> "Objective":
         "plain": Objective,
         "denoising": _Denoising,
         "variational": _Variational,
+        "adversarial": Drawing,
         "regularised": _Regularised,
     }
     return kinds[config.model](model, config)
@@ -54,7 +68,11 @@ class Objective(nn.Module):
     def forward(self, images_NCHW: torch.Tensor) -> Losses:
         """Return the losses of faces, N x 3 x H x W float32 in [-1, 1]."""
         z_NZ, penalty = self._encode(images_NCHW)
-        faces_NCHW = self.model.decode(z_NZ)
+        return self._compare(images_NCHW, self.model.decode(z_NZ), penalty)
+
+    def _compare(
+        self, images_NCHW: torch.Tensor, faces_NCHW: torch.Tensor, penalty: torch.Tensor
+    ) -> Losses:
         error = functional.mse_loss(faces_NCHW.float(), images_NCHW)
         return Losses(error + penalty, penalty.detach())
 
@@ -88,6 +106,48 @@ class _Variational(Objective):
         divergence_Z = divergence_NZ.mean(0).clamp_min(free_bits)
         weight = _or_default(self._config.kl_weight, _KL_WEIGHT)
         return z_NZ, weight * divergence_Z.sum() / images_NCHW[0].numel()
+
+
+class Drawing(_Variational):
+    """The variational objective, which also draws new faces.
+
+    New faces are decoded from a normal distribution with mean and covariance of recent latents.
+    """
+
+    def __init__(self, model: FaceAutoEncoder, config: TrainConfig) -> None:
+        super().__init__(model, config)
+        size = model.config.latent_size
+        self.mean_Z: torch.Tensor
+        self.covariance_ZZ: torch.Tensor
+        self.factor_ZZ: torch.Tensor
+        self.register_buffer("mean_Z", torch.zeros(size))
+        self.register_buffer("covariance_ZZ", torch.eye(size))
+        self.register_buffer("factor_ZZ", torch.eye(size))
+
+    def forward(self, images_NCHW: torch.Tensor, *, draw: bool = False) -> Losses | Drawn:  # type: ignore[override]
+        """Return the losses of faces, N x 3 x H x W float32 in [-1, 1], or the faces to judge."""
+        z_NZ, penalty = self._encode(images_NCHW)
+        with torch.autocast(z_NZ.device.type, enabled=False):
+            self._track(z_NZ.detach())
+            new_NZ = self.mean_Z + torch.randn_like(z_NZ) @ self.factor_ZZ.T
+        if not draw:
+            return self._compare(images_NCHW, self.model.decode(z_NZ), penalty)
+        faces_NCHW = self.model.decode(torch.cat([z_NZ, new_NZ])).float()
+        error = functional.mse_loss(faces_NCHW[: len(z_NZ)], images_NCHW)
+        return Drawn(faces_NCHW, error, penalty)
+
+    @torch.no_grad()
+    def _track(self, z_NZ: torch.Tensor) -> None:
+        self.mean_Z.lerp_(z_NZ.mean(0), _MOMENT_SHARE)
+        centred_NZ = z_NZ - self.mean_Z
+        self.covariance_ZZ.lerp_(centred_NZ.T @ centred_NZ / len(z_NZ), _MOMENT_SHARE)
+
+    @torch.no_grad()
+    def refresh(self) -> None:
+        """Compute the factor of the covariance from its current value."""
+        spread = self.covariance_ZZ.diagonal().mean()
+        jitter_ZZ = 1e-4 * spread * torch.eye(len(self.mean_Z), device=self.mean_Z.device)
+        self.factor_ZZ.copy_(torch.linalg.cholesky_ex(self.covariance_ZZ + jitter_ZZ).L)
 
 
 class _Regularised(Objective):

@@ -16,7 +16,17 @@ from faceae.model import FaceAutoEncoder, ModelConfig, to_float
 from faceae.runs import TrainConfig
 
 from ..distributed import Ranks, keep_statistics, synchronise_batchnorm
-from ._objective import Losses, make_objective
+from ._adversary import (
+    BETAS,
+    LONE_SHARE,
+    WARM_UP_KEEP,
+    WARM_UP_SHARE,
+    Adversary,
+    deceive,
+    make_adversary,
+    train_discriminator,
+)
+from ._objective import Drawing, Losses, make_objective
 from ._speed import capture_graph
 
 _WARMUP_SHARE = 0.1
@@ -42,6 +52,13 @@ class TrainState:
     config: TrainConfig
     total_steps: int
     """Number of steps of the whole run, which the learning rate schedule spans."""
+    adversary: Adversary | None
+    """What an adversarial model trains against. None for other kinds."""
+
+    @property
+    def kept_model(self) -> FaceAutoEncoder:
+        """The model that is measured, and kept by the run: `model` or its moving average."""
+        return self.model if self.adversary is None else self.adversary.average
 
     def count_taken_steps(self) -> int:
         """Return the number of steps that changed the weights. The scaler skips the others.
@@ -66,13 +83,14 @@ def make_train_state(
     All processes must call it. `check_speed_options` must have accepted `config`.
     """
     model = FaceAutoEncoder(model_config)
-    if config.init == "components":
+    if config.init == "components" and config.model != "adversarial":
         # The components come with exact statistics. Those of a batch are noisy.
         keep_statistics(model)
     elif config.sync_batchnorm and ranks.world_size > 1:
         synchronise_batchnorm(model, device)
     model.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    joined = ranks.join(make_objective(model.train(), config), device)
+    objective = make_objective(model.train(), config).to(device)
+    joined = ranks.join(objective, device)
     network: Callable[[torch.Tensor], Losses] = joined.network
     if config.compile:
         network = torch.compile(joined.network)
@@ -83,13 +101,24 @@ def make_train_state(
         network=network,
         hold_gradients=joined.hold_gradients,
         # The fused kernel also unscales float16 gradients, without waiting for the device.
-        optimizer=torch.optim.AdamW(model.parameters(), lr=config.peak_lr, fused=True),
+        optimizer=_make_optimizer(model, config),
         scaler=GradScaler(device.type, enabled=amp_dtype is torch.float16),
         device=device,
         amp_dtype=amp_dtype,
         config=config,
         total_steps=total_steps,
+        adversary=(
+            make_adversary(objective, joined.network, ranks)
+            if isinstance(objective, Drawing)
+            else None
+        ),
     )
+
+
+def _make_optimizer(model: FaceAutoEncoder, config: TrainConfig) -> torch.optim.Optimizer:
+    if config.model == "adversarial":
+        return torch.optim.Adam(model.parameters(), lr=config.peak_lr, betas=BETAS, fused=True)
+    return torch.optim.AdamW(model.parameters(), lr=config.peak_lr, fused=True)
 
 
 def train_step(train_state: TrainState, step: int, images: torch.Tensor) -> Losses:
@@ -99,26 +128,77 @@ def train_step(train_state: TrainState, step: int, images: torch.Tensor) -> Loss
         step: number of steps done before this one.
         images: N x 3 x H x W uint8, channels-last, on the device of `train_state`.
     """
-    config, optimizer, scaler = train_state.config, train_state.optimizer, train_state.scaler
-    for group in optimizer.param_groups:
+    config, scaler = train_state.config, train_state.scaler
+    for group in train_state.optimizer.param_groups:
         group["lr"] = learning_rate(step, train_state.total_steps, config.peak_lr)
+    if train_state.adversary is not None:
+        return _adversarial_step(train_state, train_state.adversary, step, images)
     *micro_batches, last = images.chunk(config.accumulate)
     with train_state.hold_gradients():
         losses = [_add_gradients(train_state, micro_batch) for micro_batch in micro_batches]
     losses.append(_add_gradients(train_state, last))
-    if config.clip_norm is not None:
-        scaler.unscale_(optimizer)
-        nn.utils.clip_grad_norm_(train_state.model.parameters(), config.clip_norm)
-    scaler.step(optimizer)
+    _take_step(train_state)
     scaler.update()
-    optimizer.zero_grad(set_to_none=True)
     return Losses(*(torch.stack(values).mean() for values in zip(*losses, strict=True)))
+
+
+def _take_step(train_state: TrainState) -> None:
+    """Change the model's weights by its gradients, and forget them."""
+    optimizer, clip_norm = train_state.optimizer, train_state.config.clip_norm
+    if clip_norm is not None:
+        train_state.scaler.unscale_(optimizer)
+        nn.utils.clip_grad_norm_(train_state.model.parameters(), clip_norm)
+    train_state.scaler.step(optimizer)
+    optimizer.zero_grad(set_to_none=True)
+
+
+def _adversarial_step(
+    train_state: TrainState, adversary: Adversary, step: int, images: torch.Tensor
+) -> Losses:
+    """Update the weights of the model, of the discriminator, or of both, which share the faces.
+
+    At first the model trains as a variational one; then the discriminator learns alone; then both.
+    """
+    progress = step / train_state.total_steps
+    adversary.drawing.refresh()
+    if progress < WARM_UP_SHARE:
+        losses = _add_gradients(train_state, images)
+        _take_step(train_state)
+        train_state.scaler.update()
+        adversary.average_weights(train_state.model, keep=WARM_UP_KEEP)
+        return losses
+    learns_alone = progress < WARM_UP_SHARE + LONE_SHARE
+    scaler, discriminator = train_state.scaler, adversary.discriminator
+    faces_NCHW = to_float(images)
+    lr = train_state.optimizer.param_groups[0]["lr"]
+    with _autocast(train_state):
+        with torch.set_grad_enabled(not learns_alone):
+            drawn = adversary.draw(faces_NCHW, draw=True)
+        loss = train_discriminator(adversary, faces_NCHW, drawn, lr)
+    scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
+    scaler.step(adversary.optimizer)
+    adversary.optimizer.zero_grad(set_to_none=True)
+    if not learns_alone:
+        discriminator.requires_grad_(requires_grad=False)
+        with _autocast(train_state):
+            loss = deceive(adversary, faces_NCHW, drawn)
+        scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
+        discriminator.requires_grad_(requires_grad=True)
+        _take_step(train_state)
+        adversary.average_weights(train_state.model)
+    scaler.update()
+    penalty = drawn.penalty.detach()
+    return Losses(drawn.error.detach() + penalty, penalty)
+
+
+def _autocast(train_state: TrainState) -> torch.autocast:
+    amp_dtype = train_state.amp_dtype
+    return torch.autocast(train_state.device.type, amp_dtype, enabled=amp_dtype is not None)
 
 
 def _add_gradients(train_state: TrainState, images: torch.Tensor) -> Losses:
     """Add the gradients of a micro-batch, and return its losses."""
-    amp_dtype = train_state.amp_dtype
-    with torch.autocast(train_state.device.type, amp_dtype, enabled=amp_dtype is not None):
+    with _autocast(train_state):
         losses = train_state.network(to_float(images))
     share = losses.loss / train_state.config.accumulate
     train_state.scaler.scale(share).backward()  # type: ignore[no-untyped-call]
