@@ -83,7 +83,7 @@ def make_train_state(
     All processes must call it. `check_speed_options` must have accepted `config`.
     """
     model = FaceAutoEncoder(model_config)
-    if config.init == "components" and config.model != "adversarial":
+    if config.init == "components":
         # The components come with exact statistics. Those of a batch are noisy.
         keep_statistics(model)
     elif config.sync_batchnorm and ranks.world_size > 1:
@@ -165,7 +165,7 @@ def _adversarial_step(
         losses = _add_gradients(train_state, images)
         _take_step(train_state)
         train_state.scaler.update()
-        adversary.average_weights(train_state.model, keep=WARM_UP_KEEP)
+        adversary.average_weights(train_state.model, keep=WARM_UP_KEEP if step else 0.0)
         return losses
     learns_alone = progress < WARM_UP_SHARE + LONE_SHARE
     scaler, discriminator = train_state.scaler, adversary.discriminator
