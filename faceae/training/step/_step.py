@@ -168,6 +168,10 @@ def _adversarial_step(
         adversary.average_weights(train_state.model, keep=WARM_UP_KEEP if step else 0.0)
         return losses
     learns_alone = progress < WARM_UP_SHARE + LONE_SHARE
+    if not learns_alone and (step - 1) / train_state.total_steps < WARM_UP_SHARE + LONE_SHARE:
+        # The gradients grow by orders of magnitude here. With the moments of the small ones, the
+        # first steps would be large enough to destroy the model.
+        train_state.optimizer.state.clear()
     scaler, discriminator = train_state.scaler, adversary.discriminator
     faces_NCHW = to_float(images)
     lr = train_state.optimizer.param_groups[0]["lr"]

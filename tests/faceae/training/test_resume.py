@@ -63,6 +63,19 @@ def test_noise_goes_on_where_it_stopped(
     assert final_hash(config.run) == final_hash(unstopped.run)
 
 
+@pytest.mark.parametrize("step", [2, 3])
+def test_adversary_goes_on_where_it_stopped(
+    config: TrainConfig, final_hash: Any, signal_at: Any, step: int
+) -> None:
+    """Discriminator, its optimiser, the averaged weights and the moments are in the checkpoint."""
+    config = replace(config, model="adversarial")
+    unstopped = replace(config, run=config.run.with_name("unstopped"))
+    train(unstopped)
+    train(config, signal_at(step))
+    resume(config.run, config.data, {})
+    assert final_hash(config.run) == final_hash(unstopped.run)
+
+
 def test_resume_of_a_stop_before_its_first_step(
     config: TrainConfig, checkpoint_names: Any, signal_at: Any
 ) -> None:
