@@ -199,9 +199,9 @@ def command(
 ) -> int:
     """Train an autoencoder on DATA, a dataset packed by `faceae shard`.
 
-    RUN receives model.safetensors (the weights that reconstruct held-out faces best), checkpoints,
-    metrics.jsonl, TensorBoard events, and for each epoch a picture of held-out faces over their
-    reconstructions.
+    RUN receives model.safetensors (the weights that reconstruct held-out faces best; of an
+    adversarial model the last ones), checkpoints, metrics.jsonl, TensorBoard events, and for each
+    epoch a picture of held-out faces over their reconstructions.
 
     Ctrl-C and SIGTERM write a checkpoint before they end the training. --resume continues from it
     with the options that the run was started with. Start several processes with torchrun.
@@ -249,13 +249,23 @@ def _make_config(data: Location, run_path: Path, asked: dict[str, Any]) -> "Trai
         raise click.UsageError(str(error)) from error
 
 
+def _describe_model(result: "TrainResult") -> str:
+    run, position = result.run, result.position
+    if run.config.model == "adversarial":
+        weights = "moving average of the weights"
+        return f"{run.model_path}: {weights} after epoch {position.epoch} of {run.config.epochs}"
+    return (
+        f"{run.model_path}: {position.best_psnr_db:.2f} dB on held-out faces "
+        f"({run.held_out_split}), after epoch {position.best_epoch} of {run.config.epochs}"
+    )
+
+
 def _summarise(result: "TrainResult") -> str:
     run, position = result.run, result.position
     lines = []
     if position.best_psnr_db is not None:
         lines += [
-            f"{run.model_path}: {position.best_psnr_db:.2f} dB on held-out faces "
-            f"({run.held_out_split}), after epoch {position.best_epoch} of {run.config.epochs}",
+            _describe_model(result),
             f"{run.grids_path}: held-out faces over their reconstructions",
         ]
     if result.stopped_by is not None:
