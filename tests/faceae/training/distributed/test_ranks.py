@@ -1,6 +1,7 @@
 """Several processes, started by torchrun, on the CPU."""
 
 import json
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -16,7 +17,13 @@ import torch
 import faceae_shards
 from faceae.data import Loader, LoaderConfig, make_loader
 from faceae.errors import FaceaeError
-from faceae.model import FaceAutoEncoder, ModelConfig, load_model, start_from_components
+from faceae.model import (
+    FaceAutoEncoder,
+    ModelConfig,
+    load_model,
+    start_from_components,
+    weights_hash,
+)
 from faceae.training import TrainConfig, resume, validate
 from faceae.training.distributed import Ranks, open_ranks
 from faceae.training.step import TrainState, make_train_state, train_step
@@ -207,6 +214,22 @@ def test_two_processes_start_from_the_same_components(
 
     _, expected = learn_alone(joint, odd, start)
     assert losses == pytest.approx(expected, rel=1e-3)
+
+
+def test_adversaries_in_two_processes_go_on_where_they_stopped(
+    joint: TrainConfig, launch_training: Any
+) -> None:
+    """Both networks are distributed. A signal before step 6 stops after it or a step later."""
+    config = replace(joint, model="adversarial", lr=1e-4)
+    unstopped = replace(config, run=config.run.with_name("unstopped"))
+    finished = launch_training(unstopped)
+    assert finished.returncode == 0, finished.stderr
+    stopped = launch_training(config, 6, signal.SIGTERM)
+    assert "by SIGTERM" in stopped.stdout or "by 15" in stopped.stdout, stopped.stderr
+    resumed = launch_training(config)
+    assert resumed.returncode == 0, resumed.stderr
+    hashes = [weights_hash(load_model(c.run / FINAL, CPU)) for c in (config, unstopped)]
+    assert hashes[0] == hashes[1]
 
 
 def test_parts_of_two_processes_are_those_of_one(
