@@ -5,6 +5,7 @@ import logging
 import os
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import partial
 from typing import Any, TypeVar
 
@@ -92,11 +93,20 @@ class Engine:
         assert request.faces is not None
         return await self._batchers["encoder"].submit(request.faces)
 
-    def check_numbers(self, request: TaskRequest) -> None:
-        """Raise Problem if a generation leads beyond the last face."""
+    def prepare(self, request: TaskRequest) -> TaskRequest:
+        """Return a request with all that its first batch needs.
+
+        Raises:
+            Problem: a generation leads beyond the last face.
+        """
         values = request.values
-        if values.get("start", 0) + values.get("count", 0) > _LIMIT:
+        if request.task.name != "generate":
+            return request
+        if values["start"] + values["count"] > _LIMIT:
             raise Problem(422, "`start` plus `count` must be at most 2^63")
+        if self.is_long(request):
+            return request
+        return replace(request, noise=self._draw(values, values["start"], values["count"]))
 
     async def make_faces(self, request: TaskRequest) -> Faces:
         """Return all faces of a request."""
@@ -131,9 +141,9 @@ class Engine:
             yield faces[wanted]
 
     async def _generate(self, request: TaskRequest) -> Faces:
-        values = request.values
-        noise = await self.in_thread(self._draw, values, values["start"], values["count"])
-        return await self._batchers["generator"].submit(noise)
+        if request.noise is None:
+            return np.concatenate([faces async for faces in self.stream_faces(request)])
+        return await self._batchers["generator"].submit(request.noise)
 
     async def _morph(self, request: TaskRequest) -> Faces:
         frames = request.values["frames"]

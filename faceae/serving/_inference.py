@@ -15,14 +15,14 @@ from starlette.types import Message, Receive, Scope, Send
 
 from . import _v2
 from ._accept import ReplyFormat, choose_format
-from ._bodies import MULTIPART, BodyReader, FormPart, split_media_type
+from ._bodies import MULTIPART, NPY, BodyReader, FormPart, split_media_type
 from ._config import ServeConfig
 from ._engine import Engine
 from ._metrics import Metrics
 from ._middleware import record_of
 from ._problem import Problem
 from ._replies import Faces, check_pictured, encode_faces, encode_latents, stream_faces
-from ._tasks import MAX_IMAGES, TaskRequest
+from ._tasks import MAX_IMAGES, Task, TaskRequest
 
 ATTRIBUTES_HEADER = "x-amzn-sagemaker-custom-attributes"
 """Header of SageMaker that may hold the task and its parameters, as `task=morph,frames=32`."""
@@ -32,6 +32,10 @@ _DISCARD_FACTOR = 4
 """Of a body that is too large, so many times the limit is received and dropped. The client can then
 read the reply: it would see a broken connection if the server closed it at once."""
 _MAX_RETRY_S = 60
+_MAX_INLINE_BYTES = 256
+"""Bodies up to this size hold no picture worth a thread."""
+_MAX_INLINE_FACES = 2**18
+"""Bytes of faces that are copied into a .npy file without a thread."""
 
 
 class Inference:
@@ -88,7 +92,6 @@ class Inference:
             task_request, media_type = await self._read(request)
             form = choose_format(request.headers.get("accept", ""), task_request, media_type)
             coming.pop_all().close()
-            self._engine.check_numbers(task_request)
             if self._engine.is_long(task_request):
                 return await self._start_stream(task_request, form)
             if task_request.task.gives == "latents":
@@ -96,7 +99,10 @@ class Inference:
                 content = await self._encode(encode_latents, latents, form)
             else:
                 faces = await self._engine.make_faces(task_request)
-                content = await self._encode(encode_faces, faces, form, _facts(task_request))
+                is_large = form.media_type != NPY or faces.nbytes > _MAX_INLINE_FACES
+                content = await self._in_thread_if(
+                    is_large, "reply", encode_faces, faces, form, _facts(task_request)
+                )
         return Response(content, media_type=form.media_type)
 
     async def _answer_v2(self, request: Request) -> Response:
@@ -105,9 +111,10 @@ class Inference:
         with ExitStack() as coming:
             coming.enter_context(self._engine.arrivals.expect())
             data = await self._read_body(request)
-            task_request, request_id = await self._parse(_v2.read_request, self._reader, task, data)
+            task_request, request_id = await self._in_thread_if(
+                len(data) > _MAX_INLINE_BYTES, "parse", self._read_v2, task, data
+            )
             coming.pop_all().close()
-            self._engine.check_numbers(task_request)
             if self._engine.is_long(task_request):
                 most = self._config.max_batch
                 raise Problem(422, f"`count` must be at most {most} here; /invocations streams")
@@ -165,10 +172,11 @@ class Inference:
         options = _read_options(request)
         if media_type == MULTIPART:
             parts = await self._read_form(request, data)
-            draft = await self._parse(self._reader.read_form, parts)
-            task_request = await self._parse(self._reader.finish, draft, options)
+            task_request = await self._in_thread_if(True, "parse", self._read_parts, parts, options)
         else:
-            task_request = await self._parse(self._reader.read, media_type, data, options)
+            task_request = await self._in_thread_if(
+                len(data) > _MAX_INLINE_BYTES, "parse", self._read_data, media_type, data, options
+            )
         record_of(request.scope).task = task_request.task.name
         return task_request, media_type
 
@@ -232,13 +240,26 @@ class Inference:
                 for name, value in form.multi_items()
             ]
 
-    async def _parse(self, parse: Any, *arguments: Any) -> Any:
-        with self._metrics.stages.labels("parse").time():
-            return await self._engine.in_thread(parse, *arguments)
+    def _read_data(self, media_type: str, data: bytes, options: Mapping[str, str]) -> TaskRequest:
+        return self._engine.prepare(self._reader.read(media_type, data, options))
+
+    def _read_parts(self, parts: list[FormPart], options: Mapping[str, str]) -> TaskRequest:
+        draft = self._reader.read_form(parts)
+        return self._engine.prepare(self._reader.finish(draft, options))
+
+    def _read_v2(self, task: Task, data: bytes) -> tuple[TaskRequest, str | None]:
+        request, request_id = _v2.read_request(self._reader, task, data)
+        return self._engine.prepare(request), request_id
 
     async def _encode(self, encode: Any, *arguments: Any) -> Any:
-        with self._metrics.stages.labels("reply").time():
-            return await self._engine.in_thread(encode, *arguments)
+        return await self._in_thread_if(True, "reply", encode, *arguments)
+
+    async def _in_thread_if(self, is_long: bool, stage: str, function: Any, *arguments: Any) -> Any:
+        """Run a function, in a thread if it can take long; a change of threads costs time too."""
+        with self._metrics.stages.labels(stage).time():
+            if is_long:
+                return await self._engine.in_thread(function, *arguments)
+            return function(*arguments)
 
 
 def parse_attributes(text: str) -> dict[str, str]:

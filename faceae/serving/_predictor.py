@@ -55,8 +55,7 @@ class Predictor:
         media_type = split_media_type(content_type)
         if media_type == MULTIPART:
             raise Problem(415, "forms are read by `faceae serve` only")
-        request = self._reader.read(media_type, body, options)
-        self._engine.check_numbers(request)
+        request = self._engine.prepare(self._reader.read(media_type, body, options))
         if request.values.get("count", 0) > MAX_PICTURED:
             raise Problem(422, f"`count` must be at most {MAX_PICTURED} here")
         is_latents = request.task.gives == "latents"
