@@ -24,6 +24,8 @@ from ._principal import find_directions
 
 _SEED = 0
 _BATCH_SIZE = 256
+_SHOW_STEPS = 10
+"""Training steps between two reports of the progress."""
 _CHECK_STEPS = 250
 """Training steps between two measurements on held-out faces."""
 _PATIENCE = 5
@@ -111,8 +113,9 @@ def _train(
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         _average(average, network, step)
-        if step % _CHECK_STEPS == 0 or step == config.max_steps:
+        if step % _SHOW_STEPS == 0:
             on_progress(step * _BATCH_SIZE, config.max_steps * _BATCH_SIZE)
+        if step % _CHECK_STEPS == 0 or step == config.max_steps:
             found = _measure(average, held_ND)
             if found < lowest:
                 lowest, best_step = found, step
