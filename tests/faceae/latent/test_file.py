@@ -1,4 +1,4 @@
-"""The file of a latent distribution, and files that are none."""
+"""The file of a prior, and files that are none."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -90,4 +90,29 @@ def test_load_file_that_holds_something_else(
     path = tmp_path / "latents.safetensors"
     save_prior(replace(make_distribution(), **change), path)
     with pytest.raises(FaceaeError, match=rf"damaged \(.*{message}.*faceae fit"):
+        load_prior(path)
+
+
+def test_load_version_1_which_names_no_kind(tmp_path: Path) -> None:
+    path = tmp_path / "latents.safetensors"
+    stored = make_distribution()
+    metadata = {
+        "format": "faceae-latents",
+        "version": "1",
+        "count": "12",
+        "weights_hash": "abc",
+        "dataset_hash": "def",
+    }
+    tensors = {"mean": stored.mean, "covariance": stored.covariance}
+    path.write_bytes(safetensors.numpy.save(tensors, metadata))
+    loaded = load_prior(path)
+    assert isinstance(loaded, NormalPrior)
+    assert np.array_equal(loaded.covariance, stored.covariance)
+
+
+def test_load_unknown_kind(tmp_path: Path) -> None:
+    path = tmp_path / "latents.safetensors"
+    metadata = {"format": "faceae-latents", "version": "2", "kind": "vine"}
+    path.write_bytes(safetensors.numpy.save({"mean": np.zeros(2)}, metadata))
+    with pytest.raises(FaceaeError, match=r"latents\.safetensors: .*'vine'.*`faceae fit`"):
         load_prior(path)
