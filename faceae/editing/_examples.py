@@ -122,4 +122,6 @@ def encode(model: FaceAutoEncoder, images_NCHW: torch.Tensor) -> NDArray[np.floa
 
 def _sign(attributes: Any, name: str) -> int:
     value = attributes.get(name, 0) if isinstance(attributes, dict) else 0
+    if not isinstance(value, int | float):  # text, which names no sign
+        return 0
     return int(value > 0) - int(value < 0)

@@ -193,8 +193,8 @@ class FaceEncoder:
         """Return the landmarks and the box that the source brings, in the image's pixels.
 
         CelebA's tables tell aligned pictures and photographs in the wild apart by name; here their
-        size does. A picture that EXIF turns is none of CelebA's, and readers differ on whether
-        coordinates beside it are those of the turned picture.
+        size does. A box of zeros stands for none. A picture that EXIF turns is none of CelebA's,
+        and readers differ on whether coordinates beside it are those of the turned picture.
         """
         if decoded.is_turned or not self.is_source_described:
             return None, None
@@ -202,7 +202,7 @@ class FaceEncoder:
         table = annotations.get("landmarks" if is_aligned else WILD_FIELD)
         landmarks = _read_landmarks(table or carried.get("landmarks"))
         box = carried.get("box") if is_aligned else annotations.get("box", carried.get("box"))
-        return landmarks, box if isinstance(box, list) and len(box) == 4 else None
+        return landmarks, box if isinstance(box, list) and len(box) == 4 and any(box) else None
 
     def _encode_face(
         self, decoded: DecodedImage, face: Face, number: int, fields: dict[str, Any]

@@ -356,3 +356,11 @@ def test_landmarks_outside_the_picture_are_not_its_own(
     rows = {file.name: far for file in scenes.iterdir()}
     write_table(tmp_path / "list_landmarks_celeba.txt", POINTS, rows)
     assert pack(configure(source=scenes, align=True)).num_rejected == {NO_FACE: 3}
+
+
+def test_a_box_of_zeros_is_none(configure: Configure, scenes: Path, tmp_path: Path) -> None:
+    boxes: dict[str, list[float]] = {file.name: [0, 0, 0, 0] for file in scenes.iterdir()}
+    write_table(tmp_path / "list_bbox_celeba.txt", "x_1 y_1 width height", boxes)
+    summary = pack(configure(source=scenes, align=True, split=(1, 0, 0)))
+    assert set(summary.num_rejected) == {NO_FACE}
+    assert sum(summary.num_samples.values()) == 9
