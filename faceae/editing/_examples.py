@@ -121,7 +121,7 @@ def encode(model: FaceAutoEncoder, images_NCHW: torch.Tensor) -> NDArray[np.floa
 
 
 def _sign(attributes: Any, name: str) -> int:
-    value = attributes.get(name, 0) if isinstance(attributes, dict) else 0
-    if not isinstance(value, int | float):  # text, which names no sign
+    value = attributes.get(name) if isinstance(attributes, dict) else None
+    if not isinstance(value, int | float):
         return 0
-    return int(value > 0) - int(value < 0)
+    return 1 if value > 0 else -1  # also for 0 and false, as Parquet files are packed
