@@ -1,0 +1,147 @@
+"""How close the new faces of models and priors are to photographs.
+
+DATA is a packed dataset, and RUN are runs that `faceae train` has trained on it. For each run and
+each prior the script fits the prior to a copy of the run, and measures new faces, reconstructions
+and held-out photographs as `faceae eval --samples` does. Trials of earlier calls stay in the
+result, so that the table holds every trial; a trial that is measured again replaces the earlier
+one. Time is that of training alone, on whatever machine trained the run.
+"""
+
+import argparse
+import dataclasses
+import json
+import logging
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any, get_args
+
+from matplotlib import pyplot
+
+import faceae
+from benchmarks import runner
+from faceae.evaluation.samples import SampleConfig, SampleQuality, SampleRecord, evaluate_samples
+from faceae.latent import PriorKind
+from faceae.runs import Run, read_history, read_run
+
+log = logging.getLogger(__name__)
+
+_NAME = "new_faces"
+_OPTIONS = ("latent_size", "width", "batch_size", "lr", "kl_weight", "free_bits", "init")
+"""Options of a run that tell it from others of the same kind of model."""
+
+
+def main() -> None:
+    """Measure, write results/new_faces.json and its plot, and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("data", help="packed dataset")
+    parser.add_argument("runs", nargs="+", type=Path, metavar="RUN")
+    parser.add_argument("--priors", nargs="+", choices=get_args(PriorKind), default=["normal"])
+    parser.add_argument("--samples", type=int, default=10_000, help="faces to draw")
+    options = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    trials = _read_trials()
+    floor: SampleQuality | None = None
+    for path in options.runs:
+        for prior in options.priors:
+            log.info("measuring %s with the prior %s", path, prior)
+            name, trial, floor = measure(path, options.data, prior, options.samples)
+            trials[name] = trial
+    assert floor is not None, "there is a run and a prior"
+    findings = {"trials": trials, "photographs": dataclasses.asdict(floor)}
+    path = runner.save(_NAME, [], {"samples": options.samples}, findings)
+    _plot(trials)
+    print(_table(trials, findings["photographs"]))
+    print(path)
+
+
+def measure(
+    path: Path, data: str, prior: PriorKind, samples: int
+) -> tuple[str, dict[str, Any], SampleQuality]:
+    """Return a trial's name, its figures, and those of held-out photographs."""
+    with tempfile.TemporaryDirectory() as scratch:
+        copy = Path(scratch, "run")
+        copy.mkdir()
+        for name in ("run.json", "metrics.jsonl", "model.safetensors"):
+            shutil.copy(path / name, copy)
+        faceae.fit(copy, data, prior=prior)
+        run = read_run(copy)
+        record = evaluate_samples(
+            run, faceae.open_dataset(data), config=SampleConfig(samples=samples)
+        )
+        return f"{_describe(run)}, {prior}", _figures(run, record), record.photographs
+
+
+def _describe(run: Run) -> str:
+    """Return the kind of model, its epochs, and its options that are not the default."""
+    config = run.config
+    defaults = {field.name: field.default for field in dataclasses.fields(config)}
+    changed = [
+        f"{name} {getattr(config, name)}"
+        for name in _OPTIONS
+        if getattr(config, name) != defaults[name]
+    ]
+    return ", ".join([config.model, f"{_last(run).epoch} of {config.epochs} epochs", *changed])
+
+
+def _figures(run: Run, record: SampleRecord) -> dict[str, Any]:
+    last = _last(run)
+    return {
+        "minutes": last.seconds / 60,
+        "psnr_db": last.valid_psnr_db,
+        "num_train_images": run.num_train_images,
+        "new_faces": dataclasses.asdict(record.new_faces),
+        "reconstructions": dataclasses.asdict(record.reconstructions),
+    }
+
+
+def _last(run: Run) -> Any:
+    return read_history(run).epochs[-1]
+
+
+def _read_trials() -> dict[str, Any]:
+    path = runner.RESULTS / f"{_NAME}.json"
+    if not path.exists():
+        return {}
+    trials: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))["trials"]
+    return trials
+
+
+def _distance(figures: dict[str, float], floor: dict[str, float]) -> float:
+    return figures["frechet_distance"] / floor["frechet_distance"]
+
+
+def _table(trials: dict[str, Any], floor: dict[str, float]) -> str:
+    lines = [
+        "| model and prior | minutes | PSNR, dB | distance | recall | coverage | sharpness "
+        "| distance of reconstructions |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for name, trial in sorted(
+        trials.items(), key=lambda item: item[1]["new_faces"]["frechet_distance"]
+    ):
+        new = trial["new_faces"]
+        lines.append(
+            f"| {name} | {trial['minutes']:.0f} | {trial['psnr_db']:.2f} | "
+            f"{_distance(new, floor):.1f} | {new['recall']:.2f} | {new['coverage']:.2f} | "
+            f"{new['sharpness']:.2f} | {_distance(trial['reconstructions'], floor):.1f} |"
+        )
+    lines.append(
+        f"| held-out photographs | | | 1.0 | {floor['recall']:.2f} | {floor['coverage']:.2f} | "
+        f"{floor['sharpness']:.2f} | |"
+    )
+    return "\n".join(lines)
+
+
+def _plot(trials: dict[str, Any]) -> None:
+    """Draw results/new_faces.svg: distance by minutes of training."""
+    figure, axes = pyplot.subplots(figsize=(8, 5))
+    for name, trial in trials.items():
+        axes.plot(trial["minutes"], trial["new_faces"]["frechet_distance"], "o", label=name)
+    axes.set(xlabel="minutes of training", ylabel="Fréchet distance of new faces", yscale="log")
+    axes.legend(fontsize=7)
+    runner.save_figure(_NAME, figure)
+
+
+if __name__ == "__main__":
+    main()
