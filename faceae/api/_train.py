@@ -7,7 +7,7 @@ import faceae.training
 from faceae.device import DeviceName, resolve_device
 from faceae.latent import PriorKind, fit_latents, save_prior
 from faceae.model import load_model
-from faceae.runs import TrainConfig, parse_start, read_run
+from faceae.runs import TrainConfig, begin_from_run, parse_start, read_run
 from faceae.training import TrainResult
 
 from ._data import as_location, open_dataset
@@ -22,7 +22,7 @@ def train(
         data: the dataset.
         run: folder to write: new or empty, or with `resume` that of an interrupted run.
         resume: go on from the last checkpoint of `run`; other options must be left out, or be
-            those the run was started with.
+            those the run was started with. `epochs` may be more where the run is finished.
         options: fields of `faceae.runs.TrainConfig`, such as `epochs=20`, `batch_size=64`,
             `model="variational"`, `device="cuda"` and `amp=True`.
 
@@ -35,6 +35,7 @@ def train(
         options["init"] = parse_start(str(options["init"]))
     if resume:
         return faceae.training.resume(Path(run), as_location(data), options)
+    options = begin_from_run(options)
     config = TrainConfig(data=as_location(data), run=Path(run), **options)
     return faceae.training.train(config)
 

@@ -17,6 +17,16 @@ from ._remote import fetch_dataset
 if TYPE_CHECKING:
     from faceae.training import TrainConfig, TrainResult
 
+
+def _parse_keep(text: str) -> int | str:
+    if text == "best":
+        return text
+    try:
+        return int(text)
+    except ValueError:
+        raise click.BadParameter(f"{text!r} is neither a number nor 'best'") from None
+
+
 _SIGNAL_EXIT = 128
 """Added to a signal's number to make an exit code, as shells do."""
 
@@ -31,7 +41,12 @@ _SIGNAL_EXIT = 128
     required=True,
     help="New folder for the run. With --resume: the run to continue.",
 )
-@option("--resume", is_flag=True, help="Continue the run from its last checkpoint.")
+@option(
+    "--resume",
+    is_flag=True,
+    help="Continue the run from its last checkpoint. With more --epochs: extend a finished run; "
+    "the learning rate then rises and falls again.",
+)
 @option(
     "--restart-epoch",
     is_flag=True,
@@ -41,6 +56,21 @@ _SIGNAL_EXIT = 128
 @section(
     "Training",
     option("--epochs", type=int, metavar="N", show_default="20", help="Passes over the faces."),
+    option(
+        "--early-stop",
+        type=int,
+        metavar="N",
+        show_default="no early stop",
+        help="Stop after N epochs in a row without a better PSNR on held-out faces.",
+    ),
+    option(
+        "--keep-checkpoints",
+        type=_parse_keep,
+        metavar="N|best",
+        show_default="2",
+        help="Keep the last N checkpoints. best: the last one and that of the best epoch. Each "
+        "takes about three times the disk space of the weights.",
+    ),
     option(
         "--batch-size",
         type=int,
@@ -71,11 +101,11 @@ _SIGNAL_EXIT = 128
     ),
     option(
         "--init",
-        metavar="components|random|FILE",
+        metavar="components|random|RUN|FILE",
         show_default="components",
         help="First weights. components: principal components of the faces. random: random "
-        "weights. FILE: weights of the whole model or of the decoder, as .safetensors or as a "
-        "PyTorch state dict (.pt, .pth).",
+        "weights. RUN: the best weights of another run, and its architecture. FILE: weights of the "
+        "whole model or of the decoder, as .safetensors or as a PyTorch state dict (.pt, .pth).",
     ),
     option(
         "--seed",
@@ -241,10 +271,11 @@ def _silence() -> Iterator[None]:
 
 
 def _make_config(data: Location, run_path: Path, asked: dict[str, Any]) -> "TrainConfig":
-    from faceae.training import TrainConfig
+    from faceae.runs import TrainConfig, begin_from_run
 
+    options = begin_from_run(asked)
     try:
-        return TrainConfig(data=data, run=run_path, **asked)
+        return TrainConfig(data=data, run=run_path, **options)
     except FaceaeError as error:
         raise click.UsageError(str(error)) from error
 
@@ -268,6 +299,15 @@ def _summarise(result: "TrainResult") -> str:
             _describe_model(result),
             f"{run.grids_path}: held-out faces over their reconstructions",
         ]
+    checkpoints = sorted(run.checkpoints_path.glob("epoch-*"))
+    if checkpoints:
+        num_bytes = sum(file.stat().st_size for path in checkpoints for file in path.iterdir())
+        lines.append(f"{run.checkpoints_path}: {len(checkpoints)} kept, {num_bytes / 1e6:,.0f} MB")
+    if result.is_stalled:
+        lines.append(
+            f"stopped early after epoch {position.epoch}: no epoch since {position.best_epoch} was "
+            "better"
+        )
     if result.stopped_by is not None:
         lines.append(
             f"stopped by {result.stopped_by.name} after step {position.step}, with a checkpoint; "

@@ -12,6 +12,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from faceae.runs import EpochMetrics, Run, StepMetrics
 from faceae.training import Observer
 
+from ._command import translate
+
 
 class TrainProgress(Observer):
     """Shows the progress of a training. A context manager; its end restores the terminal."""
@@ -91,4 +93,7 @@ class TrainProgress(Observer):
 
 class _StderrHandler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
-        click.echo(self.format(record), err=True)
+        # A loader's thread has no context.
+        context = click.get_current_context(silent=True)
+        text = self.format(record)
+        click.echo(translate(text, context.command) if context else text, err=True)

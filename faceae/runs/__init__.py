@@ -1,6 +1,7 @@
 """Training runs: the options, choices, metrics and files of a run's folder, and its model."""
 
-from ._config import Start, TrainConfig, parse_start
+from ._begin import begin_from_run
+from ._config import KeepCheckpoints, Start, TrainConfig, parse_start
 from ._metrics import EpochMetrics, History, StepMetrics, read_history
 from ._run import DtypeName, Run, read_run, run_file, write_run
 from ._trained import TrainedModel, open_run
@@ -9,11 +10,13 @@ __all__ = [
     "DtypeName",
     "EpochMetrics",
     "History",
+    "KeepCheckpoints",
     "Run",
     "Start",
     "StepMetrics",
     "TrainConfig",
     "TrainedModel",
+    "begin_from_run",
     "open_run",
     "parse_start",
     "read_history",

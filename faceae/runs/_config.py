@@ -14,6 +14,9 @@ from faceae_shards import Location
 Start = Literal["components", "random"] | Path
 """First weights: the principal components of the faces, random numbers, or a file of weights."""
 
+KeepCheckpoints = int | Literal["best"]
+"""How many of the last checkpoints stay, or `best`: the last one, and that of the best epoch."""
+
 
 def parse_start(text: str) -> Start:
     """Return the start that a text names: `components`, `random`, or else the path of a file."""
@@ -83,7 +86,8 @@ class TrainConfig:
     width: int = 64
     """Channels after the first convolution."""
     init: Start = "components"
-    """First weights. A file is safetensors, or a state dict written by torch.save (.pt, .pth)."""
+    """First weights. A file is safetensors, or a state dict written by torch.save (.pt, .pth).
+    `begin_from_run` also takes the folder of another run."""
     amp: bool = True
     """Compute in bfloat16 or float16 if the device has instructions for it."""
     compile: bool = False
@@ -100,6 +104,11 @@ class TrainConfig:
     """Seed of the first weights, the order of the faces and their mirroring."""
     log_steps: int = 20
     """Steps between two lines of metrics. The host waits for the device only then."""
+    early_stop: int | None = None
+    """Epochs in a row without a better held-out PSNR after which training ends. None: no limit."""
+    keep_checkpoints: KeepCheckpoints = 2
+    """How many of the last checkpoints stay, or `best`: the last one and that of the best epoch.
+    The last one at the end of an epoch always stays."""
     checkpoint_minutes: float = 10.0
     """Longest time between two checkpoints, checked every `log_steps` steps. The end of an epoch
     writes one, too."""
@@ -110,6 +119,8 @@ class TrainConfig:
             ("batch_size", self.batch_size),
             ("accumulate", self.accumulate),
             ("log_steps", self.log_steps),
+            ("early_stop", 1 if self.early_stop is None else self.early_stop),
+            ("keep_checkpoints", 1 if self.keep_checkpoints == "best" else self.keep_checkpoints),
         ):
             if value < 1:
                 raise FaceaeError(f"`{name}` must be at least 1, got {value}")
@@ -180,6 +191,12 @@ class TrainConfig:
                     f"`{name}` does not work with `model='adversarial'`, whose step trains two "
                     "networks in turn; leave it out"
                 )
+        if self.early_stop is not None or self.keep_checkpoints == "best":
+            raise FaceaeError(
+                "`early_stop` and `keep_checkpoints='best'` do not work with "
+                "`model='adversarial'`: the PSNR of reconstructions does not show how good its new "
+                "faces are; leave them out"
+            )
 
     def _check_variant_options(self) -> None:
         for name, models in _MODELS_OF_OPTION.items():

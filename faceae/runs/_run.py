@@ -46,6 +46,9 @@ class Run:
     cache: CachePlace
     """Where the training faces are held."""
     cache_reason: str
+    first_epoch: int = 0
+    """Number of epochs that were done when the schedule of the learning rate last began: 0, or
+    where the run was extended."""
     versions: Mapping[str, str | None]
     """Versions of faceae and the packages that results depend on; None: not installed."""
 

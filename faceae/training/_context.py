@@ -39,6 +39,7 @@ def open_context(stack: ExitStack, ranks: Ranks, run: Run, data: Location) -> Tr
         device=inputs.device,
         amp_dtype=run.amp_dtype,
         total_steps=run.config.epochs * inputs.train.steps_per_epoch,
+        first_step=run.first_epoch * inputs.train.steps_per_epoch,
         ranks=ranks,
     )
     # The first weights are the same in all processes; later random numbers need not be.

@@ -9,10 +9,11 @@ from pathlib import Path
 
 from faceae.device import resolve_device
 from faceae.errors import FaceaeError
-from faceae.runs import Run, TrainConfig, write_run
+from faceae.runs import Run, TrainConfig, read_run, write_run
 from faceae_shards import PART_SUFFIX, Location, open_dataset, remove
 
 from ._context import TrainContext, open_context
+from ._going_on import is_finished, is_stalled
 from ._observer import Observer
 from ._plan import plan_run, reopen_run
 from ._start import initialize_weights
@@ -39,7 +40,12 @@ class TrainResult:
     run: Run
     position: Position
     stopped_by: signal.Signals | None
-    """The signal that stopped the training, after a checkpoint. None: all epochs are done."""
+    """The signal that stopped the training, after a checkpoint. None: the run is finished."""
+
+    @property
+    def is_stalled(self) -> bool:
+        """Whether `early_stop` epochs in a row brought nothing, so that others were left out."""
+        return self.position.epoch < self.run.config.epochs and is_stalled(self.run, self.position)
 
 
 def train(config: TrainConfig, observer: Observer | None = None) -> TrainResult:
@@ -58,7 +64,7 @@ def train(config: TrainConfig, observer: Observer | None = None) -> TrainResult:
             written then), the loss is no longer finite, or another process has ended.
     """
     with open_ranks() as ranks, ExitStack() as stack:
-        run = ranks.broadcast_from_first(lambda: _plan(config))
+        run = ranks.broadcast_from_first(lambda: _plan(config, ranks.world_size))
         context = open_context(stack, ranks, run, config.data)
         initialize_weights(context, config.data)
         ranks.run_on_first(lambda: _create(stack, run))
@@ -80,7 +86,9 @@ def resume(
 
     Args:
         data: the dataset of the run, which may have been moved.
-        asked: fields of TrainConfig that were given. They must equal those of the run.
+        asked: fields of TrainConfig that were given. They must equal those of the run, except
+            `early_stop` and `keep_checkpoints`, and `epochs` of a run that is finished. More epochs
+            extend it: the learning rate rises and falls again over the new ones.
         restart_epoch: continue from the last end of an epoch, and discard what came later. This
             allows another number of processes, `batch_size`, `accumulate` and `sync_batchnorm`.
             Weights, optimiser and the progress of the learning rate are kept; the order of the
@@ -105,11 +113,16 @@ def resume(
             checkpoint = _empty_checkpoint(run)
         if restart_epoch:
             ranks.run_on_first(lambda: _discard_rest(run))
+        ranks.run_on_first(lambda: _save_changes(run))
+        if is_finished(run, checkpoint.position):
+            log.info("%s: already finished; more `epochs` extend it", run.path)
+            return TrainResult(run=run, position=checkpoint.position, stopped_by=None)
         return _finish(stack, context, checkpoint, observer)
 
 
-def _plan(config: TrainConfig) -> Run:
-    return plan_run(config, open_dataset(config.data), resolve_device(config.device))
+def _plan(config: TrainConfig, world_size: int) -> Run:
+    device = resolve_device(config.device)
+    return plan_run(config, open_dataset(config.data), device, world_size)
 
 
 def _create(stack: ExitStack, run: Run) -> None:
@@ -180,7 +193,12 @@ def _empty_checkpoint(run: Run) -> Checkpoint:
 
 
 def _discard_rest(run: Run) -> None:
-    """Delete the checkpoints after the last end of an epoch, and save the changed options."""
+    """Delete the checkpoints after the last end of an epoch."""
     ends = set(list_checkpoints(run.checkpoints_path, epochs_only=True))
     drop_checkpoints(path for path in list_checkpoints(run.checkpoints_path) if path not in ends)
-    write_run(run)
+
+
+def _save_changes(run: Run) -> None:
+    """Write run.json if the run goes on with other options than it has there."""
+    if run != read_run(run.path):
+        write_run(run)

@@ -16,15 +16,24 @@ from faceae.model import IMAGE_SIZES, ModelConfig
 from faceae.runs import DtypeName, Run, TrainConfig, read_run, run_file
 from faceae_shards import Dataset, PackOptions
 
+from ._going_on import drop_large_batch, extend_run, fit_batch
+
 _DEFAULT_IMAGE_SIZE = 64
 _HELD_OUT_SPLITS = ("valid", "test")
 _PACKAGES = ("torch", "nvidia-dali-cuda120", "webdataset", "numpy")
+_FREE_OPTIONS = frozenset({"early_stop", "keep_checkpoints"})
+"""Fields of TrainConfig that may change whenever a run continues: no weights depend on them."""
 _RESTART_OPTIONS = frozenset({"accumulate", "batch_size", "sync_batchnorm"})
 """Fields of TrainConfig that may change where a run continues from the end of an epoch."""
 
 
-def plan_run(config: TrainConfig, dataset: Dataset, device: torch.device) -> Run:
+def plan_run(
+    config: TrainConfig, dataset: Dataset, device: torch.device, world_size: int = 1
+) -> Run:
     """Choose what `config` leaves open. Writes nothing.
+
+    Args:
+        world_size: number of processes that train together.
 
     Raises:
         FaceaeError: the folder is not empty, the dataset has no held-out split, or its images are
@@ -38,6 +47,7 @@ def plan_run(config: TrainConfig, dataset: Dataset, device: torch.device) -> Run
         variant=config.model,
     )
     held_out_split = _choose_held_out_split(dataset)
+    config = fit_batch(config, dataset.num_samples("train"), world_size)
     amp = choose_amp(device, config.amp)
     cached_bytes = count_cached_bytes(dataset, "train", model.image_size)
     cache = choose_cache(device, config.cache, cached_bytes)
@@ -61,7 +71,8 @@ def reopen_run(path: Path, asked: Mapping[str, Any], *, restart_epoch: bool) -> 
     """Return the run in folder `path` with the options to resume it with. Writes nothing.
 
     Args:
-        asked: fields of TrainConfig that were given, with their values.
+        asked: fields of TrainConfig that were given, with their values. A larger number of epochs
+            extends a run that is finished.
         restart_epoch: whether the run continues from the end of an epoch, which allows another
             batch size.
 
@@ -69,8 +80,11 @@ def reopen_run(path: Path, asked: Mapping[str, Any], *, restart_epoch: bool) -> 
         FaceaeError: there is no run, or options differ from those it was started with.
     """
     run = read_run(path)
-    changed = {name: asked[name] for name in _RESTART_OPTIONS & asked.keys() if restart_epoch}
+    asked = drop_large_batch(run, asked)
+    changeable = _FREE_OPTIONS | (_RESTART_OPTIONS if restart_epoch else frozenset())
+    changed = {name: asked[name] for name in changeable & asked.keys()}
     run = dataclasses.replace(run, config=dataclasses.replace(run.config, **changed))
+    run = extend_run(run, asked)
     _check_options(run, asked)
     return run
 

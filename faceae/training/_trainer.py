@@ -8,6 +8,7 @@ from faceae.model import save_model
 from faceae.runs import EpochMetrics
 
 from ._context import TrainContext
+from ._going_on import is_finished
 from ._observer import Observer
 from ._validate import Validation, validate
 from .distributed import Stopped, StopRequest, stop_on_signals
@@ -21,7 +22,7 @@ from .records import (
     random_state,
     save_checkpoint,
 )
-from .step import learning_rate, train_step
+from .step import train_step
 
 
 class Trainer:
@@ -66,7 +67,7 @@ class Trainer:
         position, total_steps = self._position, self._train_state.total_steps
         try:
             self._observer.on_start(self._run, step=position.step, total_steps=total_steps)
-            while position.epoch < self._run.config.epochs:
+            while not is_finished(self._run, position):
                 if position.step < self._epoch_end():
                     self._train_epoch()
                 self._validate_epoch()
@@ -146,7 +147,7 @@ class Trainer:
             self._ranks.sum,
             step=step,
             epoch=self._position.epoch + 1,
-            lr=learning_rate(step - 1, train_state.total_steps, self._run.config.peak_lr),
+            lr=train_state.learning_rate(step - 1),
             seconds=self._seconds(),
         )
         if not math.isfinite(metrics.loss):
@@ -189,6 +190,7 @@ class Trainer:
             checkpoint,
             random_states,
             epoch_done=epoch_done,
+            keep=self._run.config.keep_checkpoints,
         )
 
     def _is_checkpoint_due(self) -> bool:

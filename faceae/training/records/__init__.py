@@ -8,6 +8,7 @@ from ._checkpoint import (
     list_checkpoints,
     load_checkpoint,
     random_state,
+    read_position,
     save_checkpoint,
     set_random_state,
 )
@@ -26,6 +27,7 @@ __all__ = [
     "load_checkpoint",
     "lock_run",
     "random_state",
+    "read_position",
     "save_checkpoint",
     "set_random_state",
 ]

@@ -15,13 +15,13 @@ import torch
 
 from faceae.errors import FaceaeError
 from faceae.model import load_model, save_model
+from faceae.runs import KeepCheckpoints
 from faceae_shards import PART_SUFFIX, atomic_path
 
 from ..step import Adversary, TrainState
 
 _FORMAT = "faceae-checkpoint"
 _VERSION = 2
-_NUM_KEPT = 2
 _NAME = re.compile(r"epoch-(\d+)(?:-step-(\d+))?")
 
 
@@ -78,19 +78,21 @@ def save_checkpoint(
     random_states: Sequence[RandomState],
     *,
     epoch_done: bool,
+    keep: KeepCheckpoints = 2,
 ) -> Path:
     """Write a checkpoint into `folder`, and return its path.
 
-    Older checkpoints are deleted, except the last two and the last one written at the end of an
-    epoch. If a resumed run stops before its first step, the checkpoint of this step exists and is
-    kept.
+    Older checkpoints are deleted, except those that `keep` names and the last one written at the
+    end of an epoch. If a resumed run stops before its first step, the checkpoint of this step
+    exists and is kept.
 
     Args:
         random_states: the state of each process, in the order of ranks.
         epoch_done: whether an epoch was trained and validated just now.
+        keep: how many of the last checkpoints stay. best: the last one, and that of the best epoch.
     """
     position = checkpoint.position
-    name = f"epoch-{position.epoch:04}"
+    name = _epoch_name(position.epoch)
     path = folder / (name if epoch_done else f"{name}-step-{position.step:08}")
     if path.exists():
         return path
@@ -110,12 +112,19 @@ def save_checkpoint(
             **dataclasses.asdict(checkpoint),
         }
         (part / "checkpoint.json").write_text(json.dumps(record, indent=1) + "\n", "utf-8")
+    num_kept = 1 if keep == "best" else keep
     kept = {
-        *list_checkpoints(folder)[-_NUM_KEPT:],
+        *list_checkpoints(folder)[-num_kept:],
         *list_checkpoints(folder, epochs_only=True)[-1:],
     }
+    if keep == "best":
+        kept.add(folder / _epoch_name(position.best_epoch))
     drop_checkpoints(set(list_checkpoints(folder)) - kept)
     return path
+
+
+def _epoch_name(epoch: int) -> str:
+    return f"epoch-{epoch:04}"
 
 
 def drop_checkpoints(paths: Iterable[Path]) -> None:
@@ -139,6 +148,18 @@ def list_checkpoints(folder: Path, *, epochs_only: bool = False) -> list[Path]:
         if match and not (epochs_only and match[2]):
             found.append((int(match[1]), int(match[2] or 0), path))
     return [path for *_, path in sorted(found)]
+
+
+def read_position(path: Path) -> Position:
+    """Return how far the training had come when a checkpoint was written.
+
+    Raises:
+        FaceaeError: the checkpoint is damaged, or of another format.
+    """
+    try:
+        return Position(**_read_record(path / "checkpoint.json")["position"])
+    except (FileNotFoundError, KeyError, TypeError, ValueError) as error:
+        raise _unusable(path, error) from error
 
 
 def load_checkpoint(path: Path, train_state: TrainState) -> tuple[Checkpoint, list[RandomState]]:
@@ -170,10 +191,14 @@ def load_checkpoint(path: Path, train_state: TrainState) -> tuple[Checkpoint, li
         ValueError,
         safetensors.SafetensorError,
     ) as error:
-        raise FaceaeError(
-            f"{path}: cannot continue from this checkpoint ({error}); delete it, and `resume` uses "
-            "the one before"
-        ) from error
+        raise _unusable(path, error) from error
+
+
+def _unusable(path: Path, error: Exception) -> FaceaeError:
+    return FaceaeError(
+        f"{path}: cannot continue from this checkpoint ({error}); delete it, and `resume` uses "
+        "the one before"
+    )
 
 
 def _adversary_tensors(adversary: Adversary | None) -> dict[str, torch.Tensor]:

@@ -51,14 +51,21 @@ class TrainState:
     """Dtype of autocast. None: float32 without autocast."""
     config: TrainConfig
     total_steps: int
-    """Number of steps of the whole run, which the learning rate schedule spans."""
+    """Number of steps of the whole run."""
     adversary: Adversary | None
     """What an adversarial model trains against. None for other kinds."""
+    first_step: int = 0
+    """Step at which the schedule of the learning rate begins, which ends with the run."""
 
     @property
     def kept_model(self) -> FaceAutoEncoder:
         """The model that is measured, and kept by the run: `model` or its moving average."""
         return self.model if self.adversary is None else self.adversary.average
+
+    def learning_rate(self, step: int) -> float:
+        """Return the learning rate of step `step`, counted from the run's first, which is 0."""
+        first = self.first_step
+        return learning_rate(step - first, self.total_steps - first, self.config.peak_lr)
 
     def count_taken_steps(self) -> int:
         """Return the number of steps that changed the weights. The scaler skips the others.
@@ -76,6 +83,7 @@ def make_train_state(
     device: torch.device,
     amp_dtype: torch.dtype | None,
     total_steps: int,
+    first_step: int = 0,
     ranks: Ranks,
 ) -> TrainState:
     """Return a train state at step 0, with weights from torch's global random state.
@@ -112,6 +120,7 @@ def make_train_state(
             if isinstance(objective, Drawing)
             else None
         ),
+        first_step=first_step,
     )
 
 
@@ -130,7 +139,7 @@ def train_step(train_state: TrainState, step: int, images: torch.Tensor) -> Loss
     """
     config, scaler = train_state.config, train_state.scaler
     for group in train_state.optimizer.param_groups:
-        group["lr"] = learning_rate(step, train_state.total_steps, config.peak_lr)
+        group["lr"] = train_state.learning_rate(step)
     if train_state.adversary is not None:
         return _adversarial_step(train_state, train_state.adversary, step, images)
     *micro_batches, last = images.chunk(config.accumulate)

@@ -47,7 +47,51 @@ def test_train_and_resume(
     assert (config.epochs, config.peak_lr, config.seed, config.amp) == (2, 2e-4, 3, False)
 
     assert run(["train", str(dataset_npy.path), "--run", str(run_path), "--resume"]) == 0
-    assert "after step 6 of 6" in capsys.readouterr().err
+    captured = capsys.readouterr()
+    assert "already finished; more --epochs extend it" in captured.err
+    assert re.search(r"checkpoints: 2 kept, \d+ MB", captured.out)
+
+
+def test_run_that_begins_from_another_has_its_architecture(
+    dataset_npy: faceae_shards.Dataset, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(arguments(dataset_npy, tmp_path / "a", "--no-amp")) == 0
+    begin = ["train", str(dataset_npy.path), "--run", str(tmp_path / "b"), "--epochs", "1"]
+    begin += ["--batch-size", "8", "--device", "cpu", "--no-amp"]
+    assert run([*begin, "--init", str(tmp_path / "a")]) == 0
+    assert read_run(tmp_path / "b").model == read_run(tmp_path / "a").model
+    (tmp_path / "a" / "model.safetensors").unlink()
+    capsys.readouterr()
+    assert run([*begin[:2], "--run", str(tmp_path / "c"), "--init", str(tmp_path / "a")]) == 1
+    assert "the run has no weights yet" in capsys.readouterr().err
+
+
+def test_batch_larger_than_the_set(
+    dataset_npy: faceae_shards.Dataset, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The set has 24 faces. The same command with --resume must go on."""
+    command = arguments(dataset_npy, tmp_path / "run", "--no-amp", "--batch-size", "64")
+    assert run(command) == 0
+    assert "training with batches of 24" in capsys.readouterr().err
+    assert read_run(tmp_path / "run").config.batch_size == 24
+    assert run([*command, "--resume"]) == 0
+
+
+@pytest.mark.parametrize(("keep", "kept"), [("1", 1), ("3", 3)])
+def test_checkpoints_kept(
+    dataset_npy: faceae_shards.Dataset, tmp_path: Path, keep: str, kept: int
+) -> None:
+    options = ["--no-amp", "--epochs", "4", "--keep-checkpoints", keep]
+    assert run(arguments(dataset_npy, tmp_path / "run", *options)) == 0
+    assert len(list((tmp_path / "run" / "checkpoints").iterdir())) == kept
+
+
+def test_keep_checkpoints_takes_a_number_or_best(
+    dataset_npy: faceae_shards.Dataset, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(arguments(dataset_npy, tmp_path / "run", "--keep-checkpoints", "some")) == 2
+    assert "neither a number nor 'best'" in capsys.readouterr().err
+    assert run(arguments(dataset_npy, tmp_path / "run", "--keep-checkpoints", "0")) == 2
 
 
 def test_run_that_exists(

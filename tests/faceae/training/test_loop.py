@@ -180,7 +180,7 @@ def test_loaders_decode_in_as_many_threads_as_cores(
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"batch_size": 30}, "`batch_size`"),
+        ({"batch_size": 30, "accumulate": 15}, "`batch_size`"),
         ({"latent_size": 0}, "`latent_size` must be"),
         ({"device": "cuda"}, "`device='cuda'`"),
     ],

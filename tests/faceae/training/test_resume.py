@@ -16,7 +16,16 @@ import faceae_shards
 from faceae.errors import FaceaeError
 from faceae.model import load_model, weights_hash
 from faceae.runs import TrainConfig, read_run
-from faceae.training import Observer, TrainResult, _loop, _plan, resume, train
+from faceae.training import (
+    Observer,
+    TrainResult,
+    Validation,
+    _loop,
+    _plan,
+    _trainer,
+    resume,
+    train,
+)
 
 STEPS_PER_EPOCH = 3
 TOTAL_STEPS = 2 * STEPS_PER_EPOCH
@@ -102,6 +111,68 @@ def test_finished_run_is_left_as_it_is(config: TrainConfig) -> None:
     assert result.position.epoch == 2
     after = {path: path.read_bytes() for path in before}
     assert after == before
+
+
+def test_finished_run_says_so(config: TrainConfig, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", "faceae")
+    train(config)
+    assert "already finished" not in caplog.text
+    resume(config.run, config.data, {})
+    assert "already finished; more `epochs` extend it" in caplog.text
+
+
+def test_finished_run_is_extended(
+    config: TrainConfig, caplog: pytest.LogCaptureFixture, read_metrics: Any, signal_at: Any
+) -> None:
+    caplog.set_level("INFO", "faceae")
+    train(config)
+    stopped = resume(config.run, config.data, {"epochs": 6}, signal_at(TOTAL_STEPS + 4))
+    assert "extended from 2 to 6 epochs" in caplog.text
+    assert stopped.position.step == TOTAL_STEPS + 4
+    # The run has its new end from then on.
+    assert resume(config.run, config.data, {}).position.epoch == 6
+    rates = [line["lr"] for line in read_metrics(config.run) if "lr" in line]
+    last_of_old, new = rates[TOTAL_STEPS // config.log_steps], rates[len(rates) // 2 :]
+    assert max(new) > 2 * last_of_old
+    assert rates[-1] < 0.2 * config.peak_lr
+
+
+def test_extension_ends_alike_with_and_without_a_stop(
+    config: TrainConfig, signal_at: Any, final_hash: Any
+) -> None:
+    unstopped = replace(config, run=config.run.with_name("unstopped"), epochs=1)
+    train(unstopped)
+    resume(unstopped.run, config.data, {"epochs": 2})
+    train(replace(config, epochs=1))
+    resume(config.run, config.data, {"epochs": 2}, signal_at(STEPS_PER_EPOCH + 1))
+    resume(config.run, config.data, {"epochs": 2})
+    assert final_hash(config.run) == final_hash(unstopped.run)
+
+
+def test_fewer_epochs_are_refused(config: TrainConfig) -> None:
+    train(config)
+    with pytest.raises(FaceaeError, match="`epochs` is 1 where the run has 2"):
+        resume(config.run, config.data, {"epochs": 1})
+
+
+def test_early_stop_ends_a_run_that_can_be_extended(
+    config: TrainConfig, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worse = iter([9.0, 8.0, 7.0, 6.0, 5.0])
+    measured = _trainer.validate
+
+    def validate(*args: Any) -> Validation:
+        return replace(measured(*args), psnr_db=next(worse))
+
+    monkeypatch.setattr(_trainer, "validate", validate)
+    caplog.set_level("INFO", "faceae")
+    result = train(replace(config, epochs=9, early_stop=2))
+    assert (result.position.epoch, result.position.best_epoch) == (3, 1)
+    assert result.is_stalled
+    assert resume(config.run, config.data, {}).position.epoch == 3
+    assert "already finished" in caplog.text
+    # The epochs without a better one are counted from where the run was extended.
+    assert resume(config.run, config.data, {"epochs": 10}).position.epoch == 5
 
 
 KILLED = """
@@ -316,3 +387,10 @@ def test_float16_state_is_in_the_checkpoint(
     assert json.loads(record.read_text())["scaler"]["_growth_tracker"] == 2
     resume(config.run, config.data, {})
     assert final_hash(config.run) == final_hash(unstopped.run)
+
+
+def test_adversarial_run_is_not_extended(config: TrainConfig) -> None:
+    config = replace(config, model="adversarial", epochs=1)
+    train(config)
+    with pytest.raises(FaceaeError, match="an adversarial run cannot be extended"):
+        resume(config.run, config.data, {"epochs": 2})

@@ -118,6 +118,13 @@ def test_keeps_the_last_two_and_the_last_end_of_an_epoch(
     assert list_checkpoints(tmp_path, epochs_only=True) == [tmp_path / "epoch-0008"]
 
 
+def test_keeps_the_last_and_the_best_epoch(train_state: TrainState, tmp_path: Path) -> None:
+    for epoch in range(1, 5):
+        position = Position(step=epoch, epoch=epoch, best_epoch=min(epoch, 2))
+        save(tmp_path, train_state, replace(CHECKPOINT, position=position), keep="best")
+    assert [path.name for path in list_checkpoints(tmp_path)] == ["epoch-0002", "epoch-0004"]
+
+
 def test_each_process_gets_its_own_random_state_back(
     train_state: TrainState, tmp_path: Path
 ) -> None:
