@@ -280,6 +280,23 @@ def feature_space() -> Iterator[str]:
     yield f"precision of {smears['precision']:.2f}"
 
 
+def new_faces() -> Iterator[str]:
+    result = read("new_faces")
+    floor = result["photographs"]
+
+    def distance(figures: dict[str, float]) -> str:
+        return f"{figures['frechet_distance'] / floor['frechet_distance']:.1f}"
+
+    def rest(figures: dict[str, float]) -> tuple[str, ...]:
+        return tuple(f"{figures[name]:.2f}" for name in ("recall", "coverage", "sharpness"))
+
+    for name, trial in result["trials"].items():
+        new, back = trial["new_faces"], trial["reconstructions"]
+        minutes, psnr = f"{trial['minutes']:.0f}", f"{trial['psnr_db']:.2f}"
+        yield row(name, minutes, psnr, distance(new), *rest(new), distance(back))
+    yield row("held-out photographs", "", "", "1.0", *rest(floor), "").replace("|  ", "| ")
+
+
 CLAIMS: dict[str, Callable[[], Iterator[str]]] = {
     "Packing": packing,
     "Packing many images": packing_many,
@@ -297,6 +314,7 @@ CLAIMS: dict[str, Callable[[], Iterator[str]]] = {
     "Drawing into files": drawing,
     "In the browser": browser,
     "Feature space of new faces": feature_space,
+    "New faces": new_faces,
 }
 INPUTS = {"learning rate 0.01", "momentum 0.9", "(30.93 dB)"}
 """Settings that a section names, and a figure that stands in it twice."""
