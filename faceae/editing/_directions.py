@@ -95,7 +95,8 @@ class Directions:
         for refusal in self.refused:
             if refusal.name == name:
                 raise FaceaeError(f"{name} has no direction: {refusal.reason}")
-        return find_name(name, self.names, "directions")
+        refused = (refusal.name for refusal in self.refused)
+        return find_name(name, (*self.names, *refused), "directions")
 
     def change(self, strengths: Mapping[str, float]) -> NDArray[np.float32]:
         """Return what to add to latents, Z.
@@ -199,8 +200,9 @@ def find_name(name: str, known: Sequence[str], what: str) -> int:
     """
     if name in known:
         return list(known).index(name)
-    near = difflib.get_close_matches(name, known, n=1, cutoff=0.0)
-    hint = f"; did you mean {near[0]}?" if near else ", which holds none at all"
+    spelled = {other.casefold(): other for other in known}
+    near = difflib.get_close_matches(name.casefold(), spelled, n=1, cutoff=0.0)
+    hint = f"; did you mean {spelled[near[0]]}?" if near else ", which holds none at all"
     raise FaceaeError(f"{what}: there is no attribute {name!r}{hint}")
 
 

@@ -60,6 +60,8 @@ def test_several_strengths_add_up() -> None:
     [
         ("Smilling", 1.0, "did you mean Smiling"),
         ("smile", 1.0, "did you mean Smiling"),
+        ("chubby", 1.0, "did you mean Chubby"),
+        ("YOUNG", 1.0, "did you mean Young"),
         ("Chubby", 1.0, "Chubby has no direction: accuracy 0.51"),
         ("Young", float("nan"), "Young.*finite"),
     ],
