@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from faceae.errors import FaceaeError
-from faceae.latent import LatentMoments
+from faceae.latent import LatentMoments, save_prior
 from faceae.model import save_model, weights_hash
 from faceae.runs import Run, TrainConfig, TrainedModel, write_run
 from faceae_export import OpenedGenerator, generate_faces, open_generator
@@ -37,9 +37,8 @@ def run_path(trained: TrainedModel, tmp_path_factory: pytest.TempPathFactory) ->
     save_model(trained.model, run.model_path)
     moments = LatentMoments(trained.model.config.latent_size)
     moments.update(np.random.default_rng(0).normal(size=(100, trained.model.config.latent_size)))
-    moments.normal_prior(weights_hash=weights_hash(trained.model), dataset_hash="d").save(
-        run.latents_path
-    )
+    prior = moments.normal_prior(weights_hash=weights_hash(trained.model), dataset_hash="d")
+    save_prior(prior, run.latents_path)
     return path
 
 
