@@ -15,7 +15,6 @@ from .engines import (
 )
 from .formats import FormatName
 from .generation import (
-    draw_noise,
     encode_faces,
     generate_faces,
     generate_shards,
@@ -43,7 +42,6 @@ __all__ = [
     "Session",
     "WebPage",
     "WebPrecision",
-    "draw_noise",
     "encode_faces",
     "export_model",
     "export_web",

@@ -57,8 +57,8 @@ class _Piece:
 class Batcher:
     """One part of the model, and the queue of rows that wait for it.
 
-    Rows of different requests are computed together. If that fails, each request is computed
-    again on its own, so that only the request that causes the error fails.
+    Rows of different requests with equal numbers are computed together. If that fails, each request
+    is computed again on its own, so that only the request that causes the error fails.
     """
 
     def __init__(
@@ -104,14 +104,14 @@ class Batcher:
 
         Args:
             rows: N x ..., at least one row.
-            numbers: further arguments of `compute`; only with `is_alone`.
+            numbers: further arguments of `compute`, each of shape ().
             is_alone: compute these rows in a batch of their own, whatever their number.
         """
         if is_alone:
             return await self._enqueue(rows, numbers, True)
         step = self._max_batch
         parts = [
-            await self._enqueue(rows[first : first + step], (), False)
+            await self._enqueue(rows[first : first + step], numbers, False)
             for first in range(0, len(rows), step)
         ]
         return parts[0] if len(parts) == 1 else np.concatenate(parts)
@@ -151,7 +151,9 @@ class Batcher:
                 self._pieces.popleft()
                 continue
             num_rows += len(piece.rows)
-            if batch and (piece.is_alone or num_rows > self._max_batch):
+            if batch and (
+                piece.is_alone or piece.numbers != batch[0].numbers or num_rows > self._max_batch
+            ):
                 break
             batch.append(self._pieces.popleft())
             if piece.is_alone:
@@ -185,9 +187,10 @@ class Batcher:
 
     async def _run_model(self, batch: list[_Piece]) -> list[Array]:
         def compute() -> list[Array]:
+            numbers = batch[0].numbers
             if len(batch) == 1:
-                return [self._compute(batch[0].rows, *batch[0].numbers)]
-            result = self._compute(np.concatenate([piece.rows for piece in batch]))
+                return [self._compute(batch[0].rows, *numbers)]
+            result = self._compute(np.concatenate([piece.rows for piece in batch]), *numbers)
             ends = np.cumsum([len(piece.rows) for piece in batch])[:-1]
             return np.split(result, ends)
 

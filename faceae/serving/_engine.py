@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from faceae.editing import add_residual
-from faceae.latent import interpolate
-from faceae_export import CPU_MICRO_BATCH, Kind, Session, draw_noise
+from faceae.latent import interpolate, latent_noise
+from faceae_export import CPU_MICRO_BATCH, Kind
 
 from ._batching import Arrivals, Batcher, BatchTimes
 from ._config import ServeConfig
@@ -55,7 +55,7 @@ class Engine:
         turn = asyncio.Lock()
         for kind, session in self.model.sessions.items():
             self._batchers[kind] = Batcher(
-                _bind(session),
+                session.run,
                 self._compute,
                 turn,
                 self.arrivals,
@@ -136,14 +136,16 @@ class Engine:
         numbers = range(values["start"], values["start"] + values["count"])
         for first in range(numbers.start // step * step, numbers.stop, step):
             noise = await self.in_thread(self._draw, values, first, step)
-            faces = await self._batchers["generator"].submit(noise, is_alone=True)
+            faces = await self._batchers["generator"].submit(
+                noise, _truncation(values), is_alone=True
+            )
             wanted = slice(max(numbers.start - first, 0), min(numbers.stop - first, step))
             yield faces[wanted]
 
     async def _generate(self, request: TaskRequest) -> Faces:
         if request.noise is None:
             return np.concatenate([faces async for faces in self.stream_faces(request)])
-        return await self._batchers["generator"].submit(request.noise)
+        return await self._batchers["generator"].submit(request.noise, _truncation(request.values))
 
     async def _morph(self, request: TaskRequest) -> Faces:
         frames = request.values["frames"]
@@ -166,9 +168,7 @@ class Engine:
         return add_residual(to_pixels(edited), request.faces, to_pixels(reconstructed))
 
     def _draw(self, values: dict[str, Any], start: int, count: int) -> NDArray[np.float32]:
-        """Return noise that holds the truncation, so that requests of any truncation join."""
-        noise = draw_noise(self.model.info, seed=values["seed"], start=start, count=count)
-        return noise * np.float32(values["truncation"])
+        return latent_noise(values["seed"], start, count, self.model.latent_size)
 
     async def _warm_up(self) -> None:
         try:
@@ -181,9 +181,5 @@ class Engine:
             self.problem = None
 
 
-def _bind(session: Session) -> Callable[..., NDArray[Any]]:
-    """Return a session as a function of rows."""
-    if session.info.kind != "generator":
-        return session.run
-    one = np.array(1, np.float32)
-    return lambda noise: session.run(noise, one)
+def _truncation(values: dict[str, Any]) -> NDArray[np.float32]:
+    return np.array(values["truncation"], np.float32)

@@ -153,7 +153,7 @@ class TaskRequest:
     change: NDArray[np.float32] | None = None
     """Z: what an edit adds to the latents."""
     noise: NDArray[np.float32] | None = None
-    """N x Z: noise of the faces to draw, times the truncation. None: they are streamed."""
+    """N x Z: noise of the faces to draw. None: they are streamed."""
     is_tensor: bool = False
     """Whether the faces came as a float tensor, N x 3 x S x S. The reply then has that form too."""
 

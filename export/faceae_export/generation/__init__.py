@@ -1,11 +1,10 @@
 """New faces: draw them, encode them as pictures, write them as shards, morph between them."""
 
-from ._generate import draw_noise, encode_faces, generate_faces
+from ._generate import encode_faces, generate_faces
 from ._morph import morph, open_decoder
 from ._shards import generate_shards
 
 __all__ = [
-    "draw_noise",
     "encode_faces",
     "generate_faces",
     "generate_shards",

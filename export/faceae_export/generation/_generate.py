@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from faceae.latent import latent_noise
 
-from .._metadata import ExportInfo
 from ..sessions import MicroBatchedSession, Session
 from ._prefetch import prefetch_map
 
@@ -67,10 +66,11 @@ def generate_spans(
     """Yield the faces of several ranges of numbers, one after the other; see `generate_faces`."""
     assert session.info.kind == "generator"
     assert isinstance(session, MicroBatchedSession)
+    latent_size = session.info.model.latent_size
     truncation_array = np.array(truncation, np.float32)
 
     def draw(batch: _Batch) -> tuple[_Batch, NDArray[np.float32]]:
-        return batch, draw_noise(session.info, seed=seed, start=batch.start, count=batch.count)
+        return batch, latent_noise(seed, batch.start, batch.count, latent_size)
 
     def decode(drawn: tuple[_Batch, NDArray[np.float32]]) -> NDArray[np.uint8]:
         batch, noise_NZ = drawn
@@ -79,21 +79,6 @@ def generate_spans(
 
     size = batch_size or max(_MIN_BATCH_SIZE, session.full_batch)
     return prefetch_map(decode, prefetch_map(draw, _cut(spans, session.micro_batch, size)))
-
-
-def draw_noise(info: ExportInfo, *, seed: int, start: int, count: int) -> NDArray[np.float32]:
-    """Return the noise that a generator turns into faces `start` to `start + count - 1` of a seed.
-
-    Args:
-        info: the generator's metadata.
-
-    Returns:
-        count x Z float32, standard normal.
-
-    Raises:
-        FaceaeError: a number is out of range.
-    """
-    return latent_noise(seed, start, count, info.model.latent_size)
 
 
 def encode_faces(

@@ -16,7 +16,7 @@ Use = Callable[[Batcher, Arrivals], Awaitable[None]]
 
 
 class Model:
-    """Doubles rows, records batches, and fails at a row of -1."""
+    """Multiplies rows by a number, else by 2; records batches, and fails at a row of -1."""
 
     def __init__(self) -> None:
         self.batches: list[int] = []
@@ -26,9 +26,10 @@ class Model:
     def __call__(self, rows: np.ndarray, *numbers: np.ndarray) -> np.ndarray:
         self.gate.wait(10)
         self.batches.append(len(rows))
+        factor = numbers[0] if numbers else 2
         if (rows < 0).any():
             raise RuntimeError("a bad row")
-        return rows * 2
+        return rows * factor
 
 
 def run(model: Model, use: Use, **limits: Any) -> list[BatchTimes]:
@@ -151,6 +152,18 @@ def test_a_request_that_was_given_up_is_not_computed() -> None:
 
     run(model, use)
     assert model.batches == [1, 1]
+
+
+def test_requests_join_only_if_their_numbers_are_equal() -> None:
+    model = Model()
+
+    async def use(batcher: Batcher, arrivals: Arrivals) -> None:
+        numbers = (3, 3, 5, 3)
+        results = await asyncio.gather(*(batcher.submit(rows(1), np.array(n)) for n in numbers))
+        assert [float(result[0, 0]) for result in results] == list(numbers)
+
+    run(model, use)
+    assert model.batches == [2, 1, 1]
 
 
 def test_rows_alone_are_not_joined() -> None:

@@ -2,6 +2,7 @@
 
 import io
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,9 +11,10 @@ import torch
 from starlette.testclient import TestClient
 
 from faceae.errors import FaceaeError
+from faceae.latent import LatentMoments, fit_mixture
 from faceae.runs import open_run
-from faceae.serving import create_app, open_served_model
-from faceae_export import Kind, export_model
+from faceae.serving import ServedModel, create_app, open_served_model
+from faceae_export import Kind, export_model, generate_faces, open_model
 
 CPU = torch.device("cpu")
 
@@ -58,6 +60,25 @@ def test_an_exported_file_does_the_task_of_its_part(
         refused = of_file.post("/invocations", json={"task": other})
     assert np.abs(found.astype(float) - expected.astype(float)).max() <= 1
     assert (refused.status_code, task in refused.json()["detail"]) == (422, True)
+
+
+def test_truncation_keeps_the_components_of_a_mixture(served_run: str) -> None:
+    rng = np.random.default_rng(0)
+    z_NZ = rng.normal(size=(400, 16)) + 20 * (rng.random((400, 1)) < 0.4)  # two groups
+    moments = LatentMoments(16)
+    moments.update(z_NZ.astype(np.float32))
+    normal = moments.normal_prior(weights_hash="", dataset_hash="")
+    sampler = fit_mixture(z_NZ.astype(np.float32), normal).sampler()
+    session = open_model(replace(open_run(served_run), sampler=sampler), "generator", CPU)
+    drawn = generate_faces(session, seed=1, start=0, count=16, truncation=0.3)
+    expected = np.concatenate(list(drawn)).astype(int)
+    model = ServedModel(name="mixture", sessions={"generator": session})
+    with TestClient(create_app(model)) as client:
+        while client.get("/ping").status_code == 503:
+            pass
+        body = {"count": 16, "seed": 1, "truncation": 0.3}
+        reply = client.post("/invocations", json=body, headers={"Accept": "application/x-npy"})
+    assert np.abs(np.load(io.BytesIO(reply.content)) - expected).max() <= 1
 
 
 def test_a_run_without_latents_draws_no_faces(served_run: str, tmp_path: Path) -> None:
