@@ -95,9 +95,13 @@ def _parse(argv: Sequence[str]) -> dict[str, Any]:
 
 def _read_value(name: str, text: str, kind: Any) -> Any:
     """Return a value from text: SageMaker passes numbers as JSON and booleans as `True`."""
-    kinds = typing.get_args(kind) if isinstance(kind, types.UnionType) else (kind,)
+    is_union = typing.get_origin(kind) in (types.UnionType, typing.Union)
+    kinds = typing.get_args(kind) if is_union else (kind,)
     if type(None) in kinds and text == "None":
         return None
+    choices = [choice for each in kinds for choice in typing.get_args(each)]
+    if text in choices:
+        return text
     if bool in kinds:
         if text.lower() in ("true", "false"):
             return text.lower() == "true"
@@ -108,7 +112,6 @@ def _read_value(name: str, text: str, kind: Any) -> Any:
                 return number(text)
             except ValueError:
                 raise FaceaeError(f"`{name}` must be a number, got {text!r}") from None
-    choices = typing.get_args(kind)
-    if choices and text not in choices:
+    if choices:
         raise FaceaeError(f"`{name}` must be one of {', '.join(choices)}, got {text!r}")
     return text

@@ -26,7 +26,8 @@ def job(
 
 
 def test_a_job_that_starts_again_goes_on(job: Path, hyperparameters: list[str]) -> None:
-    argv = [*hyperparameters, "--checkpoint-dir", str(job / "checkpoints")]
+    checkpoints = ["--checkpoint-dir", str(job / "checkpoints"), "--keep-checkpoints", "best"]
+    argv = [*hyperparameters, *checkpoints]
     assert faceae.sagemaker.train(argv) == 0
     model = job / "model"
     names = {file.relative_to(model).as_posix() for file in model.rglob("*") if file.is_file()}
@@ -45,6 +46,7 @@ def test_a_job_that_starts_again_goes_on(job: Path, hyperparameters: list[str]) 
         (["--batch-size", "many"], "`batch_size`"),
         (["--amp", "maybe"], "`amp`"),
         (["--model", "huge"], "`model`"),
+        (["--keep-checkpoints", "all"], "`keep_checkpoints`"),
         (["--colour", "1"], "--colour"),
         (["--amp"], "pairs"),
         (["--epochs", "0"], "`epochs`"),
