@@ -79,9 +79,10 @@ class Engine:
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._helpers, partial(function, *arguments))
 
-    def count_waiting(self) -> dict[Kind, int]:
-        """Return the rows that wait in each queue."""
-        return {kind: batcher.num_waiting for kind, batcher in self._batchers.items()}
+    def count_waiting(self, kind: Kind) -> int:
+        """Return the rows that wait for a part of the model."""
+        batcher = self._batchers.get(kind)
+        return 0 if batcher is None else batcher.num_waiting
 
     def is_long(self, request: TaskRequest) -> bool:
         """Return whether a request's faces are to be streamed."""

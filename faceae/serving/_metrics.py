@@ -1,10 +1,9 @@
 """Prometheus metrics of the server."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable
+from functools import partial
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
-from prometheus_client.metrics_core import GaugeMetricFamily, Metric
-from prometheus_client.registry import Collector
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, generate_latest
 
 from faceae_export import Kind
 
@@ -18,11 +17,11 @@ _FACES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
 class Metrics:
     """The metrics of one server, in a registry of its own."""
 
-    def __init__(self, model: ServedModel, count_waiting: Callable[[], Mapping[Kind, int]]) -> None:
+    def __init__(self, model: ServedModel, count_waiting: Callable[[Kind], int]) -> None:
         """Define the metrics.
 
         Args:
-            count_waiting: returns the faces that wait for each part of the model.
+            count_waiting: returns the faces that wait for a part of the model.
         """
         self._registry = registry = CollectorRegistry()
         self.requests = Counter(
@@ -60,13 +59,21 @@ class Metrics:
             "faceae_requests_in_progress", "Inference requests in progress.", registry=registry
         )
         self.ready = Gauge("faceae_ready", "1 if the model has run.", registry=registry)
-        Gauge(
-            "faceae_model_info",
-            "The model that is served.",
-            ["name", "weights_hash", "engine"],
+        Info("faceae_model", "The model that is served.", registry=registry).info(
+            {
+                "name": model.name,
+                "weights_hash": model.info.weights_hash,
+                "engine": model.engine,
+            }
+        )
+        waiting = Gauge(
+            "faceae_queue_faces",
+            "Faces that wait, by part of the model.",
+            ["part"],
             registry=registry,
-        ).labels(model.name, model.info.weights_hash, model.engine).set(1)
-        registry.register(_QueueCollector(count_waiting))
+        )
+        for part in model.sessions:
+            waiting.labels(part).set_function(partial(count_waiting, part))
 
     def observe_batch(self, part: Kind, times: BatchTimes) -> None:
         """Record a batch."""
@@ -78,18 +85,3 @@ class Metrics:
     def render(self) -> bytes:
         """Return all metrics in Prometheus' text format."""
         return generate_latest(self._registry)
-
-
-class _QueueCollector(Collector):
-    """Reads the queues' lengths when they are asked for."""
-
-    def __init__(self, count_waiting: Callable[[], Mapping[Kind, int]]) -> None:
-        self._count_waiting = count_waiting
-
-    def collect(self) -> Iterator[Metric]:
-        family = GaugeMetricFamily(
-            "faceae_queue_faces", "Faces that wait, by part of the model.", labels=["part"]
-        )
-        for part, count in self._count_waiting().items():
-            family.add_metric([part], count)
-        yield family
