@@ -91,8 +91,7 @@ class _Routes:
             Route("/v2/models/{model}/infer", infer, methods=["POST"]),
         ]
         if self._config.page is not None:
-            page = _WithPolicy(StaticFiles(directory=self._config.page, html=True))
-            routes.append(Mount("/", page))
+            routes.append(Mount("/", _Page(directory=self._config.page, html=True)))
         return routes
 
     def _check_ready(self) -> None:
@@ -132,16 +131,13 @@ class _Endpoint:
         await self._serve(scope, receive, send)
 
 
-class _WithPolicy:
+class _Page(StaticFiles):
     """The page's files with a Content-Security-Policy."""
 
-    def __init__(self, files: StaticFiles) -> None:
-        self._files = files
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        response = await self._files.get_response(self._files.get_path(scope), scope)
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        response = await super().get_response(path, scope)
         response.headers["Content-Security-Policy"] = _PAGE_POLICY
-        await response(scope, receive, send)
+        return response
 
 
 def _list_middleware(config: ServeConfig, metrics: Metrics) -> list[Middleware]:
