@@ -47,6 +47,7 @@ def create_app(model: ServedModel, config: ServeConfig | None = None) -> Starlet
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         await engine.start()
+        engine.start_warm_up()
         yield
         await engine.stop()
 

@@ -51,7 +51,7 @@ class Engine:
         self._batchers: dict[Kind, Batcher] = {}
 
     async def start(self) -> None:
-        """Start the queues, and run the model once in the background."""
+        """Start the queues."""
         turn = asyncio.Lock()
         for kind, session in self.model.sessions.items():
             self._batchers[kind] = Batcher(
@@ -64,6 +64,9 @@ class Engine:
                 observe=partial(self._observe, kind),
             )
         self._tasks = [asyncio.create_task(each.run()) for each in self._batchers.values()]
+
+    def start_warm_up(self) -> None:
+        """Run the model once in the background. `problem` says whether it has run."""
         self._tasks.append(asyncio.create_task(self._warm_up()))
 
     async def stop(self) -> None:
