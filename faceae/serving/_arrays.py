@@ -95,13 +95,24 @@ def to_images(array: NDArray[Any], size: int) -> tuple[list[NDArray[np.uint8]], 
         # A maximum that is not a number fails the comparison too.
         if not np.abs(array).max(initial=0) <= 1 + _ROUNDING:
             raise Problem(422, "`images`: a float tensor must hold values in [-1, 1]")
-        pixels = np.rint((array.astype(np.float32) + 1) * 127.5).clip(0, 255).astype(np.uint8)
-        return [np.ascontiguousarray(image) for image in pixels.transpose(0, 2, 3, 1)], True
+        return list(to_pixels(array.astype(np.float32))), True
     raise Problem(
         422,
         f"`images` must be N x H x W x 3 integers from 0 to 255, or floats in [-1, 1] of the shape "
         f"N x 3 x {size} x {size}, got {array.dtype} {array.shape}",
     )
+
+
+def to_pixels(faces: NDArray[Any]) -> NDArray[np.uint8]:
+    """Return faces as N x S x S x 3 uint8.
+
+    Args:
+        faces: N x S x S x 3 uint8, or N x 3 x S x S float32 in [-1, 1].
+    """
+    if faces.dtype == np.uint8:
+        return faces
+    pixels = np.rint((faces + 1) * np.float32(127.5)).clip(0, 255).astype(np.uint8)
+    return np.ascontiguousarray(pixels.transpose(0, 2, 3, 1))
 
 
 def to_latents(array: NDArray[Any], size: int) -> NDArray[np.float32]:

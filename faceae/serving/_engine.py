@@ -16,11 +16,12 @@ from faceae.editing import add_residual
 from faceae.latent import interpolate, latent_noise
 from faceae_export import CPU_MICRO_BATCH, Kind
 
+from ._arrays import to_pixels
 from ._batching import Arrivals, Batcher, BatchTimes
 from ._config import ServeConfig
 from ._model import ServedModel
 from ._problem import Problem
-from ._replies import Faces, to_pixels
+from ._replies import Faces
 from ._tasks import TaskRequest
 
 T = TypeVar("T")

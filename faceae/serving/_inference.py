@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
-import numpy as np
 from starlette.datastructures import UploadFile
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
@@ -93,15 +92,17 @@ class Inference:
             form = choose_format(request.headers.get("accept", ""), task_request, media_type)
             coming.pop_all().close()
             if self._engine.is_long(task_request):
-                return await self._start_stream(task_request, form)
+                check_pictured(task_request.values["count"], form)
+                if not form.media_type.startswith("image/"):
+                    return await self._start_stream(task_request, form)
             if task_request.task.gives == "latents":
                 latents = await self._engine.encode(task_request)
-                content = await self._encode(encode_latents, latents, form)
+                content = await self._encode(encode_latents, latents, form, task_request.facts)
             else:
                 faces = await self._engine.make_faces(task_request)
                 is_large = form.media_type != NPY or faces.nbytes > _MAX_INLINE_FACES
                 content = await self._in_thread_if(
-                    is_large, "reply", encode_faces, faces, form, _facts(task_request)
+                    is_large, "reply", encode_faces, faces, form, task_request.facts
                 )
         return Response(content, media_type=form.media_type)
 
@@ -127,17 +128,15 @@ class Inference:
 
     async def _start_stream(self, request: TaskRequest, form: ReplyFormat) -> Response:
         """Draw the first batch, so that an error still has its status; then stream."""
-        count = request.values["count"]
-        check_pictured(count, form)
         batches = self._engine.stream_faces(request)
         first = await anext(batches)
-        size = self._engine.model.image_size
-        if form.media_type.startswith("image/"):
-            faces = [first, *[batch async for batch in batches]]
-            content = await self._encode(_encode_all, faces, form)
-            return Response(content, media_type=form.media_type)
         pieces = stream_faces(
-            _prepend(first, batches), count, size, form, _facts(request), self._engine.in_thread
+            _prepend(first, batches),
+            request.values["count"],
+            self._engine.model.image_size,
+            form,
+            request.facts,
+            self._engine.in_thread,
         )
         return StreamingResponse(pieces, media_type=form.media_type)
 
@@ -277,15 +276,7 @@ def _read_options(request: Request) -> Mapping[str, str]:
     return {**parse_attributes(attributes), **request.query_params}
 
 
-def _facts(request: TaskRequest) -> dict[str, Any]:
-    return {"task": request.task.name, **request.values}
-
-
 async def _prepend(first: Faces, others: AsyncIterator[Faces]) -> AsyncIterator[Faces]:
     yield first
     async for faces in others:
         yield faces
-
-
-def _encode_all(batches: list[Faces], form: ReplyFormat) -> bytes:
-    return encode_faces(np.concatenate(batches), form, {})

@@ -71,9 +71,8 @@ class Predictor:
         request = prediction.request
         form = choose_format(accept, request, prediction.media_type)
         if request.task.gives == "latents":
-            return encode_latents(prediction.result, form), form.media_type
-        facts = {"task": request.task.name, **request.values}
-        return encode_faces(prediction.result, form, facts), form.media_type
+            return encode_latents(prediction.result, form, request.facts), form.media_type
+        return encode_faces(prediction.result, form, request.facts), form.media_type
 
     def close(self) -> None:
         """Stop the thread."""

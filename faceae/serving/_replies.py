@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from faceae.pictures import encode_gif, encode_grid, encode_picture
 
 from ._accept import GIF, JPEG, PNG, ZIP, ReplyFormat
-from ._arrays import write_npy, write_npy_header
+from ._arrays import to_pixels, write_npy, write_npy_header
 from ._bodies import JSON, NPY
 from ._problem import Problem
 
@@ -29,11 +29,15 @@ InThread = Callable[..., Awaitable[Any]]
 _ZIP_TIME = (1980, 1, 1, 0, 0, 0)
 
 
-def encode_latents(latents: NDArray[np.float32], form: ReplyFormat) -> bytes:
-    """Return latents, N x Z, as .npy or JSON."""
+def encode_latents(latents: NDArray[np.float32], form: ReplyFormat, facts: dict[str, Any]) -> bytes:
+    """Return latents, N x Z, as .npy or JSON.
+
+    Args:
+        facts: what a JSON reply holds besides the latents.
+    """
     if form.media_type == NPY:
         return write_npy(latents)
-    return _dump({"task": "encode", "latents": latents.tolist()})
+    return _dump({**facts, "latents": latents.tolist()})
 
 
 def encode_faces(faces: Faces, form: ReplyFormat, facts: dict[str, Any]) -> bytes:
@@ -102,14 +106,6 @@ async def stream_faces(
             yield separator + await in_thread(_list_items, faces, form.is_tensor)
             separator = b", "
         yield end
-
-
-def to_pixels(faces: Faces) -> NDArray[np.uint8]:
-    """Return faces as N x S x S x 3 uint8."""
-    if faces.dtype == np.uint8:
-        return faces
-    pixels = np.rint((faces + 1) * np.float32(127.5)).clip(0, 255).astype(np.uint8)
-    return np.ascontiguousarray(pixels.transpose(0, 2, 3, 1))
 
 
 class ZipStream:

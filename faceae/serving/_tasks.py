@@ -157,6 +157,11 @@ class TaskRequest:
     is_tensor: bool = False
     """Whether the faces came as a float tensor, N x 3 x S x S. The reply then has that form too."""
 
+    @property
+    def facts(self) -> dict[str, Any]:
+        """Task and parameters, which a JSON reply holds besides the result."""
+        return {"task": self.task.name, **self.values}
+
 
 def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)

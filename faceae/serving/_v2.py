@@ -6,10 +6,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ._arrays import to_pixels
 from ._bodies import BodyReader, Draft, parse_json
 from ._model import ServedModel
 from ._problem import Problem
-from ._replies import Faces, to_pixels
+from ._replies import Faces
 from ._tasks import TASKS, Task, TaskRequest
 
 VERSION = "1"

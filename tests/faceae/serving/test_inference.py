@@ -113,6 +113,9 @@ def test_reconstruct_encode_and_decode_agree(
     reply = client.post("/invocations?task=encode", content=npy(images), headers=_npy_headers())
     latents = load(reply)
     assert np.allclose(latents, api.encode(images), atol=1e-4)
+    facts = post(client, {"task": "encode", "align": False, "images": images.tolist()}).json()
+    assert np.allclose(facts.pop("latents"), latents, atol=1e-4)
+    assert facts == {"task": "encode", "align": False}
     decoded = load(post(client, latents, Accept="application/x-npy; dtype=uint8"))
     body = {"task": "reconstruct", "images": images.tolist()}
     assert differ(decoded, load(post(client, body, **NPY))) <= 1
