@@ -34,19 +34,12 @@ class Chosen:
     kinds: tuple[ClassifierKind, ...]
     normals: NDArray[np.float64]
     """K x Z."""
-    thresholds: NDArray[np.float64]
-    """K."""
     accuracies: NDArray[np.float64]
     """K; balanced accuracy."""
     aucs: NDArray[np.float64]
     """K."""
     has_signal: NDArray[np.bool_]
     """K; whether the accuracy is clearly above chance."""
-
-    def score(self, vectors: NDArray[np.floating]) -> NDArray[np.float64]:
-        """Return the scores of N x Z vectors, N x K; above 0 means yes."""
-        scores_NK: NDArray[np.float64] = vectors @ self.normals.T - self.thresholds
-        return scores_NK
 
 
 def choose_by_split(spread: Spread, train: Labelled, choose: Labelled, report: Labelled) -> Chosen:
@@ -107,7 +100,6 @@ def _make_chosen(
     return Chosen(
         kinds=tuple(candidates[best].kind for best in best_K),
         normals=np.stack([candidates[best].normals[k] for k, best in columns]),
-        thresholds=np.array([candidates[best].thresholds[k] for k, best in columns]),
         accuracies=accuracies_K,
         aucs=np.array([area_under_curve(best_NK[:, k], labels_NK[:, k]) for k, _ in columns]),
         has_signal=has_signal(accuracies_K, labels_NK),
