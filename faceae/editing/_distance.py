@@ -1,6 +1,6 @@
 """Warns where an edit leads far beyond the training faces.
 
-Shapes: N faces, Z latent size.
+Shapes: N faces, K attributes, Z latent size.
 """
 
 from collections.abc import Iterable
@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from ._directions import Directions
 
 _FAR = 2.5
-"""A score this many times the largest of a training face is far from the data. Strength 2 on a face
-that already has the attribute stays below it."""
+"""A score this many times the largest of a training face is far from the data. Strength 2 mostly
+stays below it, even on a face that already has the attribute."""
 
 
 def find_far(
@@ -24,9 +24,10 @@ def find_far(
         latents: N x Z, edited.
     """
     lines = []
+    farthest_K = np.abs(directions.score(latents)).max(axis=0)
     for name in names:
         row = directions.index(name)
-        farthest = float(np.abs(directions.score(latents)[:, row]).max())
+        farthest = float(farthest_K[row])
         limit = float(directions.limits[row])
         if farthest > _FAR * limit:
             lines.append(
