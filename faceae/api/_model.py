@@ -13,9 +13,9 @@ import torch
 from numpy.typing import NDArray
 
 from faceae.device import DeviceName, full_float32, resolve_device
-from faceae.editing import Directions, add_residual, find_far, load_known
+from faceae.editing import Directions, add_residual, find_far
 from faceae.errors import FaceaeError
-from faceae.latent import interpolate, latent_noise
+from faceae.latent import Sampler, interpolate, latent_noise
 from faceae.model import to_float, to_uint8, weights_hash
 from faceae.pictures import frame_face, read_face
 from faceae.runs import Run, open_run, read_run
@@ -155,9 +155,8 @@ class FaceModel:
         self, count: int, *, seed: int = 0, start: int = 0, truncation: float = 1.0
     ) -> NDArray[np.float32]:
         """Return the latents of new faces, count x Z float32, for `decode`; see `generate`."""
-        sampler = open_run(self._run, latents=True).sampler
-        assert sampler is not None
-        return sampler.latents(latent_noise(seed, start, count, self.latent_size), truncation)
+        noise_NZ = latent_noise(seed, start, count, self.latent_size)
+        return self._sampler.latents(noise_NZ, truncation)
 
     @cached_property
     def directions(self) -> Directions:
@@ -167,8 +166,9 @@ class FaceModel:
             FaceaeError: they were not found yet, or for other weights.
         """
         path = self._run.directions_path
-        known = load_known(path, weights_hash(self._model))
-        return Directions.load(path) if known is None else known
+        directions = Directions.load(path)
+        directions.check_weights(weights_hash(self._model), path)
+        return directions
 
     def edit(
         self,
@@ -203,6 +203,12 @@ class FaceModel:
         if residual:
             return add_residual(edited_NHWC, faces_NHWC, self.decode(z_NZ))
         return edited_NHWC
+
+    @cached_property
+    def _sampler(self) -> Sampler:
+        sampler = open_run(self._run, latents=True).sampler
+        assert sampler is not None
+        return sampler
 
     @cached_property
     def _generator(self) -> Session:
