@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from faceae.errors import FaceaeError
+
 from ._directions import Directions
 
 
@@ -21,13 +23,17 @@ def load_known(path: Path, weights_hash: str) -> Directions | None:
 def save_found(path: Path, found: Directions) -> Directions:
     """Write the directions of a dataset's attributes, and keep a user's own of the same weights.
 
-    Directions of the file whose names are no attributes of the dataset are a user's own.
+    Directions of the file whose names are no attributes of the dataset are a user's own. A file
+    that cannot be read is replaced, as its error message promises.
 
     Returns:
         What was written.
     """
-    known = Directions.load(path) if path.exists() else None
-    if known is not None and known.weights_hash == found.weights_hash:
+    try:
+        known = load_known(path, found.weights_hash)
+    except FaceaeError:
+        known = None
+    if known is not None:
         attributes = {*found.names, *(refusal.name for refusal in found.refused)}
         found = found.put(known.take(set(known.names) - attributes))
     found.save(path)

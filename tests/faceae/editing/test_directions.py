@@ -103,6 +103,13 @@ def test_own_directions_stay_until_the_weights_change(tmp_path: Path) -> None:
     assert save_found(path, make("Smiling", weights_hash="x")).names == ("Smiling",)
 
 
+def test_a_damaged_file_is_replaced(tmp_path: Path) -> None:
+    path = tmp_path / "directions.safetensors"
+    path.write_bytes(b"no tensors")
+    save_found(path, make("Smiling"))
+    assert Directions.load(path).names == ("Smiling",)
+
+
 def test_faces_far_from_the_data_are_named() -> None:
     directions = make("Smiling", "Young")
     near, far = np.array([[4, 0, 0, 0]], np.float32), np.array([[0, -9, 0, 0]], np.float32)
