@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from faceae.data import LoaderConfig, LoaderKind, OnImages, make_loader
+from faceae.data import LoaderConfig, LoaderKind, OnImages, make_loader, report_batches
 from faceae.device import count_decode_threads, full_float32
 from faceae.model import FaceAutoEncoder, to_float
 from faceae_shards import Dataset, read_descriptions
@@ -55,9 +55,9 @@ class Examples:
 
 
 def read_labels(
-    dataset: Dataset, split: str, names: Sequence[str], count: int
+    dataset: Dataset, split: str, names: Sequence[str], most: int
 ) -> tuple[NDArray[np.int8], tuple[object, ...]]:
-    """Return labels, N x K, and persons of the first `count` images of a split.
+    """Return labels, N x K, and persons of the first `most` images of a split.
 
     Args:
         names: of K attributes.
@@ -65,7 +65,7 @@ def read_labels(
     Raises:
         ShardsError: there is no such split, or a shard is damaged.
     """
-    described = list(islice(read_descriptions(dataset, split), count))
+    described = list(islice(read_descriptions(dataset, split), most))
     labels = [[_sign(fields.get("attributes"), name) for name in names] for fields in described]
     shape = (len(described), len(names))
     persons = tuple(fields.get("identity") for fields in described)
@@ -90,7 +90,6 @@ def read_examples(
     Raises:
         FaceaeError, ShardsError: there is no such split, or an image cannot be read.
     """
-    count = min(dataset.num_samples(split), MAX_FACES)
     config = LoaderConfig(
         split=split,
         batch_size=batch_size,
@@ -101,15 +100,10 @@ def read_examples(
     device = next(model.parameters()).device
     latents: list[NDArray[np.float32]] = []
     with closing(make_loader(loader, dataset, config, device)) as opened:
-        done = 0
-        for images_NCHW, num_valid in opened:
-            latents.append(encode(model, images_NCHW[: min(num_valid, count - done)]))
-            done += len(latents[-1])
-            on_images(done, count)
-            if done == count:
-                break
+        for images_NCHW, num_valid in report_batches(opened, on_images, MAX_FACES):
+            latents.append(encode(model, images_NCHW[:num_valid]))
         reader = opened.reader
-    labels, persons = read_labels(dataset, split, dataset.attribute_names, count)
+    labels, persons = read_labels(dataset, split, dataset.attribute_names, MAX_FACES)
     return Examples(latents=np.concatenate(latents), labels=labels, persons=persons, reader=reader)
 
 

@@ -3,7 +3,6 @@
 Shapes: N faces, S image size, K attributes, Z latent size.
 """
 
-from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
 
@@ -11,7 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from faceae.data import LoaderConfig, LoaderKind, make_loader
+from faceae.data import LoaderConfig, LoaderKind, OnImages, make_loader, report_batches
 from faceae.device import count_decode_threads, full_float32
 from faceae.editing import read_labels
 from faceae.errors import FaceaeError
@@ -44,7 +43,7 @@ def read_faces(
     most: int,
     *,
     loader: LoaderKind,
-    on_images: Callable[[int, int], None],
+    on_images: OnImages,
 ) -> Faces:
     """Read and reconstruct the first faces of a split.
 
@@ -55,7 +54,6 @@ def read_faces(
     Raises:
         FaceaeError, ShardsError: there is no such split, or an image cannot be read.
     """
-    count = min(dataset.num_samples(split), most)
     config = LoaderConfig(
         split=split,
         batch_size=_BATCH,
@@ -67,20 +65,15 @@ def read_faces(
     photographs: list[torch.Tensor] = []
     latents: list[torch.Tensor] = []
     reconstructions: list[torch.Tensor] = []
-    done = 0
     with closing(make_loader(loader, dataset, config, device)) as opened:
-        for images_NCHW, num_valid in opened:
-            images_NCHW = images_NCHW[: min(num_valid, count - done)].contiguous()
+        for padded_NCHW, num_valid in report_batches(opened, on_images, most):
+            images_NCHW = padded_NCHW[:num_valid].contiguous()
             with torch.inference_mode(), full_float32():
                 z_NZ = model.encode(to_float(images_NCHW))
             photographs.append(images_NCHW.cpu().clone())
             latents.append(z_NZ.cpu())
             reconstructions.append(decode(model, z_NZ))
-            done += len(images_NCHW)
-            on_images(done, count)
-            if done == count:
-                break
-    labels, persons = read_labels(dataset, split, dataset.attribute_names, count)
+    labels, persons = read_labels(dataset, split, dataset.attribute_names, most)
     return Faces(
         photographs=torch.cat(photographs),
         reconstructions=torch.cat(reconstructions),
