@@ -157,6 +157,17 @@ def executor_option(default: str, help_text: str) -> Callable[[F], F]:
     )
 
 
+def batch_size_option(default: int) -> Callable[[F], F]:
+    """Return the option for the batches of a verb that computes on all faces of a split."""
+    return option(
+        "--batch-size",
+        type=click.IntRange(min=1),
+        metavar="N",
+        default=default,
+        help="Faces per batch. Does not change the result.",
+    )
+
+
 def count_option(help_text: str, **settings: Any) -> Callable[[F], F]:
     """Return the option for a number of faces, which every verb that makes faces spells alike."""
     return option("-n", "--count", metavar="N", help=help_text, **settings)

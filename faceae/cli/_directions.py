@@ -7,7 +7,15 @@ import click
 
 from faceae_shards import Location
 
-from ._command import data_argument, device_option, loader_option, option, run_argument, verb
+from ._command import (
+    batch_size_option,
+    data_argument,
+    device_option,
+    loader_option,
+    option,
+    run_argument,
+    verb,
+)
 from ._remote import fetch_dataset
 
 if TYPE_CHECKING:
@@ -49,13 +57,7 @@ _SURE_ACCURACY = 0.8
     is_flag=True,
     help="The directions must not change what distinguishes persons. DATA must name the persons.",
 )
-@option(
-    "--batch-size",
-    type=click.IntRange(min=1),
-    metavar="N",
-    default=256,
-    help="Faces per batch. Does not change the result.",
-)
+@batch_size_option(256)
 @device_option
 @loader_option
 def command(

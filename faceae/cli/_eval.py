@@ -8,6 +8,7 @@ import click
 from faceae_shards import Location
 
 from ._command import (
+    batch_size_option,
     data_argument,
     device_option,
     loader_option,
@@ -65,13 +66,7 @@ if TYPE_CHECKING:
     help="Also measure RUN's directions: edit faces of the split, and judge the pictures by a "
     "classifier of pixels. The figures go to edits-SPLIT.json beside the JSON file.",
 )
-@option(
-    "--batch-size",
-    type=click.IntRange(min=1),
-    metavar="N",
-    default=64,
-    help="Faces per batch. Does not change the result.",
-)
+@batch_size_option(64)
 @device_option
 @loader_option
 def command(

@@ -8,7 +8,15 @@ import click
 
 from faceae_shards import Location
 
-from ._command import data_argument, device_option, loader_option, option, run_argument, verb
+from ._command import (
+    batch_size_option,
+    data_argument,
+    device_option,
+    loader_option,
+    option,
+    run_argument,
+    verb,
+)
 from ._remote import fetch_dataset
 
 if TYPE_CHECKING:
@@ -27,13 +35,7 @@ if TYPE_CHECKING:
     "flow-matching network, which takes minutes to train.",
 )
 @option("--split", default="train", metavar="SPLIT", help="Split of DATA to fit on.")
-@option(
-    "--batch-size",
-    type=click.IntRange(min=1),
-    metavar="N",
-    default=256,
-    help="Faces per batch. Does not change the result.",
-)
+@batch_size_option(256)
 @device_option
 @loader_option
 def command(
