@@ -3,10 +3,17 @@
 Detection needs `pip install 'faceae[align]'`. Alignment by known landmarks needs OpenCV alone.
 """
 
-from ._align import ALIGNED_HEIGHT, ALIGNED_WIDTH, TARGETS, align_face, is_aligned_size
+from ._align import (
+    ALIGNED_HEIGHT,
+    ALIGNED_WIDTH,
+    TARGETS,
+    align_face,
+    is_aligned_size,
+    locate_centre,
+)
 from ._detect import detect_faces
 from ._face import LANDMARK_NAMES, MAX_FACES, Box, Face, Which
-from ._paste import locate_aligned, locate_centre, paste, paste_change
+from ._paste import locate_aligned, paste, paste_change
 from ._photograph import align_faces, find_faces, measure_face
 from ._similarity import Similarity
 from ._weights import WEIGHTS_SHA256

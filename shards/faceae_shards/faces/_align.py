@@ -112,11 +112,17 @@ def frame_aligned(crop: int | None, size: int | None) -> tuple[Similarity, int, 
         raise ValueError(f"crop must be 1 to {ALIGNED_WIDTH}, got {crop}")
     if crop is None and size is None:
         return Similarity(rotation=np.eye(2), shift=np.zeros(2)), ALIGNED_WIDTH, ALIGNED_HEIGHT
-    side = crop or ALIGNED_WIDTH
-    wanted = size or side
-    step = side / wanted
-    corner = np.array([(ALIGNED_WIDTH - side) // 2, (ALIGNED_HEIGHT - side) // 2])
-    return Similarity(rotation=np.eye(2) * step, shift=corner + (step - 1) / 2), wanted, wanted
+    wanted = size or crop or ALIGNED_WIDTH
+    frame = locate_centre(ALIGNED_HEIGHT, ALIGNED_WIDTH, crop=crop, size=wanted)
+    return frame, wanted, wanted
+
+
+def locate_centre(height: int, width: int, *, crop: int | None, size: int) -> Similarity:
+    """Return the transform from the pixels of what `fit_image` cuts to those of the picture."""
+    side = min(height, width) if crop is None else crop
+    step = side / size
+    corner = np.array([(width - side) // 2, (height - side) // 2])
+    return Similarity(rotation=np.eye(2) * step, shift=corner + (step - 1) / 2)
 
 
 def sample(

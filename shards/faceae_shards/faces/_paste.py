@@ -27,14 +27,6 @@ def locate_aligned(
     return frame.then(fit_to_celeba(landmarks).invert())
 
 
-def locate_centre(height: int, width: int, *, crop: int | None, size: int) -> Similarity:
-    """Return the transform from the pixels of what `fit_image` cuts to those of the picture."""
-    side = min(height, width) if crop is None else crop
-    step = side / size
-    corner = np.array([(width - side) // 2, (height - side) // 2])
-    return Similarity(rotation=np.eye(2) * step, shift=corner + (step - 1) / 2)
-
-
 def paste(
     image_HWC: NDArray[np.uint8], face_SSC: NDArray[np.uint8], to_image: Similarity
 ) -> NDArray[np.uint8]:
