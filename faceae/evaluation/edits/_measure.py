@@ -95,62 +95,21 @@ def evaluate_edits(
     out = out or run.edits_path(config.split)
     if out.suffix != ".json":
         raise FaceaeError(f"{out}: the figures are JSON; give a name that ends in .json")
-    device = resolve_device(config.device)
     directions = Directions.load(run.directions_path)
-    model = load_model(run.model_path, device)
+    model = load_model(run.model_path, resolve_device(config.device))
     directions.check_weights(weights_hash(model), run.directions_path)
-    if not dataset.attribute_names:
-        raise FaceaeError(f"{dataset.location}: its faces have no attributes to judge edits by")
-
-    def read(split: str, most: int) -> Faces:
-        return read_faces(
-            model,
-            dataset,
-            split,
-            most,
-            loader=config.loader,
-            on_images=lambda done, total: on_progress(f"{split} faces", done, total),
-        )
-
-    train, held_out = read(_TRAIN_SPLIT, _MAX_TRAIN_FACES), read(config.split, _MAX_HELD_OUT)
-    enough_K = _have_enough(train.labels, _MIN_TRAIN_EXAMPLES)
-    enough_K &= _have_enough(held_out.labels, _MIN_FACES)
-    names = np.array(dataset.attribute_names)[enough_K].tolist()
-    if not names:
-        raise FaceaeError(
-            f"{dataset.location}: no attribute has {_MIN_TRAIN_EXAMPLES} training faces and "
-            f"{_MIN_FACES} held-out faces of both kinds; pack more faces"
-        )
-    judge = train_judge(
-        torch.cat([train.photographs, train.reconstructions]),
-        np.concatenate([train.labels[:, enough_K]] * 2),
-        steps=config.judge_steps,
-        device=device,
-        on_steps=lambda done, total: on_progress("judge", done, total),
-    )
-    space = IdentitySpace(train.reconstructions, train.persons)
-    bench = _Bench(
-        model=model,
-        directions=directions,
-        judge=judge,
-        names=names,
-        held_out=held_out,
-        labels=held_out.labels[:, enough_K],
-        scores=judge.score(held_out.reconstructions),
-        space=space,
-        gallery=Gallery(space.extract(held_out.reconstructions), held_out.persons),
-        most=config.faces,
-    )
+    train, held_out = _read_splits(model, dataset, config, on_progress)
+    bench = _set_up(model, directions, dataset, train, held_out, config, on_progress)
     edits, rows, not_measured = bench.run(on_progress)
     record = EditRecord(
         split=config.split,
         num_faces=len(held_out.labels),
         num_train_images=len(train.labels),
         num_persons=bench.gallery.num_persons,
-        knows_persons=space.knows_persons,
+        knows_persons=bench.space.knows_persons,
         strengths=STRENGTHS,
         dataset_hash=dataset.hash,
-        weights_hash=weights_hash(model),
+        weights_hash=directions.weights_hash,
         edits=tuple(edits),
         not_measured=not_measured,
     )
@@ -250,6 +209,66 @@ class _Bench:
     def _edit(self, rows: NDArray[np.intp], name: str, strength: float) -> torch.Tensor:
         change_Z = torch.from_numpy(self.directions.change({name: strength}))
         return decode(self.model, self.held_out.latents[torch.from_numpy(rows)] + change_Z)
+
+
+def _read_splits(
+    model: FaceAutoEncoder, dataset: Dataset, config: EditsConfig, on_progress: OnProgress
+) -> tuple[Faces, Faces]:
+    """Return the training faces and the held-out faces."""
+    if not dataset.attribute_names:
+        raise FaceaeError(f"{dataset.location}: its faces have no attributes to judge edits by")
+
+    def read(split: str, most: int) -> Faces:
+        return read_faces(
+            model,
+            dataset,
+            split,
+            most,
+            loader=config.loader,
+            on_images=lambda done, total: on_progress(f"{split} faces", done, total),
+        )
+
+    return read(_TRAIN_SPLIT, _MAX_TRAIN_FACES), read(config.split, _MAX_HELD_OUT)
+
+
+def _set_up(
+    model: FaceAutoEncoder,
+    directions: Directions,
+    dataset: Dataset,
+    train: Faces,
+    held_out: Faces,
+    config: EditsConfig,
+    on_progress: OnProgress,
+) -> _Bench:
+    """Train what judges the held-out faces, for the attributes with enough labels."""
+    enough_K = _have_enough(train.labels, _MIN_TRAIN_EXAMPLES)
+    enough_K &= _have_enough(held_out.labels, _MIN_FACES)
+    names = np.array(dataset.attribute_names)[enough_K].tolist()
+    if not names:
+        raise FaceaeError(
+            f"{dataset.location}: no attribute has {_MIN_TRAIN_EXAMPLES} training faces and "
+            f"{_MIN_FACES} held-out faces of both kinds; pack more faces"
+        )
+    judge = train_judge(
+        torch.cat([train.photographs, train.reconstructions]),
+        np.concatenate([train.labels[:, enough_K]] * 2),
+        steps=config.judge_steps,
+        device=next(model.parameters()).device,
+        on_steps=lambda done, total: on_progress("judge", done, total),
+    )
+    space = IdentitySpace(train.reconstructions, train.persons)
+    return _Bench(
+        model=model,
+        directions=directions,
+        judge=judge,
+        names=names,
+        held_out=held_out,
+        labels=held_out.labels[:, enough_K],
+        scores=judge.score(held_out.reconstructions),
+        space=space,
+        gallery=Gallery(space.extract(held_out.reconstructions), held_out.persons),
+        most=config.faces,
+    )
 
 
 def _have_enough(labels: NDArray[np.int8], least: int) -> NDArray[np.bool_]:
