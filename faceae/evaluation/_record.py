@@ -1,13 +1,12 @@
 """eval-SPLIT.json: the figures of an evaluation."""
 
 import dataclasses
-import json
 import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from faceae.errors import FaceaeError
+from faceae.runs import read_figures
 from faceae_shards import write_json
 
 from ._quality import Quality, RankedFace
@@ -80,22 +79,19 @@ class EvalRecord:
         Raises:
             FaceaeError: the file is damaged, foreign, or of another version.
         """
-        try:
-            record = json.loads(path.read_text(encoding="utf-8"))
-            if (record.pop("format"), record.pop("version")) != (_FORMAT, _VERSION):
-                raise ValueError(f"not {_FORMAT} version {_VERSION}")
-            pca = record.pop("pca")
-            return cls(
-                model=_read_score(record.pop("model")),
-                pca=pca and PcaRecord(score=_read_score(pca.pop("score")), **pca),
-                worst=_read_ranked(record.pop("worst")),
-                best=_read_ranked(record.pop("best")),
-                **record,
-            )
-        except (KeyError, AttributeError, TypeError, ValueError) as error:
-            raise FaceaeError(
-                f"{path}: damaged, or written by another faceae ({error}); run `faceae eval` again"
-            ) from error
+        remedy = "run `faceae eval` again"
+        return read_figures(path, _FORMAT, _VERSION, _build, remedy=remedy)
+
+
+def _build(fields: dict[str, Any]) -> EvalRecord:
+    pca = fields.pop("pca")
+    return EvalRecord(
+        model=_read_score(fields.pop("model")),
+        pca=pca and PcaRecord(score=_read_score(pca.pop("score")), **pca),
+        worst=_read_ranked(fields.pop("worst")),
+        best=_read_ranked(fields.pop("best")),
+        **fields,
+    )
 
 
 def _null_infinite(value: Any) -> Any:

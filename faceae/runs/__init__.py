@@ -2,6 +2,7 @@
 
 from ._begin import begin_from_run
 from ._config import KeepCheckpoints, Start, TrainConfig, parse_start
+from ._figures import read_figures
 from ._metrics import EpochMetrics, History, StepMetrics, read_history
 from ._run import DtypeName, Run, read_run, run_file, write_run
 from ._trained import TrainedModel, open_run
@@ -19,6 +20,7 @@ __all__ = [
     "begin_from_run",
     "open_run",
     "parse_start",
+    "read_figures",
     "read_history",
     "read_run",
     "run_file",

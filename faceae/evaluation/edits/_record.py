@@ -1,12 +1,12 @@
 """edits-SPLIT.json: what edits change, and what they leave."""
 
 import dataclasses
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from faceae.errors import FaceaeError
+from faceae.runs import read_figures
 from faceae_shards import write_json
 
 _FORMAT = "faceae-edits"
@@ -84,17 +84,13 @@ class EditRecord:
         Raises:
             FaceaeError: the file is damaged, foreign, or of another version.
         """
-        try:
-            record = json.loads(path.read_text(encoding="utf-8"))
-            if (record.pop("format"), record.pop("version")) != (_FORMAT, _VERSION):
-                raise ValueError(f"not {_FORMAT} version {_VERSION}")
-            edits = tuple(
-                EditQuality(**{**fields, "mean_scores": tuple(fields["mean_scores"])})
-                for fields in record.pop("edits")
-            )
-            return cls(edits=edits, strengths=tuple(record.pop("strengths")), **record)
-        except (KeyError, AttributeError, TypeError, ValueError) as error:
-            raise FaceaeError(
-                f"{path}: damaged, or written by another faceae ({error}); "
-                "run `faceae eval` with `edits=True` again"
-            ) from error
+        remedy = "run `faceae eval` with `edits=True` again"
+        return read_figures(path, _FORMAT, _VERSION, _build, remedy=remedy)
+
+
+def _build(fields: dict[str, Any]) -> EditRecord:
+    edits = tuple(
+        EditQuality(**{**edit, "mean_scores": tuple(edit["mean_scores"])})
+        for edit in fields.pop("edits")
+    )
+    return EditRecord(edits=edits, strengths=tuple(fields.pop("strengths")), **fields)

@@ -1,11 +1,11 @@
 """samples-SPLIT.json: how new faces compare with photographs."""
 
 import dataclasses
-import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from faceae.errors import FaceaeError
+from faceae.runs import read_figures
 from faceae_shards import write_json
 
 from ._quality import SampleQuality
@@ -59,19 +59,15 @@ class SampleRecord:
         Raises:
             FaceaeError: the file is damaged, foreign, or of another version.
         """
-        try:
-            record = json.loads(path.read_text(encoding="utf-8"))
-            if (record.pop("format"), record.pop("version")) != (_FORMAT, _VERSION):
-                raise ValueError(f"not {_FORMAT} version {_VERSION}")
-            return cls(
-                space=SpaceName(**record.pop("space")),
-                new_faces=SampleQuality(**record.pop("new_faces")),
-                reconstructions=SampleQuality(**record.pop("reconstructions")),
-                photographs=SampleQuality(**record.pop("photographs")),
-                **record,
-            )
-        except (KeyError, AttributeError, TypeError, ValueError) as error:
-            raise FaceaeError(
-                f"{path}: damaged, or written by another faceae ({error}); "
-                "run `faceae eval` with `samples` again"
-            ) from error
+        remedy = "run `faceae eval` with `samples` again"
+        return read_figures(path, _FORMAT, _VERSION, _build, remedy=remedy)
+
+
+def _build(fields: dict[str, Any]) -> SampleRecord:
+    return SampleRecord(
+        space=SpaceName(**fields.pop("space")),
+        new_faces=SampleQuality(**fields.pop("new_faces")),
+        reconstructions=SampleQuality(**fields.pop("reconstructions")),
+        photographs=SampleQuality(**fields.pop("photographs")),
+        **fields,
+    )
