@@ -3,7 +3,6 @@
 Shapes: N faces, K attributes, Z latent size.
 """
 
-from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -55,16 +54,17 @@ class Examples:
 
 
 def read_labels(
-    dataset: Dataset, split: str, names: Sequence[str], most: int
+    dataset: Dataset, split: str, most: int
 ) -> tuple[NDArray[np.int8], tuple[object, ...]]:
-    """Return labels, N x K, and persons of the first `most` images of a split.
+    """Return labels of a dataset's attributes, N x K, and persons, of a split's first images.
 
     Args:
-        names: of K attributes.
+        most: number of images at most.
 
     Raises:
         ShardsError: there is no such split, or a shard is damaged.
     """
+    names = dataset.attribute_names
     described = list(islice(read_descriptions(dataset, split), most))
     labels = [[_sign(fields.get("attributes"), name) for name in names] for fields in described]
     shape = (len(described), len(names))
@@ -103,7 +103,7 @@ def read_examples(
         for images_NCHW, num_valid in report_batches(opened, on_images, MAX_FACES):
             latents.append(encode(model, images_NCHW[:num_valid]))
         reader = opened.reader
-    labels, persons = read_labels(dataset, split, dataset.attribute_names, MAX_FACES)
+    labels, persons = read_labels(dataset, split, MAX_FACES)
     return Examples(latents=np.concatenate(latents), labels=labels, persons=persons, reader=reader)
 
 

@@ -73,7 +73,7 @@ def read_faces(
             photographs.append(images_NCHW.cpu().clone())
             latents.append(z_NZ.cpu())
             reconstructions.append(decode(model, z_NZ))
-    labels, persons = read_labels(dataset, split, dataset.attribute_names, most)
+    labels, persons = read_labels(dataset, split, most)
     return Faces(
         photographs=torch.cat(photographs),
         reconstructions=torch.cat(reconstructions),
