@@ -23,7 +23,15 @@ from faceae.pictures import (
     save_named,
 )
 
-from ._command import device_option, option, run_argument, section, verb
+from ._command import (
+    align_option,
+    crop_option,
+    device_option,
+    option,
+    run_argument,
+    section,
+    verb,
+)
 from ._outputs import check_out_file, check_parent
 from ._strengths import Sweep, parse_strengths, parse_sweep
 
@@ -101,19 +109,8 @@ class _Faces:
         default=0,
         help="With --number: seed of the drawn faces.",
     ),
-    option(
-        "--crop",
-        type=click.IntRange(min=0),
-        metavar="N",
-        show_default="as for the faces that RUN was trained on",
-        help="Keep the centre square of each photograph, N pixels wide. 0: no cropping.",
-    ),
-    option(
-        "--align/--no-align",
-        default=True,
-        help="Find the face of each photograph and frame it as CelebA does (needs "
-        "faceae[align]). Pictures of 178x218 pixels, or of the crop's size, are taken as framed.",
-    ),
+    crop_option,
+    align_option,
 )
 @option(
     "--paste",

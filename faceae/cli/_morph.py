@@ -9,7 +9,7 @@ import numpy as np
 from faceae.errors import FaceaeError
 from faceae.pictures import PICTURE_FORMATS, read_face, save_gif, save_grid
 
-from ._command import device_option, option, run_argument, verb
+from ._command import align_option, crop_option, device_option, option, run_argument, verb
 from ._outputs import check_out_file
 
 if TYPE_CHECKING:
@@ -30,19 +30,8 @@ _GIF_SUFFIX = ".gif"
     default=64,
     help="Number of frames.",
 )
-@option(
-    "--crop",
-    type=click.IntRange(min=0),
-    metavar="N",
-    show_default="as for the faces that RUN was trained on",
-    help="Keep the centre square of each photograph, N pixels wide. 0: no cropping.",
-)
-@option(
-    "--align/--no-align",
-    default=True,
-    help="Find the face of each photograph and frame it as CelebA does (needs faceae[align]). "
-    "Pictures of 178x218 pixels, or of the crop's size, are taken as framed.",
-)
+@crop_option
+@align_option
 @option(
     "--decoder",
     "decoder_path",
