@@ -119,19 +119,18 @@ class Drawing(_Variational):
         size = model.config.latent_size
         self.mean_Z: torch.Tensor
         self.covariance_ZZ: torch.Tensor
-        self.factor_ZZ: torch.Tensor
         self.register_buffer("mean_Z", torch.zeros(size))
         self.register_buffer("covariance_ZZ", torch.eye(size))
-        self.register_buffer("factor_ZZ", torch.eye(size))
 
     def forward(self, images_NCHW: torch.Tensor, *, draw: bool = False) -> Losses | Drawn:  # type: ignore[override]
         """Return the losses of faces, N x 3 x H x W float32 in [-1, 1], or the faces to judge."""
         z_NZ, penalty = self._encode(images_NCHW)
         with torch.autocast(z_NZ.device.type, enabled=False):
             self._track(z_NZ.detach())
-            new_NZ = self.mean_Z + torch.randn_like(z_NZ) @ self.factor_ZZ.T
         if not draw:
             return self._compare(images_NCHW, self.model.decode(z_NZ), penalty)
+        with torch.autocast(z_NZ.device.type, enabled=False):
+            new_NZ = self.mean_Z + torch.randn_like(z_NZ) @ self.factor().T
         faces_NCHW = self.model.decode(torch.cat([z_NZ, new_NZ])).float()
         error = functional.mse_loss(faces_NCHW[: len(z_NZ)], images_NCHW)
         return Drawn(faces_NCHW, error, penalty)
@@ -142,12 +141,12 @@ class Drawing(_Variational):
         centred_NZ = z_NZ - self.mean_Z
         self.covariance_ZZ.lerp_(centred_NZ.T @ centred_NZ / len(z_NZ), _MOMENT_SHARE)
 
-    @torch.no_grad()
-    def refresh(self) -> None:
-        """Compute the factor of the covariance from its current value."""
+    def factor(self) -> torch.Tensor:
+        """Return the Cholesky factor of the covariance, Z x Z."""
         spread = self.covariance_ZZ.diagonal().mean()
         jitter_ZZ = 1e-4 * spread * torch.eye(len(self.mean_Z), device=self.mean_Z.device)
-        self.factor_ZZ.copy_(torch.linalg.cholesky_ex(self.covariance_ZZ + jitter_ZZ).L)
+        factor_ZZ: torch.Tensor = torch.linalg.cholesky_ex(self.covariance_ZZ + jitter_ZZ).L
+        return factor_ZZ
 
 
 class _Regularised(Objective):

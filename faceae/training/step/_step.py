@@ -169,7 +169,6 @@ def _adversarial_step(
     At first the model trains as a variational one; then the discriminator learns alone; then both.
     """
     progress = step / train_state.total_steps
-    adversary.drawing.refresh()
     if progress < WARM_UP_SHARE:
         losses = _add_gradients(train_state, images)
         _take_step(train_state)

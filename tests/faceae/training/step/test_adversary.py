@@ -85,8 +85,7 @@ def test_new_faces_have_the_moments_of_the_latents(images: torch.Tensor) -> None
     _, adversary = make()
     for _ in range(600):
         adversary.drawing(images.float() / 127.5 - 1)
-    adversary.drawing.refresh()
-    factor, covariance = adversary.drawing.factor_ZZ, adversary.drawing.covariance_ZZ
+    factor, covariance = adversary.drawing.factor(), adversary.drawing.covariance_ZZ
     torch.testing.assert_close(factor @ factor.T, covariance, rtol=1e-2, atol=1e-3)
     drawn = adversary.draw(images.float() / 127.5 - 1, draw=True)
     assert drawn.faces_NCHW.shape == (2 * len(images), 3, 32, 32)
