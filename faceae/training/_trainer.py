@@ -122,8 +122,9 @@ class Trainer:
             seconds=self._seconds(),
         )
         self._ranks.run_on_first(lambda: self._record_epoch(validation, metrics))
-        if train_state.adversary is not None:
-            train_state.adversary.balance()
+        adversary = train_state.adversary
+        if adversary is not None:
+            adversary.rate = self._ranks.broadcast_from_first(adversary.balanced_rate)
         self._save_checkpoint(epoch_done=True)
         self._observer.on_epoch(metrics)
 

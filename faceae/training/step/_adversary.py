@@ -79,26 +79,28 @@ class Adversary:
     rate: float = 1.0
     """Factor on the discriminator's learning rate."""
 
-    def balance(self) -> None:
-        """Halve the discriminator's learning rate if it tells nearly all faces rightly.
+    def balanced_rate(self) -> float:
+        """Return `rate`, or half of it if the discriminator tells nearly all faces rightly.
+
+        The accuracy is that of the faces of this process.
 
         Raises:
             FaceaeError: it does in spite of the lowest rate.
         """
         accuracy = self.accuracy.item()
         if accuracy <= _WON:
-            return
+            return self.rate
         if self.rate <= _LOWEST_RATE:
             raise FaceaeError(
                 f"the discriminator tells {accuracy:.1%} of the faces rightly however slowly it "
                 "learns, so the decoder learns nothing from it; start a new `run` with a lower "
                 "`lr` or more faces"
             )
-        self.rate /= 2
         log.warning(
             "the discriminator tells %.1f %% of the faces rightly: it learns half as fast from now",
             100 * accuracy,
         )
+        return self.rate / 2
 
     def tensors(self) -> dict[str, Tensor]:
         """Return the state to store, without the optimiser's."""

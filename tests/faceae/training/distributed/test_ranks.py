@@ -63,6 +63,30 @@ line = f"rank {os.environ['RANK']} step {result.position.step} by {result.stoppe
 os.write(1, line.encode() + b"\\n")  # whole, whatever the other process writes
 """
 
+RIVAL = """
+import json, os, sys
+from pathlib import Path
+import torch
+from faceae.training import TrainConfig, _trainer, train
+
+torch.set_num_threads(1)
+fields, *_ = json.loads(sys.argv[1])
+config = TrainConfig(**fields | {"data": Path(fields["data"]), "run": Path(fields["run"])})
+real_step, rank = _trainer.train_step, int(os.environ["RANK"])
+
+def train_step(train_state, step, images):
+    global adversary
+    adversary = train_state.adversary
+    losses = real_step(train_state, step, images)
+    adversary.accuracy.fill_((0.99, 0.9)[rank])
+    return losses
+
+_trainer.train_step = train_step
+train(config)
+os.write(1, f"rank {rank} rate {adversary.rate}".encode() + b"\\n")
+"""
+"""The discriminator wins in the first process and not in the second."""
+
 
 def launch(*command: str) -> subprocess.CompletedProcess[str]:
     """Run a module in two processes."""
@@ -79,9 +103,9 @@ def launch(*command: str) -> subprocess.CompletedProcess[str]:
 def launch_training(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
     """Train or resume in two processes; before one step the second sends itself a signal."""
     script = tmp_path / "worker.py"
-    script.write_text(WORKER)
 
-    def run(config: TrainConfig, at_step: int = 0, number: int = 0) -> Any:
+    def run(config: TrainConfig, at_step: int = 0, number: int = 0, worker: str = WORKER) -> Any:
+        script.write_text(worker)
         fields = asdict(config) | {"data": str(config.data), "run": str(config.run)}
         return launch(str(script), json.dumps([fields, at_step, number]))
 
@@ -230,6 +254,16 @@ def test_adversaries_in_two_processes_go_on_where_they_stopped(
     assert resumed.returncode == 0, resumed.stderr
     hashes = [weights_hash(load_model(c.run / FINAL, CPU)) for c in (config, unstopped)]
     assert hashes[0] == hashes[1]
+
+
+def test_discriminator_learns_equally_fast_in_two_processes(
+    joint: TrainConfig, launch_training: Any
+) -> None:
+    """Each sees other faces, so that one may see it win and the other not."""
+    process = launch_training(replace(joint, model="adversarial", lr=1e-4), worker=RIVAL)
+    assert process.returncode == 0, process.stderr
+    assert "rank 0 rate 0.0625" in process.stdout
+    assert "rank 1 rate 0.0625" in process.stdout
 
 
 def test_parts_of_two_processes_are_those_of_one(

@@ -142,16 +142,15 @@ def test_discriminator_that_wins_learns_more_slowly_and_then_ends_the_run(
 ) -> None:
     _, adversary = make()
     adversary.accuracy.fill_(0.9)
-    adversary.balance()
-    assert adversary.rate == 1.0
+    assert adversary.balanced_rate() == 1.0
     adversary.accuracy.fill_(0.99)
-    adversary.balance()
+    adversary.rate = adversary.balanced_rate()
     assert adversary.rate == 0.5
     assert "discriminator" in caplog.text
     for _ in range(5):
-        adversary.balance()
+        adversary.rate = adversary.balanced_rate()
     with pytest.raises(FaceaeError, match="`lr`"):
-        adversary.balance()
+        adversary.balanced_rate()
 
 
 def test_state_comes_back(images: torch.Tensor) -> None:
