@@ -204,8 +204,7 @@ def _unusable(path: Path, error: Exception) -> FaceaeError:
 def _adversary_tensors(adversary: Adversary | None) -> dict[str, torch.Tensor]:
     if adversary is None:
         return {}
-    # Tensors that share memory cannot be stored twice.
-    tensors = {f"adversary.{k}": v.contiguous().clone() for k, v in adversary.tensors().items()}
+    tensors = {f"adversary.{k}": v.contiguous() for k, v in adversary.tensors().items()}
     return tensors | _optimizer_tensors("adversary_optimizer", adversary.optimizer)
 
 
