@@ -69,7 +69,7 @@ _SIGNAL_EXIT = 128
         metavar="N|best",
         show_default="2",
         help="Keep the last N checkpoints. best: the last one and that of the best epoch. Each "
-        "takes about three times the disk space of the weights.",
+        "takes about three times the disk space of the weights, of an adversarial model over four.",
     ),
     option(
         "--batch-size",
@@ -131,7 +131,7 @@ _SIGNAL_EXIT = 128
         help="Kind of autoencoder. plain: closest reconstructions. denoising: reconstructs from "
         "noisy faces. variational: a VAE, whose new faces are smooth. regularised: a "
         "penalty keeps latents small. adversarial: a VAE trained against a discriminator, for "
-        "sharp new faces; needs several times as many epochs.",
+        "sharp new faces; its reconstructions are less close.",
     ),
     option(
         "--image-size",

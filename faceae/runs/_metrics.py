@@ -33,7 +33,7 @@ class StepMetrics:
     """Time spent on training and validation since the run began, without interruptions."""
     discriminator_accuracy: float | None = None
     """Share of photographs and drawn faces that the discriminator of an adversarial model tells
-    rightly, a moving average. 0.5: it guesses. 1: the decoder deceives it never."""
+    rightly, a moving average. 0.5: it guesses. 1: the decoder never deceives it."""
 
 
 @dataclass(frozen=True, kw_only=True)
