@@ -8,9 +8,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "benchmarks" / "results"
-DOCUMENTS = sorted(
-    path for path in [*ROOT.glob("*.md"), *ROOT.glob("*/README.md")] if ".venv" not in path.parts
-)
+DOCUMENTS = sorted(path for path in [*ROOT.glob("*.md"), *ROOT.glob("[!.]*/README.md")])
 LINK = re.compile(r"\]\(([^)#]+?)(?:#[^)]*)?\)")
 RESULT = re.compile(r"`(?:benchmarks/)?(?:results/)?(\w+\.(?:json|svg))`")
 WRITTEN_BY_FACEAE = {"dataset.json", "run.json", "faceae.json", "checkpoint.json", "OUT.json"}
