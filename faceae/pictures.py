@@ -1,9 +1,8 @@
-"""Reads photographs, and writes pictures, grids and GIFs. Files appear complete or not at all.
+"""Reads photographs, and writes pictures and grids. Files appear complete or not at all.
 
 Shapes: N pictures, H and W pixels.
 """
 
-import io
 import itertools
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -47,8 +46,7 @@ _SHEET_COLUMNS = 8
 _MAX_TILE = 128
 _TITLE_PIXELS = 16
 _WHITE = 255
-_FRAME_MS = 40
-"""25 frames per second. GIF has steps of 10 ms, and viewers slow down frames under 20 ms."""
+_MAX_JPEG_SIDE = 65_535
 
 
 def read_face(
@@ -159,13 +157,27 @@ def save_image(path: Path, image: NDArray[np.uint8]) -> None:
     """Write one picture, H x W x 3 uint8, RGB, as PNG or JPEG (quality 95) by its suffix.
 
     Raises:
-        FaceaeError: another suffix.
+        FaceaeError: another suffix, or too many pixels for a JPEG.
     """
     if path.suffix.lower() not in PICTURE_FORMATS:
         raise FaceaeError(f"{path}: a picture must end in {', '.join(PICTURE_FORMATS)}")
+    if path.suffix.lower() != ".png" and max(image.shape) > _MAX_JPEG_SIDE:
+        raise FaceaeError(
+            f"{path}: a JPEG has at most {_MAX_JPEG_SIDE:,} pixels a side, not {max(image.shape):,}"
+            "; name a .png file"
+        )
     content = encode_picture(image, path.suffix)
     with atomic_path(path) as part:
         part.write_bytes(content)
+
+
+def enlarge(image_HWC: NDArray[np.uint8], scale: int) -> NDArray[np.uint8]:
+    """Return a picture whose sides are `scale` times as long (Lanczos), H x W x 3 uint8, RGB."""
+    if scale == 1:
+        return image_HWC
+    height, width, _ = image_HWC.shape
+    size = (width * scale, height * scale)
+    return np.array(Image.fromarray(image_HWC).resize(size, Image.Resampling.LANCZOS))
 
 
 def encode_picture(image_HWC: NDArray[np.uint8], suffix: str) -> bytes:
@@ -255,26 +267,6 @@ def check_grid_size(path: Path, num_images: int, height: int, width: int) -> Non
             f"{path}: a grid holds at most {most} pictures of {width}x{height}, not {num_images}; "
             "name a folder or a .npy file instead"
         )
-
-
-def save_gif(path: Path, frames: NDArray[np.uint8]) -> None:
-    """Write frames, N x H x W x 3 uint8, RGB, as an endless GIF at 25 frames per second.
-
-    Each frame has its own palette of 256 colours (median cut, then k-means), without dithering.
-    """
-    content = encode_gif(frames)
-    with atomic_path(path) as part:
-        part.write_bytes(content)
-
-
-def encode_gif(frames: NDArray[np.uint8]) -> bytes:
-    """Return the bytes of the GIF that `save_gif` writes."""
-    first, *others = [Image.fromarray(frame_HWC).quantize(256, kmeans=1) for frame_HWC in frames]
-    stream = io.BytesIO()
-    first.save(
-        stream, format="GIF", save_all=True, append_images=others, duration=_FRAME_MS, loop=0
-    )
-    return stream.getvalue()
 
 
 def save_folder(path: Path, pictures: Iterable[bytes], suffix: str, first_number: int = 0) -> None:

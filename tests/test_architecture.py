@@ -166,6 +166,7 @@ MAY_IMPORT = {
         "faceae_shards",
         "faceae.errors",
         "faceae.latent",
+        "faceae.movies",
         "faceae.pictures",
         "faceae.runs",
     },

@@ -15,10 +15,10 @@ from .engines import (
 )
 from .formats import FormatName
 from .generation import (
+    decode_latents,
     encode_faces,
     generate_faces,
     generate_shards,
-    morph,
     open_decoder,
 )
 from .sessions import CPU_MICRO_BATCH, GPU_MICRO_BATCH, Session
@@ -42,12 +42,12 @@ __all__ = [
     "Session",
     "WebPage",
     "WebPrecision",
+    "decode_latents",
     "encode_faces",
     "export_model",
     "export_web",
     "generate_faces",
     "generate_shards",
-    "morph",
     "open_decoder",
     "open_fastest",
     "open_generator",

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from faceae.device import DeviceName, full_float32, resolve_device
 from faceae.editing import Directions, add_residual, find_far
 from faceae.errors import FaceaeError
-from faceae.latent import Sampler, interpolate, latent_noise
+from faceae.latent import Interpolation, Sampler, interpolate, latent_noise
 from faceae.model import to_float, to_uint8, weights_hash
 from faceae.pictures import frame_face, read_face
 from faceae.runs import Run, open_run, read_run
@@ -133,23 +133,34 @@ class FaceModel:
         return np.concatenate(list(batches))
 
     def morph(
-        self, first: Image, last: Image, frames: int = 64, *, align: bool = True
+        self,
+        first: Image,
+        last: Image,
+        frames: int = 64,
+        *,
+        then: Sequence[Image] = (),
+        interpolation: Interpolation = "linear",
+        ease: bool = False,
+        align: bool = True,
     ) -> NDArray[np.uint8]:
         """Return the frames on the way from one face to another, frames x S x S x 3 uint8, RGB.
 
-        The latents lie on the line between those of the two images.
-
         Args:
-            frames: at least 2; the first is the reconstruction of `first`.
+            frames: of the whole way, at least one for each face, whose reconstruction it is.
+            then: further faces that the way leads to, after `last`.
+            interpolation: linear: on straight lines between the latents. spherical: on arcs around
+                the origin of the latent space. prior: on arcs around the average face (`fit` must
+                have fitted a normal distribution).
+            ease: begin and end each step slowly.
             align: see `encode`.
 
         Raises:
-            FaceaeError: as `encode`, or fewer frames.
+            FaceaeError: as `encode`, fewer frames, or no normal distribution.
         """
-        if frames < 2:
-            raise FaceaeError(f"`frames` must be at least 2, got {frames}")
-        z_first, z_last = self.encode([first, last], align=align)
-        return self.decode(interpolate(z_first, z_last, frames))
+        latents = self.encode([first, last, *then], align=align)
+        sampler = self._sampler if interpolation == "prior" else None
+        z_NZ = interpolate(latents, frames, interpolation=interpolation, ease=ease, sampler=sampler)
+        return self.decode(z_NZ)
 
     def draw_latents(
         self, count: int, *, seed: int = 0, start: int = 0, truncation: float = 1.0

@@ -123,19 +123,6 @@ loader_option = option(
     default="auto",
     help="Library that reads the shards. auto: DALI if it is installed.",
 )
-crop_option = option(
-    "--crop",
-    type=click.IntRange(min=0),
-    metavar="N",
-    show_default="as for the faces that RUN was trained on",
-    help="Keep the centre square of each photograph, N pixels wide. 0: no cropping.",
-)
-align_option = option(
-    "--align/--no-align",
-    default=True,
-    help="Find the face of each photograph and frame it as CelebA does (needs faceae[align]). "
-    "Pictures of 178x218 pixels, or of the crop's size, are taken as framed.",
-)
 workers_option = option(
     "--workers",
     type=click.IntRange(min=1),

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from faceae.errors import FaceaeError
+from faceae.movies import MOVIE_FORMATS, check_movie, save_movie
 from faceae.pictures import (
     PICTURE_FORMATS,
     check_new_folder,
@@ -17,15 +18,12 @@ from faceae.pictures import (
     list_pictures,
     read_face,
     read_photograph,
-    save_gif,
     save_grid,
     save_image,
     save_named,
 )
 
 from ._command import (
-    align_option,
-    crop_option,
     device_option,
     option,
     run_argument,
@@ -33,15 +31,15 @@ from ._command import (
     verb,
 )
 from ._outputs import check_out_file, check_parent
+from ._photographs import align_option, crop_option
 from ._strengths import Sweep, parse_strengths, parse_sweep
 
 if TYPE_CHECKING:
     from faceae.api import FaceModel
     from faceae.device import DeviceName
 
-_GIF_SUFFIX = ".gif"
 _STRIP_FRAMES = 7
-_GIF_FRAMES = 33
+_MOVIE_FRAMES = 33
 _MAX_FRAMES = 1000
 
 
@@ -76,13 +74,13 @@ class _Faces:
         "--sweep",
         callback=parse_sweep,
         metavar="NAME=A..B",
-        help="Show an attribute at strengths from A to B, as a strip or a GIF.",
+        help="Show an attribute at strengths from A to B, as a strip or an animation.",
     ),
     option(
         "--frames",
         type=click.IntRange(2, _MAX_FRAMES),
         metavar="N",
-        show_default=f"{_STRIP_FRAMES}, in a GIF {_GIF_FRAMES}",
+        show_default=f"{_STRIP_FRAMES}, in an animation {_MOVIE_FRAMES}",
         help="With --sweep: number of strengths.",
     ),
     option(
@@ -136,8 +134,8 @@ def command(
     """Change attributes of the face in each PHOTO, such as --set Smiling=+2 --set Young=-1.5.
 
     `faceae directions` must have found RUN's directions. PHOTO may be a folder of photographs. OUT
-    is a picture, which ends in .png or .jpg; with --sweep also a .gif; or a new folder with a
-    picture for each face. Several faces in one picture are a grid, or rows of strips.
+    is a picture, which ends in .png or .jpg; with --sweep also a .gif, .webp or .mp4; or a new
+    folder with a picture for each face. Several faces in one picture are a grid, or rows of strips.
 
     At strength 0 the face is the model's reconstruction of the photograph.
     """
@@ -199,9 +197,11 @@ def _check_out(out: Path, num_faces: int, is_swept: bool, paste: bool) -> None:
         check_parent(out)
         check_new_folder(out)
         return
-    if suffix not in PICTURE_FORMATS and not (is_swept and suffix == _GIF_SUFFIX):
-        endings = ", ".join([*PICTURE_FORMATS, *([_GIF_SUFFIX] if is_swept else [])])
-        raise FaceaeError(f"{out}: must end in one of {endings}, or be a new folder")
+    endings = [*PICTURE_FORMATS, *(MOVIE_FORMATS if is_swept else ())]
+    if suffix not in endings:
+        raise FaceaeError(f"{out}: must end in one of {', '.join(endings)}, or be a new folder")
+    if suffix in MOVIE_FORMATS:
+        check_movie(out)
     if paste and num_faces > 1:
         raise FaceaeError(f"{out}: with `paste` several photographs need a new folder")
     check_out_file(out)
@@ -217,7 +217,7 @@ def _list_changes(
     """Return what to add to latents in each frame, F x Z."""
     if sweep is None:
         return model.directions.change(strengths)[None]
-    count = frames or (_GIF_FRAMES if out.suffix.lower() == _GIF_SUFFIX else _STRIP_FRAMES)
+    count = frames or (_MOVIE_FRAMES if out.suffix.lower() in MOVIE_FORMATS else _STRIP_FRAMES)
     values = np.linspace(sweep.first, sweep.last, count)
     changes = [model.directions.change({**strengths, sweep.name: float(v)}) for v in values]
     return np.stack(changes)
@@ -294,9 +294,9 @@ def _save(
     suffix = out.suffix.lower()
     if not suffix:
         save_named(out, names, (_encode_face(picture) for picture in pictures), ".png")
-    elif suffix == _GIF_SUFFIX:
+    elif suffix in MOVIE_FORMATS:
         frames_FHWC = np.concatenate(pictures, axis=2)  # the faces side by side
-        save_gif(out, np.concatenate([frames_FHWC, frames_FHWC[-2:0:-1]]))
+        save_movie(out, np.concatenate([frames_FHWC, frames_FHWC[-2:0:-1]]))
     elif is_swept:
         save_grid(out, np.concatenate(pictures), columns=len(pictures[0]))
     elif len(pictures) == 1:

@@ -5,16 +5,18 @@ from ._fit import FittedLatents, fit_latents, measure_latents
 from ._fit_flow import FlowConfig, fit_flow
 from ._fit_mixture import fit_mixture
 from ._flow import FlowPrior
+from ._interpolation import Interpolation, interpolate, interpolate_square
 from ._mixture import MixturePrior
 from ._moments import LatentMoments
 from ._normal import NormalPrior, NormalSampler
 from ._prior import Prior, PriorKind, Sampler
-from ._sampling import interpolate, latent_noise
+from ._sampling import latent_noise
 
 __all__ = [
     "FittedLatents",
     "FlowConfig",
     "FlowPrior",
+    "Interpolation",
     "LatentMoments",
     "MixturePrior",
     "NormalPrior",
@@ -26,6 +28,7 @@ __all__ = [
     "fit_latents",
     "fit_mixture",
     "interpolate",
+    "interpolate_square",
     "latent_noise",
     "load_prior",
     "measure_latents",

@@ -14,6 +14,9 @@ from torch import Tensor, nn
 
 from ._prior import Prior, PriorKind, Sampler, Settings, Tensors, check_arrays
 
+_MIN_DEVIATION = 1e-4
+"""Directions with a smaller standard deviation, relative to the largest, count as constant."""
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class NormalPrior(Prior):
@@ -72,6 +75,19 @@ class NormalSampler(Sampler):
         """Return latents, N x Z float32; see `Sampler.latents`. Truncation scales F e."""
         z_NZ: NDArray[np.float32] = self.mean + (np.float32(truncation) * noise) @ self.factor.T
         return z_NZ
+
+    def noise(self, latents: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return the noise that `latents` turns into given latents, N x Z float32.
+
+        What a latent has in directions without variance is lost.
+        """
+        e_NZ: NDArray[np.float64] = (latents.astype(np.float64) - self.mean) @ self._inverse
+        return e_NZ.astype(np.float32)
+
+    @cached_property
+    def _inverse(self) -> NDArray[np.float64]:
+        factor_ZZ = self.factor.astype(np.float64)
+        return np.linalg.pinv(factor_ZZ, rcond=_MIN_DEVIATION, hermitian=True)
 
 
 class _Affine(nn.Module):

@@ -1,4 +1,4 @@
-"""Draws reproducible noise, and interpolates between two latents.
+"""Draws reproducible noise.
 
 Shapes: N faces, Z latent size.
 """
@@ -36,20 +36,3 @@ def latent_noise(seed: int, start: int, count: int, latent_size: int) -> NDArray
         rows = slice(index * BLOCK_FACES, (index + 1) * BLOCK_FACES)
         np.random.Generator(bits).standard_normal(out=noise_NZ[rows], dtype=np.float32)
     return noise_NZ[offset : offset + count]
-
-
-def interpolate(
-    start: NDArray[np.float32], end: NDArray[np.float32], frames: int
-) -> NDArray[np.float32]:
-    """Return `frames` latents, frames x Z float32, evenly spaced between two, each Z float32.
-
-    The first equals `start`, the last equals `end`.
-
-    Raises:
-        FaceaeError: fewer than two frames.
-    """
-    if frames < 2:
-        raise FaceaeError(f"`frames` must be at least 2, got {frames}")
-    share_N1 = np.linspace(0, 1, frames, dtype=np.float32)[:, None]
-    z_NZ: NDArray[np.float32] = (1 - share_N1) * start + share_N1 * end
-    return z_NZ

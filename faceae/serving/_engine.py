@@ -158,8 +158,8 @@ class Engine:
         if "morph" in self._batchers:
             steps = np.array(frames, np.int64)
             return await self._batchers["morph"].submit(request.faces, steps, is_alone=True)
-        first, last = await self.encode(request)
-        return await self._batchers["decoder"].submit(interpolate(first, last, frames))
+        ends = await self.encode(request)
+        return await self._batchers["decoder"].submit(interpolate(ends, frames))
 
     async def _edit(self, request: TaskRequest) -> Faces:
         assert request.faces is not None

@@ -10,7 +10,8 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from faceae.pictures import encode_gif, encode_grid, encode_picture
+from faceae.movies import encode_gif
+from faceae.pictures import encode_grid, encode_picture
 
 from ._accept import GIF, JPEG, PNG, ZIP, ReplyFormat
 from ._arrays import to_pixels, write_npy, write_npy_header

@@ -1,4 +1,4 @@
-"""Picture files, grids, animations and folders, written whole."""
+"""Picture files, grids and folders, written whole."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,11 +14,11 @@ from faceae import pictures
 from faceae.errors import FaceaeError
 from faceae.pictures import (
     encode_picture,
+    enlarge,
     frame_face,
     read_face,
     save_array,
     save_folder,
-    save_gif,
     save_grid,
     save_image,
 )
@@ -64,6 +64,22 @@ def test_save_image_unknown_suffix(tmp_path: Path, name: str) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_save_image_longer_than_a_jpeg_can_be(tmp_path: Path) -> None:
+    strip = np.zeros((1, 65_536, 3), np.uint8)
+    with pytest.raises(FaceaeError, match=r"strip\.jpg: .*65,535.*\.png"):
+        save_image(tmp_path / "strip.jpg", strip)
+    save_image(tmp_path / "strip.png", strip)
+
+
+def test_enlarge_is_smooth_and_keeps_one() -> None:
+    (ramp,) = make_ramps(1).astype(np.uint8)
+    assert enlarge(ramp, 1) is ramp
+    large = enlarge(ramp, 4)
+    assert large.shape == (128, 128, 3)
+    assert np.abs(large.reshape(32, 4, 32, 4, 3).mean((1, 3)) - ramp).max() < 2
+    assert np.abs(np.diff(large[:, 64, 0].astype(int))).max() <= 1
+
+
 def test_save_image_failing_encoder_leaves_older_file(tmp_path: Path) -> None:
     path = tmp_path / "face.png"
     path.write_bytes(b"older")
@@ -99,18 +115,6 @@ def test_save_grid_refuses_more_than_readers_open(tmp_path: Path) -> None:
     many = np.broadcast_to(np.uint8(0), (20_000, 64, 64, 3))
     with pytest.raises(FaceaeError, match=r"at most 18365 pictures of 64x64, not 20000; .*\.npy"):
         save_grid(tmp_path / "grid.png", many)
-
-
-def test_save_gif_keeps_order_and_colours_and_loops(tmp_path: Path) -> None:
-    frames = make_ramps(4).astype(np.uint8)
-    frames[:, :, :, 2] *= 60
-    save_gif(tmp_path / "morph.gif", frames)
-    with Image.open(tmp_path / "morph.gif") as gif:
-        assert (gif.n_frames, gif.info["loop"], gif.info["duration"]) == (4, 0, 40)
-        for index, frame in enumerate(frames):
-            gif.seek(index)
-            error = np.abs(np.asarray(gif.convert("RGB")).astype(int) - frame)
-            assert error.mean() < 3
 
 
 @pytest.mark.parametrize("suffix", [".png", ".jpg"])

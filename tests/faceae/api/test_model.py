@@ -70,6 +70,13 @@ def test_morph_goes_from_one_reconstruction_to_the_other(
     assert np.abs(frames[[0, -1]].astype(int) - ends).max() <= 1
 
 
+def test_morph_through_several_faces_along_the_prior(
+    model: faceae.FaceModel, photos: list[str]
+) -> None:
+    frames = model.morph(*photos[:2], frames=7, then=photos[2:], interpolation="prior", ease=True)
+    assert np.abs(frames[[0, 3, 6]].astype(int) - model.reconstruct(photos)).max() <= 1
+
+
 def test_nothing_in_nothing_out(model: faceae.FaceModel) -> None:
     assert model.decode(np.empty((0, 16))).shape == (0, 32, 32, 3)
 

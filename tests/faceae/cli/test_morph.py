@@ -14,6 +14,7 @@ from PIL import Image
 from faceae.cli import run
 from faceae.model import load_model, to_float, to_uint8
 from faceae.pictures import read_face
+from tests.conftest import draw_picture
 
 
 @pytest.fixture(scope="module")
@@ -68,6 +69,77 @@ def test_gif_goes_there_and_back(fitted_run: Path, photographs: list[str], tmp_p
         assert np.array_equal(frames[index], frames[-index])
 
 
+def test_a_chain_in_every_format(
+    fitted_run: Path, face_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    chain = [str(path) for path in sorted(face_folder.rglob("*.jpg"))[:3]]
+    for name in ("m.webp", "m.mp4"):
+        options = ("--seconds", "0.8", "--ease", "--scale", "2")
+        morph(fitted_run, chain, tmp_path / name, *options)
+    with Image.open(tmp_path / "m.webp") as movie:
+        assert movie.size == (64, 64)
+        times = []
+        for index in range(movie.n_frames):
+            movie.seek(index)
+            movie.load()
+            times.append(movie.info["duration"])
+    assert sum(times) == 800
+    morph(fitted_run, chain, tmp_path / "m.png", "--strip")
+    with Image.open(tmp_path / "m.png") as strip:
+        assert strip.size == (15 * 34 + 2, 34 + 2)
+    assert capsys.readouterr().out.count("m.webp: 11 frames from") == 1
+
+
+def test_a_closed_chain_runs_once(fitted_run: Path, photographs: list[str], tmp_path: Path) -> None:
+    closed = [*photographs, photographs[0]]
+    morph(fitted_run, closed, tmp_path / "m.gif", "--frames", "9")
+    with Image.open(tmp_path / "m.gif") as gif:
+        assert gif.n_frames == 8
+
+
+def test_drawn_faces_after_photographs(
+    fitted_run: Path, photographs: list[str], tmp_path: Path
+) -> None:
+    drawn = ("--seed", "1", "--numbers", "3,17", "--strip", "--frames", "3")
+    morph(fitted_run, photographs[:1], tmp_path / "m.png", *drawn)
+    frames = read_grid(tmp_path / "m.png", columns=3)
+    assert difference(frames[0], reconstruct(fitted_run, photographs[0])) <= 1
+    for frame, number in ((frames[1], "3"), (frames[2], "17")):
+        options = ["-n", "1", "--seed", "1", "--start", number, "--device", "cpu"]
+        assert run(["generate", str(fitted_run), str(tmp_path / "g.png"), *options]) == 0
+        assert difference(frame, read_grid(tmp_path / "g.png", columns=1)[0]) <= 1
+
+
+def test_a_grid_has_four_faces_in_its_corners(fitted_run: Path, tmp_path: Path) -> None:
+    grid = ("--numbers", "0,1,2,3", "--grid", "--frames", "4", "--interpolation", "prior")
+    morph(fitted_run, [], tmp_path / "m.png", *grid)
+    frames = read_grid(tmp_path / "m.png", columns=4)
+    assert run(["generate", str(fitted_run), str(tmp_path / "g.png"), "-n", "4"]) == 0
+    corners = read_grid(tmp_path / "g.png", columns=2)
+    assert len(frames) == 16
+    for place, corner in zip((0, 3, 12, 15), corners, strict=True):
+        assert difference(frames[place], corner) <= 1
+
+
+def test_a_photograph_of_several_faces_is_noted(
+    fitted_run: Path,
+    photographs: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    draw_picture(np.random.default_rng(0), 100, 90).save(tmp_path / "group.jpg")
+    face = np.zeros((32, 32, 3), np.uint8)
+    monkeypatch.setattr("faceae.pictures.align_faces", lambda *args, **options: [face])
+    monkeypatch.setattr("faceae_shards.faces.find_faces", lambda *args, **options: [None, None])
+    group = [photographs[0], str(tmp_path / "group.jpg")]
+    morph(fitted_run, group, tmp_path / "m.png", "--frames", "4")
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"note: {tmp_path / 'group.jpg'} shows 2 faces")
+    morph(fitted_run, group, tmp_path / "m.png", "--frames", "4", "--no-align")
+    assert capsys.readouterr().err == ""
+
+
 def test_exported_decoder_gives_the_same_frames(
     fitted_run: Path, exported: Path, photographs: list[str], tmp_path: Path
 ) -> None:
@@ -103,12 +175,22 @@ def test_bad_input(
     text = tmp_path / "text.jpg"
     text.write_text("not a picture")
     generator, decoder = str(exported / "generator.onnx"), str(exported / "decoder.onnx")
+    many = ("--numbers", "1,2", "--frames", "1000")
     for argv, message in (
         ([str(tmp_path / "no"), a, b, out], "no: not a training run"),
         ([good, str(tmp_path / "no.jpg"), b, out], "no.jpg: No such file"),
         ([good, a, str(text), out], "text.jpg: not an image"),
         ([good, a, str(tmp_path), out], f"{tmp_path}: Is a directory"),
-        ([good, a, b, str(tmp_path / "m.mp4")], "m.mp4: "),
+        ([good, a, b, str(tmp_path / "m.avi")], "m.avi: a morph's file must end in"),
+        ([good, a, out], "at least two faces, got 1"),
+        ([good, a, a], "is one of the photographs"),
+        ([good, out], "or --numbers"),
+        ([good, out, "--numbers", "1,2", "--grid"], "--grid needs four faces"),
+        ([good, str(tmp_path / "m.gif"), "--numbers", "1,2", "--strip"], "--strip makes a picture"),
+        ([good, out, "--numbers", "1,2,3", "--frames", "2"], "--frames must be at least 3"),
+        ([good, str(tmp_path / "m.gif"), *many, "--seconds", "1"], "or more --seconds"),
+        ([good, str(tmp_path / "m.gif"), *many, "--scale", "32"], "or a smaller --scale"),
+        ([good, out, *many, "--scale", "32"], "a grid holds at most"),
         ([good, a, b, str(tmp_path / "no" / "m.gif")], "m.gif: there is no folder"),
         ([good, a, b, out, "--crop", "200"], "178x218 pixels, less than the centre square of 200"),
         ([good, a, b, out, "--decoder", generator], "generator.onnx: is a generator"),
@@ -118,4 +200,26 @@ def test_bad_input(
         (line,) = capsys.readouterr().err.splitlines()
         assert message in line
     assert [path.name for path in tmp_path.iterdir()] == ["text.jpg"]
-    assert run(["morph", good, a, b, out, "--frames", "1"]) == 2
+    for options in (
+        ["--frames", "1"],
+        ["--frames", "100000"],
+        ["--seconds", "2"],
+        ["--strip", "--grid"],
+        ["--numbers", "1,x"],
+        ["--numbers", str(2**63)],
+        ["--interpolation", "cubic"],
+    ):
+        assert run(["morph", good, a, b, out, *options]) == 2
+
+
+def test_runs_without_a_normal_prior(
+    fitted_run: Path, photographs: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    copy, out = tmp_path / "run", str(tmp_path / "m.png")
+    shutil.copytree(fitted_run, copy)
+    (copy / "latents.safetensors").unlink()
+    for options in (["--numbers", "1,2"], [*photographs, "--interpolation", "prior"]):
+        assert run(["morph", str(copy), *options, out]) == 1
+        (line,) = capsys.readouterr().err.splitlines()
+        assert "faceae fit" in line
+    assert run(["morph", str(copy), *photographs, out, "--frames", "4"]) == 0

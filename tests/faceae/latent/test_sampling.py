@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from faceae.errors import FaceaeError
-from faceae.latent import NormalPrior, NormalSampler, interpolate, latent_noise
+from faceae.latent import NormalPrior, NormalSampler, latent_noise
 
 Z = 6
 
@@ -95,18 +95,3 @@ def test_sampler_truncation_scales_the_distance_to_the_mean() -> None:
     half = sampler.latents(noise, truncation=0.5) - sampler.mean
     np.testing.assert_allclose(half, whole / 2, atol=1e-5)
     assert np.array_equal(sampler.latents(noise, truncation=0.0), np.tile(sampler.mean, (4, 1)))
-
-
-def test_interpolate_is_even_and_includes_both_ends_exactly() -> None:
-    start, end = latent_noise(0, 0, 2, Z)
-    path = interpolate(start, end, frames=7)
-    assert path.shape == (7, Z)
-    assert path.dtype == np.float32
-    assert np.array_equal(path[0], start)
-    assert np.array_equal(path[-1], end)
-    np.testing.assert_allclose(np.diff(path, axis=0), np.tile((end - start) / 6, (6, 1)), atol=1e-6)
-
-
-def test_interpolate_needs_both_ends() -> None:
-    with pytest.raises(FaceaeError, match="`frames` must be at least 2, got 1"):
-        interpolate(np.zeros(Z, np.float32), np.ones(Z, np.float32), frames=1)

@@ -1,4 +1,4 @@
-"""Morphs: the line between two faces, with the model's decoder or an export of it."""
+"""Faces of given latents, by the model's decoder or an export of it."""
 
 import copy
 from dataclasses import replace
@@ -11,7 +11,7 @@ import torch
 from faceae.errors import FaceaeError
 from faceae.model import to_float, to_uint8
 from faceae.runs import TrainedModel
-from faceae_export import morph, open_decoder
+from faceae_export import decode_latents, open_decoder, open_model
 
 CPU = torch.device("cpu")
 
@@ -28,23 +28,23 @@ def reconstruct(trained: TrainedModel, images_NHWC: np.ndarray) -> np.ndarray:
     return faces_NHWC
 
 
-@pytest.mark.parametrize("frames", [2, 65])
-def test_ends_are_the_reconstructions(trained: TrainedModel, frames: int) -> None:
-    images_NHWC = make_images()
-    found = morph(trained, open_decoder(trained, CPU), images_NHWC, frames, CPU)
-    assert (found.shape, found.dtype) == ((frames, 32, 32, 3), np.uint8)
-    ends = found[[0, -1]].astype(int)
-    assert np.abs(ends - reconstruct(trained, images_NHWC)).max() <= 1
-    assert np.abs(ends[0] - ends[1]).max() > 10
+@pytest.mark.parametrize("count", [1, 2, 65])
+def test_faces_of_latents_are_the_models(trained: TrainedModel, count: int) -> None:
+    images_NHWC = np.resize(make_images(), (count, 32, 32, 3))
+    z_NZ = open_model(trained, "encoder", CPU).run(images_NHWC)
+    found = decode_latents(open_decoder(trained, CPU), z_NZ)
+    assert (found.shape, found.dtype) == ((count, 32, 32, 3), np.uint8)
+    assert np.abs(found.astype(int) - reconstruct(trained, images_NHWC)).max() <= 1
 
 
-def test_exported_decoder_gives_the_same_frames(trained: TrainedModel, exported: Path) -> None:
-    images_NHWC = make_images()
+def test_exported_decoder_gives_the_same_faces(trained: TrainedModel, exported: Path) -> None:
+    z_NZ = np.random.default_rng(0).normal(size=(9, 16)).astype(np.float32)
     ours, exports = (
-        morph(trained, open_decoder(trained, CPU, path), images_NHWC, 9, CPU)
+        decode_latents(open_decoder(trained, CPU, path), z_NZ)
         for path in (None, exported / "decoder.onnx")
     )
     assert np.abs(ours.astype(int) - exports).max() <= 1
+    assert np.abs(ours[0].astype(int) - ours[1]).max() > 10
 
 
 def test_decoder_must_be_the_models(trained: TrainedModel, exported: Path) -> None:
@@ -54,8 +54,3 @@ def test_decoder_must_be_the_models(trained: TrainedModel, exported: Path) -> No
     torch.nn.init.zeros_(model.get_parameter("decoder.0.weight"))
     with pytest.raises(FaceaeError, match=r"`decoder` .*decoder\.onnx: .* other weights"):
         open_decoder(replace(trained, model=model), CPU, exported / "decoder.onnx")
-
-
-def test_one_frame_is_no_morph(trained: TrainedModel) -> None:
-    with pytest.raises(FaceaeError, match="frames"):
-        morph(trained, open_decoder(trained, CPU), make_images(), 1, CPU)

@@ -1,4 +1,4 @@
-"""Morph one face into another."""
+"""Faces of given latents, such as those of a morph."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,14 +8,13 @@ import torch
 from numpy.typing import NDArray
 
 from faceae.errors import FaceaeError
-from faceae.latent import interpolate
 from faceae.model import to_uint8, weights_hash
 from faceae.runs import TrainedModel
 
 from ..engines import open_model, open_session
 from ..sessions import Session
 
-_FRAMES_PER_BATCH = 64
+_FACES_PER_BATCH = 64
 
 
 def open_decoder(trained: TrainedModel, device: torch.device, path: Path | None = None) -> Session:
@@ -42,32 +41,17 @@ def open_decoder(trained: TrainedModel, device: torch.device, path: Path | None 
     return session
 
 
-def morph(
-    trained: TrainedModel,
-    decoder: Session,
-    images_NHWC: NDArray[np.uint8],
-    frames: int,
-    device: torch.device,
-) -> NDArray[np.uint8]:
-    """Return `frames` pictures from one face to another, frames x S x S x 3 uint8, RGB.
-
-    The latents of the frames are evenly spaced on the line between the latents of the two faces.
-    The first frame is the reconstruction of the first face, and the last frame of the second.
+def decode_latents(decoder: Session, z_NZ: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """Return the faces of latents, N x S x S x 3 uint8, RGB.
 
     Args:
-        decoder: the model's decoder, from `open_decoder`.
-        images_NHWC: two faces, 2 x S x S x 3 uint8, RGB.
-        frames: number of frames, at least 2.
-        device: device that encodes the faces.
-
-    Raises:
-        FaceaeError: fewer than two frames.
+        decoder: a model's decoder, from `open_decoder`.
+        z_NZ: N x Z float32, at least one.
     """
-    first_Z, last_Z = open_model(trained, "encoder", device).run(images_NHWC)
-    return np.concatenate(list(_decode(decoder, interpolate(first_Z, last_Z, frames))))
+    return np.concatenate(list(_decode(decoder, z_NZ)))
 
 
 def _decode(decoder: Session, z_NZ: NDArray[np.float32]) -> Iterator[NDArray[np.uint8]]:
-    for first in range(0, len(z_NZ), _FRAMES_PER_BATCH):
-        faces_NCHW = torch.from_numpy(decoder.run(z_NZ[first : first + _FRAMES_PER_BATCH]))
+    for first in range(0, len(z_NZ), _FACES_PER_BATCH):
+        faces_NCHW = torch.from_numpy(decoder.run(z_NZ[first : first + _FACES_PER_BATCH]))
         yield to_uint8(faces_NCHW).permute(0, 2, 3, 1).numpy()

@@ -1,0 +1,75 @@
+"""Photographs and drawn faces that a verb starts from."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+import numpy as np
+from numpy.typing import NDArray
+
+from faceae.pictures import frame_face, is_framed, read_photograph
+
+from ._command import option
+
+MAX_NUMBER = 2**63
+
+crop_option = option(
+    "--crop",
+    type=click.IntRange(min=0),
+    metavar="N",
+    show_default="as for the faces that RUN was trained on",
+    help="Keep the centre square of each photograph, N pixels wide. 0: no cropping.",
+)
+align_option = option(
+    "--align/--no-align",
+    default=True,
+    help="Find the face of each photograph and frame it as CelebA does (needs faceae[align]). "
+    "Pictures of 178x218 pixels, or of the crop's size, are taken as framed.",
+)
+
+
+def parse_numbers(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[int, ...]:
+    """Return the numbers of faces in a list such as 3,17.
+
+    Raises:
+        click.BadParameter: the text is no such list.
+    """
+    if value is None:
+        return ()
+    numbers = value.split(",")
+    if not all(number.strip().isdecimal() and int(number) < MAX_NUMBER for number in numbers):
+        raise click.BadParameter(f"{value!r} is no list of numbers from 0, such as 3,17")
+    return tuple(int(number) for number in numbers)
+
+
+def read_faces(
+    photos: Sequence[Path], size: int, crop: int | None, *, align: bool
+) -> NDArray[np.uint8]:
+    """Return the largest face of each photograph, N x size x size x 3 uint8, RGB.
+
+    Prints a note where a photograph shows several faces.
+
+    Raises:
+        FaceaeError: a file is no picture, or shows no face.
+        OSError: a file cannot be read.
+    """
+    faces = np.empty((len(photos), size, size, 3), np.uint8)
+    for index, path in enumerate(photos):
+        image_HWC = read_photograph(path)
+        faces[index] = frame_face(image_HWC, size, crop, align=align, name=str(path))
+        is_aligned = image_HWC.shape[:2] == (size, size) or is_framed(image_HWC, crop)
+        if align and not is_aligned:
+            _note_others(path, image_HWC)
+    return faces
+
+
+def _note_others(path: Path, image_HWC: NDArray[np.uint8]) -> None:
+    from faceae_shards.faces import find_faces
+
+    num_faces = len(find_faces(image_HWC, which="all"))
+    if num_faces > 1:
+        click.echo(
+            f"note: {path} shows {num_faces} faces; the largest is taken, cut out another to "
+            "take it instead",
+            err=True,
+        )
