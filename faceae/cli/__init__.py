@@ -29,6 +29,8 @@ VERBS = {
     "directions": "Find what changes attributes of faces.",
     "edit": "Change attributes of faces, such as smiling.",
     "morph": "Make an animation from one face to another.",
+    "neighbours": "Find the faces of a dataset that are most like a given one.",
+    "map": "Draw a map of the latent space with the faces of a dataset.",
     "export": "Export a model to ONNX, TorchScript, OpenVINO or a web page.",
     "serve": "Serve a model over HTTP.",
     "doctor": "Check what works on this machine.",

@@ -51,7 +51,8 @@ if TYPE_CHECKING:
     type=click.IntRange(min=1),
     metavar="N",
     help="Also measure N new faces; `faceae fit` must have run. The figures go to "
-    "samples-SPLIT.json beside the JSON file, with a picture of 64 new faces.",
+    "samples-SPLIT.json beside the JSON file, with pictures of 64 new faces and of training faces "
+    "near to some.",
 )
 @option(
     "--inception",
@@ -173,7 +174,7 @@ def _measure_samples(
 
 
 def _summarise_samples(out: Path, record: "SampleRecord") -> str:
-    from faceae.evaluation.samples import describe_quality
+    from faceae.evaluation.samples import describe_quality, nearest_path
 
     count, space = record.new_faces.num_images, record.space
     lines = [
@@ -184,6 +185,8 @@ def _summarise_samples(out: Path, record: "SampleRecord") -> str:
         *(_describe_samples(name, quality) for name, quality in record.rows),
         describe_quality(record),
         f"{out.with_suffix('.png')}: the first 64 new faces of seed {record.seed}",
+        f"{nearest_path(out)}: the 8 new faces that look most like copies, each before its 8 "
+        "nearest training faces",
     ]
     if count < record.num_asked:
         lines.insert(1, f"fewer than the {record.num_asked:,} asked for: a split has no more")

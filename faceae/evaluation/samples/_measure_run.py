@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from faceae.data import Loader, LoaderConfig, LoaderKind, make_loader
 from faceae.device import DeviceName, count_decode_threads, full_float32, resolve_device
 from faceae.errors import FaceaeError
+from faceae.explore import find_nearest, take_faces
 from faceae.latent import Sampler, latent_noise
 from faceae.model import FaceAutoEncoder, to_float, to_uint8, weights_hash
 from faceae.pictures import save_grid
@@ -23,6 +24,7 @@ from faceae_shards import Dataset
 
 from ._face_set import FaceSet, describe_faces
 from ._inception import InceptionSpace
+from ._neighbours import find_train_neighbours
 from ._quality import check_count, compare_faces
 from ._record import SampleRecord
 from ._space import FeatureSpace
@@ -34,6 +36,8 @@ OnProgress = Callable[[str, int, int], None]
 _TRAIN_SPLIT = "train"
 _MAX_TRAIN_FACES = 20_000
 _GRID_FACES = 64
+_NUM_SUSPECTS = 8
+_NUM_NEAREST = 8
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,7 +81,10 @@ def evaluate_samples(
     config: SampleConfig | None = None,
     on_progress: OnProgress = lambda stage, done, total: None,
 ) -> SampleRecord:
-    """Measure new faces of a run, and write the figures and a grid of 64 of the faces.
+    """Measure new faces of a run, and write the figures and two pictures.
+
+    One picture shows 64 new faces. The other, `nearest_path`, shows the 8 that look most like
+    copies, each before its 8 nearest training faces.
 
     New faces, reconstructions of held-out photographs, and these photographs themselves are each
     compared with as many training photographs. At most 20,000 training photographs are searched
@@ -122,24 +129,71 @@ def evaluate_samples(
         photographs=compare_faces(samples=floor, held_out=floor, train=known),
     )
     shown = draw_faces(model, sampler, config.seed, _GRID_FACES, config.batch_size)
-    images_NHWC = torch.cat(list(shown)).permute(0, 2, 3, 1).cpu().numpy()
-    save_grid(out.with_suffix(".png"), images_NHWC)
+    save_grid(out.with_suffix(".png"), _to_arrays(shown))
+    suspects = _show_suspects(model, sampler, dataset, config, new_faces, known)
+    save_grid(nearest_path(out), suspects, columns=_NUM_NEAREST + 1)
     record.save(out)
     return record
 
 
+def nearest_path(out: Path) -> Path:
+    """Return the picture of new faces beside their nearest training faces, by the figures' file."""
+    return out.with_name(f"{out.stem}-nearest.png")
+
+
+def _show_suspects(
+    model: FaceAutoEncoder,
+    sampler: Sampler,
+    dataset: Dataset,
+    config: SampleConfig,
+    new_faces: FaceSet,
+    known: FaceSet,
+) -> NDArray[np.uint8]:
+    """Return the new faces that look most like copies, each before its nearest training faces.
+
+    N x S x S x 3 uint8, RGB, for rows of 1 + 8 faces.
+    """
+    closeness_N = find_train_neighbours(new_faces.features, known.features).closeness
+    numbers = closeness_N.argsort()[:_NUM_SUSPECTS]
+    k = min(_NUM_NEAREST, len(known))
+    near = find_nearest(new_faces.features[numbers], known.features, k).rows.cpu().numpy()
+    size = model.config.image_size
+    rows = _choose_places(dataset.num_samples(_TRAIN_SPLIT), len(known))[near]
+    train_NHWC = take_faces(dataset, _TRAIN_SPLIT, rows.reshape(-1), size, config.loader)
+    drawn = [
+        _to_arrays(draw_faces(model, sampler, config.seed, 1, 1, start=number))
+        for number in numbers.tolist()
+    ]
+    pairs = zip(drawn, train_NHWC.reshape(*rows.shape, size, size, 3), strict=True)
+    return np.concatenate([face for pair in pairs for face in pair])
+
+
+def _to_arrays(batches: Iterable[torch.Tensor]) -> NDArray[np.uint8]:
+    """Return batches of N x 3 x H x W as one array, N x H x W x 3."""
+    images: NDArray[np.uint8] = torch.cat(list(batches)).permute(0, 2, 3, 1).cpu().numpy()
+    return images
+
+
 def draw_faces(
-    model: FaceAutoEncoder, sampler: Sampler, seed: int, count: int, batch_size: int
+    model: FaceAutoEncoder,
+    sampler: Sampler,
+    seed: int,
+    count: int,
+    batch_size: int,
+    start: int = 0,
 ) -> Iterator[torch.Tensor]:
     """Yield batches of new faces, N x 3 x H x W uint8, RGB, on the model's device.
+
+    Args:
+        start: number of the first face.
 
     Raises:
         FaceaeError: a pixel is not finite.
     """
     device = next(model.parameters()).device
-    for start in range(0, count, batch_size):
-        size = min(batch_size, count - start)
-        noise_NZ = latent_noise(seed, start, size, model.config.latent_size)
+    for first in range(0, count, batch_size):
+        size = min(batch_size, count - first)
+        noise_NZ = latent_noise(seed, start + first, size, model.config.latent_size)
         z_NZ = torch.from_numpy(sampler.latents(noise_NZ)).to(device)
         with torch.inference_mode(), full_float32():
             faces_NCHW = model.decode(z_NZ)

@@ -1,17 +1,17 @@
-"""Measures by nearest neighbours, in blocks of rows, so that memory stays bounded.
+"""Measures by nearest neighbours.
 
 Shapes: N samples, M photographs, T training faces, D features, K neighbours.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
 
+from faceae.explore import distance_blocks, find_nearest
+
 NUM_NEIGHBOURS = 5
 """As Naeem et al. (2020); Kynkäänniemi et al. (2019) take 3."""
 
-_BLOCK_DISTANCES = 2**22
 _COPY_QUANTILE = 0.01
 
 
@@ -42,7 +42,7 @@ def measure_overlap(photographs: torch.Tensor, samples: torch.Tensor) -> Overlap
     real_M, fake_N = _radii(photographs), _radii(samples)
     num_inside, num_recalled, num_covered = 0, 0, 0
     inside_N = torch.zeros(len(samples), dtype=torch.bool, device=samples.device)
-    for start, distances in _distance_blocks(photographs, samples):
+    for start, distances in distance_blocks(photographs, samples):
         radii = real_M[start : start + len(distances), None]
         inside = distances < radii
         inside_N |= inside.any(dim=0)
@@ -66,8 +66,6 @@ class TrainNeighbours:
     closeness: torch.Tensor
     """N; the same, divided by the distance to the fifth nearest: near 0 for a copy, near 1 for a
     face between the training faces."""
-    index: torch.Tensor
-    """N, int64; row of the nearest training face."""
 
 
 def find_train_neighbours(faces: torch.Tensor, train: torch.Tensor) -> TrainNeighbours:
@@ -76,15 +74,10 @@ def find_train_neighbours(faces: torch.Tensor, train: torch.Tensor) -> TrainNeig
     Args:
         faces, train: N x D and T x D; more than five training faces.
     """
-    found = [
-        distances.topk(NUM_NEIGHBOURS, dim=1, largest=False)
-        for _, distances in _distance_blocks(faces, train)
-    ]
-    nearest_NK = torch.cat([block.values for block in found])
+    near = find_nearest(faces, train, NUM_NEIGHBOURS)
+    nearest_N = near.distances[:, 0]
     return TrainNeighbours(
-        nearest=nearest_NK[:, 0],
-        closeness=nearest_NK[:, 0] / nearest_NK[:, -1].clamp(min=1e-12),
-        index=torch.cat([block.indices[:, 0] for block in found]),
+        nearest=nearest_N, closeness=nearest_N / near.distances[:, -1].clamp(min=1e-12)
     )
 
 
@@ -102,18 +95,6 @@ def _radii(faces_ND: torch.Tensor) -> torch.Tensor:
     """Return the distance of each face to its fifth nearest neighbour in its own set, N."""
     blocks = [
         distances.kthvalue(NUM_NEIGHBOURS + 1, dim=1).values  # the nearest one is the face itself
-        for _, distances in _distance_blocks(faces_ND, faces_ND)
+        for _, distances in distance_blocks(faces_ND, faces_ND)
     ]
     return torch.cat(blocks)
-
-
-def _distance_blocks(
-    first: torch.Tensor, second: torch.Tensor
-) -> Iterator[tuple[int, torch.Tensor]]:
-    """Yield the first row of each block, and its distances to all of `second`."""
-    # In float64 the fast product form keeps the digits of small distances.
-    first, second = first.double(), second.double()
-    rows = max(1, _BLOCK_DISTANCES // len(second))
-    for start in range(0, len(first), rows):
-        block = first[start : start + rows]
-        yield start, torch.cdist(block, second, compute_mode="use_mm_for_euclid_dist")

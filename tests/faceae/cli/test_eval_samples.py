@@ -58,6 +58,8 @@ def test_figures_picture_words_and_report(
     assert record.photographs.frechet_distance < record.new_faces.frechet_distance
     with Image.open(run_copy / "samples-test.png") as picture:
         assert picture.size == (8 * 34 + 2, 8 * 34 + 2)
+    with Image.open(run_copy / "samples-test-nearest.png") as picture:
+        assert picture.size == (9 * 34 + 2, 8 * 34 + 2)
     assert run(["report", str(run_copy)]) == 0
     page = (run_copy / "report.html").read_text("utf-8")
     assert "The new faces are" in page
