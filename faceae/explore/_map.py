@@ -117,8 +117,8 @@ def _read_labels(dataset: Dataset, config: MapConfig) -> NDArray[np.int8]:
             f"`attribute`: {dataset.path} has no {config.attribute}"
             f"{_suggest(config.attribute, dataset.attribute_names)}"
         )
-    labels_N1, _ = read_labels(dataset, config.split, [config.attribute], num_faces)
-    return labels_N1[:, 0]
+    labels_NK, _ = read_labels(dataset, config.split, num_faces)
+    return labels_NK[:, dataset.attribute_names.index(config.attribute)]
 
 
 def _suggest(name: str, known: Sequence[str]) -> str:
