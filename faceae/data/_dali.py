@@ -18,7 +18,7 @@ import torch
 from nvidia.dali import fn, types
 from nvidia.dali.data_node import DataNode
 from nvidia.dali.pipeline import Pipeline
-from torch.utils.dlpack import from_dlpack
+from nvidia.dali.plugin.pytorch import feed_ndarray
 
 from faceae.errors import FaceaeError
 from faceae_shards import Dataset
@@ -117,9 +117,7 @@ class DaliLoader(EpochLoader):
         self._num_started += 1
         checkpoint = pipeline.checkpoint()
         if self._decoder is None:
-            # No copy: DALI's default executor allocates new memory for each batch, and DLPack
-            # shares its ownership, so that it lives as long as the tensor.
-            images_NHWC = from_dlpack(outputs[0].as_tensor())
+            images_NHWC = _copy(outputs[0].as_tensor(), self._device)
             return _Started(lambda: images_NHWC, checkpoint)
         images, mirrored = outputs
         # Files of one length (npy) are one array; JPEGs are separate arrays.
@@ -253,6 +251,19 @@ def _fit(images: DataNode, stored: DataNode, dataset: Dataset, image_size: int) 
         roi_end=(start + image_size) * pixels_per_scaled,
         interp_type=types.INTERP_CUBIC,
     )
+
+
+def _copy(images: Any, device: torch.device) -> torch.Tensor:
+    """Copy a batch of DALI's into memory of torch's, on torch's current stream.
+
+    DALI reuses the memory of a batch in the order of its own stream. A tensor that shares this
+    memory (`from_dlpack`) could be overwritten while torch's stream still reads it. `feed_ndarray`
+    makes DALI's stream wait for the copy. The host does not wait.
+    """
+    images_NHWC = torch.empty(images.shape(), dtype=torch.uint8, device=device)
+    stream = torch.cuda.current_stream(device) if device.type == "cuda" else None
+    feed_ndarray(images, images_NHWC, cuda_stream=stream)
+    return images_NHWC
 
 
 def _gpu_index(device: torch.device) -> int:

@@ -5,6 +5,7 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -16,6 +17,7 @@ pytest.importorskip("nvidia.dali")
 
 from nvidia.dali.data_node import DataNode
 from nvidia.dali.pipeline import Pipeline
+from nvidia.dali.tensors import TensorCPU
 
 from faceae.data import _dali
 
@@ -64,6 +66,50 @@ def test_gpu_graph_moves_arrays_before_it_touches_their_pixels(
 def test_graph_does_no_more_than_is_needed(dataset_jpg: faceae_shards.Dataset) -> None:
     steps = trace_graph(dataset_jpg, make_config(training=False))
     assert steps == ["Image cpu->gpu", "reader cpu"]
+
+
+class Stored:
+    """A batch on a pipeline's way out: DALI's tensor in memory that DALI uses again."""
+
+    def __init__(self) -> None:
+        self.memory = np.arange(2 * 3 * 3 * 3, dtype=np.uint8).reshape(2, 3, 3, 3)
+
+    def as_tensor(self) -> TensorCPU:
+        return TensorCPU(self.memory, layout="NHWC")
+
+
+def test_a_decoded_batch_is_copied_out_of_the_memory_that_dali_uses_again(
+    dataset_jpg: faceae_shards.Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The way of batches that DALI itself decodes, as on a GPU."""
+    loader = _dali.DaliLoader(dataset_jpg, make_config(), CPU)
+    stored = Stored()
+    expected = torch.from_numpy(stored.memory.copy()).permute(0, 3, 1, 2)
+    monkeypatch.setattr(loader, "_decoder", None)
+    monkeypatch.setattr(loader, "_run", lambda pipeline: (stored,))
+    images = loader._read_batch()
+    stored.memory[:] = 0
+    assert torch.equal(images, expected)
+    assert images.is_contiguous(memory_format=torch.channels_last)
+
+
+def test_the_copy_is_ordered_on_torchs_current_stream(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a GPU `feed_ndarray` makes DALI's stream wait for this stream."""
+    stream, ordered_on = object(), []
+
+    def feed(images: TensorCPU, out: torch.Tensor, cuda_stream: object) -> torch.Tensor:
+        ordered_on.append(cuda_stream)
+        return out
+
+    def empty(shape: list[int], *, dtype: torch.dtype, device: torch.device) -> torch.Tensor:
+        assert device == torch.device("cuda", 0)
+        return torch.zeros(shape, dtype=dtype)
+
+    monkeypatch.setattr(_dali, "feed_ndarray", feed)
+    monkeypatch.setattr(torch, "empty", empty)
+    monkeypatch.setattr(torch.cuda, "current_stream", lambda device: stream)
+    images = _dali._copy(Stored().as_tensor(), torch.device("cuda", 0))
+    assert (ordered_on, images.shape, images.dtype) == ([stream], (2, 3, 3, 3), torch.uint8)
 
 
 def test_a_state_is_of_the_batch_in_hand_though_dali_has_read_on(
