@@ -78,6 +78,7 @@ MAY_IMPORT = {
         "faceae.latent",
         "faceae.model",
     },
+    "faceae.doctor": {"faceae.device", "faceae.errors"},
     "faceae.training.distributed": {"faceae_shards", "faceae.device", "faceae.errors"},
     "faceae.training.step": {
         "faceae.errors",
@@ -231,7 +232,7 @@ MAY_IMPORT = {
     },
 }
 """What the modules of a room import besides their own; a package's name stands for the modules
-beside its rooms. The command line, doctor and pictures import what they need."""
+beside its rooms. The command line and pictures import what they need."""
 
 SEES_EXPORT = ("faceae_export", "faceae.api", "faceae.cli", "faceae.serving", "benchmarks")
 """Who imports `faceae_export`: what uses it, and nothing it is built on."""

@@ -45,6 +45,8 @@ def _text(report: "Report") -> str:
         *(f"{name:<20} {version or 'not installed'}" for name, version in report.packages.items()),
         f"CUDA majors  {majors}",
         f"GPUs         {', '.join(report.gpus) or 'none'} (driver {report.driver or 'none'})",
+        *([f"kernels for  {', '.join(report.architectures)}"] if report.architectures else []),
+        f"compiler     {report.compiler}",
         f"device       {report.device}",
         f"precision    {report.amp}",
         f"loader       {report.loader or 'none'}",

@@ -6,6 +6,7 @@ import pytest
 
 from faceae import doctor
 from faceae.cli import run
+from faceae.doctor import _diagnose
 
 
 def test_json_is_the_whole_report(capsys: pytest.CaptureFixture[str]) -> None:
@@ -19,7 +20,7 @@ def test_an_error_exits_1_and_says_the_remedy(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     broken = doctor.Problem(severity="error", what="no engine", remedy="get one")
-    monkeypatch.setattr(doctor, "_package_problems", lambda packages, libraries: [broken])
+    monkeypatch.setattr(_diagnose, "find_library_problems", lambda *args, **options: [broken])
     assert run(["doctor", "--device", "cpu"]) == 1
     assert "error: no engine\n  remedy: get one" in capsys.readouterr().out
 
