@@ -1,5 +1,6 @@
 """Export a trained model to a file, and check the file before it is kept."""
 
+import logging
 import tempfile
 import time
 from collections.abc import Callable
@@ -21,6 +22,8 @@ from .formats import FormatName
 from .graph import Network, describe_export, lower, measure_speedup, rewrite_network
 from .int8 import apply_gptq, smooth_network
 from .sessions import CPU_MICRO_BATCH, Session
+
+log = logging.getLogger(__name__)
 
 
 def export_model(
@@ -72,6 +75,7 @@ def export_model(
 
 def _write_and_check(request: ExportRequest, staged: Path) -> ExportReport:
     started = time.perf_counter()
+    log.debug("writing %s as %s in %s", request.kind, request.format_name, request.precision)
     full = _make_network(request)
     written = _WRITERS[request.precision](request, full, staged)
     wrote = time.perf_counter()
@@ -115,8 +119,10 @@ def _write_int8(request: ExportRequest, full: Network, staged: Path) -> Network:
     """
     assert request.format.quantize is not None
     calibration = make_calibration(request.kind, request.trained)
+    log.debug("rounding weights to int8")
     smoothed = _smooth(request.trained)
     request.format.write(request.build(smoothed), request.info, staged)
+    log.debug("calibrating int8")
     request.format.quantize(staged, request.info, calibration)
     return full
 
@@ -140,6 +146,7 @@ def _smooth(trained: TrainedModel) -> Network:
 
 
 def _check(request: ExportRequest, written: Network, staged: Path) -> tuple[Session, Parity]:
+    log.debug("checking the file against the model")
     session = request.format.open(staged, request.device)
     parity = check_parity(request.trained, written, session, min_psnr_db=request.min_psnr_db)
     return session, parity
@@ -149,6 +156,7 @@ def _measure_speedup(request: ExportRequest, full: Network, session: Session) ->
     """Return the speed of `session` relative to fp32 in the same format; None for fp32 itself."""
     if request.precision == "fp32":
         return None
+    log.debug("comparing the speed of %s with fp32", request.precision)
     inputs = make_inputs(request.kind, request.trained, 0, CPU_MICRO_BATCH)
     info = describe_export(request.trained, request.kind)
     with tempfile.TemporaryDirectory() as folder:

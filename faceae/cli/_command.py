@@ -4,7 +4,9 @@ The libraries name parameters in backquotes as Python spells them, and `name=val
 the command line a user sees the options of the verb in their place.
 """
 
+import logging
 import re
+import shlex
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -14,6 +16,8 @@ import click
 
 from faceae.errors import FaceaeError
 from faceae_shards import ShardsError
+
+from ._watching import find_watch, watching
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -40,7 +44,17 @@ class Group(click.Group):
 
 
 class Verb(click.Command):
-    """A command whose errors name its options, and whose help lists options in sections."""
+    """A command whose errors name its options, and whose help lists options in sections.
+
+    Every verb has the options -v and -q.
+    """
+
+    def __init__(self, *args: Any, log_level: int = logging.WARNING, **settings: Any) -> None:
+        """Make a command; `log_level` is the lowest level of log lines that it prints."""
+        super().__init__(*args, **settings)
+        self._log_level = log_level
+        self._shared = _make_shared_options()
+        self.params += self._shared
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the options in aligned columns: those without a section, then the sections."""
@@ -50,7 +64,7 @@ class Verb(click.Command):
             if isinstance(parameter, click.Option) and record is not None:
                 title = getattr(parameter, "section", None) or "Options"
                 sections.setdefault(title, []).append(record)
-        if len(sections["Options"]) == 1:  # --help
+        if len(sections["Options"]) == len(self._shared) + 1:  # and --help
             sections["Options"] = sections.pop("Options")
         width = max(len(names) for records in sections.values() for names, _ in records)
         for title, records in sections.items():
@@ -66,12 +80,20 @@ class Verb(click.Command):
         Raises:
             click.ClickException: a request that cannot be met, in the command line's words.
         """
+        level = self._choose_level(ctx)
         try:
-            return super().invoke(ctx)
+            with watching(ctx, level, partial(translate, command=self)):
+                return super().invoke(ctx)
         except (FaceaeError, ShardsError) as error:
             raise Failure(translate(str(error), self)) from error
         except click.UsageError as error:
             raise click.UsageError(translate(error.format_message(), self), ctx) from error
+
+    def _choose_level(self, ctx: click.Context) -> int:
+        verbose, quiet = ctx.params.pop("verbose"), ctx.params.pop("quiet")
+        if verbose and quiet:
+            raise click.UsageError("--verbose and --quiet exclude each other.", ctx)
+        return logging.DEBUG if verbose else logging.ERROR if quiet else self._log_level
 
 
 class Failure(click.ClickException):
@@ -96,6 +118,15 @@ class Option(click.Option):
         if "default" in extra:
             default = default or {"default": extra["default"]}
         return {**default, **({"required": "required"} if self.required else {})}
+
+
+def _make_shared_options() -> list[click.Parameter]:
+    return [
+        Option(
+            ["-v", "--verbose"], is_flag=True, help="Also print each stage of the work, and choices."
+        ),
+        Option(["-q", "--quiet"], is_flag=True, help="Print only errors and results."),
+    ]
 
 
 def _parse_location(value: str) -> Any:
@@ -202,9 +233,28 @@ def translate(message: str, command: click.Command) -> str:
     return _PARAMETER.sub(replace, message)
 
 
-def say(text: str, *, err: bool = False) -> None:
-    """Print a text that may name parameters, to stderr if `err`."""
-    click.echo(translate(text, click.get_current_context().command), err=err)
+def say(text: str) -> None:
+    """Print a result that may name parameters."""
+    click.echo(translate(text, click.get_current_context().command))
+
+
+def tell(text: str) -> None:
+    """Print a remark that may name parameters on stderr, except with --quiet."""
+    find_watch().tell(translate(text, click.get_current_context().command))
+
+
+def suggest_next(*words: object) -> None:
+    """Print the command that usually follows on stderr, except with --quiet.
+
+    Args:
+        words: the command without its first word, `faceae`; paths as they are.
+    """
+    tell_command("faceae", *words)
+
+
+def tell_command(*words: object) -> None:
+    """Print a command to run next on stderr, quoted for a shell, except with --quiet."""
+    find_watch().tell(f"Next: {shlex.join(map(str, words))}")
 
 
 def _spell(command: click.Command) -> dict[str, str]:

@@ -28,6 +28,7 @@ from ._command import (
     option,
     run_argument,
     section,
+    tell,
     verb,
 )
 from ._outputs import check_out_file, check_parent
@@ -167,7 +168,7 @@ def command(
     edits_NZ = (faces.latents[:, None] + changes_FZ).reshape(-1, model.latent_size)
     changed = dict.fromkeys([*strengths, *([sweep.name] if sweep else [])])
     for line in find_far(model.directions, edits_NZ, changed):
-        click.echo(f"warning: {line}", err=True)
+        tell(f"warning: {line}")
 
 
 def _check_usage(

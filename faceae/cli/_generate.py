@@ -26,8 +26,8 @@ from ._command import (
     device_option,
     executor_option,
     option,
-    say,
     section,
+    tell,
     verb,
 )
 from ._outputs import check_parent
@@ -181,7 +181,7 @@ def command(
     on_ray = shard_options["executor"] == "ray"
     generator = open_generator(model, resolve_device("cpu" if on_ray else device), engine)
     if generator.choice is not None:
-        say(f"`engine='auto'` takes {generator.choice}", err=True)
+        tell(f"`engine='auto'` takes {generator.choice}")
     session = generator.session
     faces: dict[str, Any] = {"seed": seed, "truncation": truncation, "batch_size": batch_size}
     if form == "shards":

@@ -1,4 +1,4 @@
-"""Progress bars on stderr."""
+"""Progress bars on stderr: on a terminal, and at the end of a stage elsewhere."""
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -17,6 +17,8 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 from rich.text import Text
+
+from ._watching import find_watch
 
 
 class _RateColumn(ProgressColumn):
@@ -52,23 +54,28 @@ def show_stage_progress() -> AbstractContextManager[Callable[[str, int, int], No
 
 @contextmanager
 def _show_progress(*columns: ProgressColumn) -> Iterator[Callable[[str, int, int], None]]:
+    watch = find_watch()
     progress = Progress(
         TextColumn("{task.description}"),
         BarColumn(),
         *columns,
         TimeRemainingColumn(),
         console=Console(stderr=True),
+        disable=watch.is_quiet,
     )
     tasks: dict[str, TaskID] = {}
 
     def show(stage: str, done: int, total: int) -> None:
         if stage not in tasks:
             progress.start()
+            watch.has_bar = True
             tasks[stage] = progress.add_task(stage, total=total)
         progress.update(tasks[stage], completed=done)
+        watch.note_count(stage, done, total)
 
     try:
         yield show
     finally:
         if tasks:
             progress.stop()
+            watch.has_bar = False

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-import click
-
 from faceae_shards import Location, open_dataset
+
+from ._watching import find_watch
 
 
 def fetch_dataset(data: Location, *, show: bool = True) -> None:
@@ -24,4 +24,4 @@ def fetch_dataset(data: Location, *, show: bool = True) -> None:
 
     with show_download_progress("downloading") as on_download:
         dataset = open_dataset(data, on_download)
-    click.echo(f"{data} is read from the cache: {dataset.path}", err=True)
+    find_watch().tell(f"{data} is read from the cache: {dataset.path}")

@@ -9,6 +9,7 @@ import click
 from faceae.errors import FaceaeError
 
 from ._command import device_option, option, section, verb
+from ._watching import find_watch
 
 if TYPE_CHECKING:
     from faceae.device import DeviceName
@@ -128,6 +129,7 @@ def command(
         f"{model}: {', '.join(served.tasks)} in {served.engine} at http://{shown}:{bound_port}",
         err=True,
     )
+    find_watch().stop_heartbeat()
     run_server(create_app(served, config), listener)
 
 

@@ -1,8 +1,7 @@
 """faceae train."""
 
 import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +12,7 @@ from faceae_shards import Location
 
 from ._command import data_argument, option, section, verb
 from ._remote import fetch_dataset
+from ._watching import find_watch
 
 if TYPE_CHECKING:
     from faceae.training import TrainConfig, TrainResult
@@ -31,7 +31,7 @@ _SIGNAL_EXIT = 128
 """Added to a signal's number to make an exit code, as shells do."""
 
 
-@verb()
+@verb(log_level=logging.INFO)
 @data_argument
 @option(
     "--run",
@@ -248,8 +248,10 @@ def command(
         asked["init"] = training.parse_start(asked["init"])
     config = None if resume else _make_config(data, run_path, asked)
     speaks = training.is_first_rank()
+    if not speaks:
+        find_watch().silence()
     fetch_dataset(data, show=speaks)
-    with TrainProgress() if speaks else _silence() as progress:
+    with TrainProgress() if speaks else nullcontext() as progress:
         if config is None:
             result = training.resume(run_path, data, asked, progress, restart_epoch=restart_epoch)
         else:
@@ -257,17 +259,6 @@ def command(
     if speaks:
         click.echo(_summarise(result))
     return 0 if result.stopped_by is None else _SIGNAL_EXIT + result.stopped_by
-
-
-@contextmanager
-def _silence() -> Iterator[None]:
-    """Print nothing but errors: the first process prints for all."""
-    handler, logger = logging.NullHandler(), logging.getLogger("faceae")
-    logger.addHandler(handler)
-    try:
-        yield
-    finally:
-        logger.removeHandler(handler)
 
 
 def _make_config(data: Location, run_path: Path, asked: dict[str, Any]) -> "TrainConfig":

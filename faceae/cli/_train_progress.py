@@ -1,42 +1,41 @@
 """Progress of a training on stderr: a bar on a terminal, and a line per epoch."""
 
-import logging
-import sys
 from types import TracebackType
 from typing import Self
 
-import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from faceae.runs import EpochMetrics, Run, StepMetrics
 from faceae.training import Observer
 
-from ._command import translate
+from ._watching import find_watch
 
 
 class TrainProgress(Observer):
     """Shows the progress of a training. A context manager; its end restores the terminal."""
 
     def __init__(self) -> None:
+        self._watch = find_watch()
+        is_shown = self._watch.is_terminal and not self._watch.is_quiet
         self._bar = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
             MofNCompleteColumn(),
-            TextColumn("{task.fields[speed]}"),
+            TextColumn("{task.fields[figures]}"),
             TimeRemainingColumn(),
             console=Console(stderr=True),
-            disable=not sys.stderr.isatty(),
+            disable=not is_shown,
         )
-        self._handler = _StderrHandler(logging.INFO)
-        self._epochs = 0
+        self._task = self._bar.add_task("starting", total=None, figures="")
+        self._run: Run | None = None
+        self._step = self._total_steps = 0
         self._metrics: StepMetrics | None = None
+        self._psnr_db: float | None = None
 
     def __enter__(self) -> Self:
-        logger = logging.getLogger("faceae")
-        logger.addHandler(self._handler)
-        self._level = logger.level
-        logger.setLevel(logging.INFO)
+        self._watch.has_bar = True
+        self._watch.on_stage = self._show_stage
         self._bar.start()
         return self
 
@@ -47,53 +46,66 @@ class TrainProgress(Observer):
         traceback: TracebackType | None,
     ) -> None:
         self._bar.stop()
-        logger = logging.getLogger("faceae")
-        logger.setLevel(self._level)
-        logger.removeHandler(self._handler)
+        self._watch.has_bar = False
+        self._watch.on_stage = lambda stage: None
 
     def on_start(self, run: Run, *, step: int, total_steps: int) -> None:
         """Print the choices that were made, and show the bar."""
-        self._epochs = run.config.epochs
+        self._run, self._step, self._total_steps = run, step, total_steps
         size = run.model.image_size
-        self._tell(
+        self._watch.tell(
             f"{run.num_train_images} faces of {size}x{size} to train on; "
             f"{run.device}, {run.dtype_reason}"
         )
-        self._tell(f"cache: {run.cache} ({run.cache_reason})")
+        self._watch.tell(f"cache: {run.cache} ({run.cache_reason})")
         if step:
-            self._tell(f"continuing after step {step} of {total_steps}")
-        self._task = self._bar.add_task("training", total=total_steps, completed=step, speed="")
+            self._watch.tell(f"continuing after step {step} of {total_steps}")
+        self._bar.update(self._task, description="training", total=total_steps, completed=step)
 
     def on_step(self, step: int) -> None:
         """Move the bar."""
+        self._step = step
         self._bar.update(self._task, completed=step)
+        self._watch.note(self._describe)
 
     def on_metrics(self, metrics: StepMetrics) -> None:
-        """Show speed and loss beside the bar."""
+        """Show loss, quality and speed beside the bar."""
         self._metrics = metrics
-        speed = f"{metrics.images_per_s:.0f} img/s  loss {metrics.loss:.4f}"
-        epoch = f"epoch {metrics.epoch}/{self._epochs}"
-        self._bar.update(self._task, description=epoch, speed=speed)
+        self._bar.update(self._task, description=self._epoch, figures=self._figures)
 
     def on_epoch(self, metrics: EpochMetrics) -> None:
         """Print one line."""
+        self._psnr_db = metrics.valid_psnr_db
         line = (
-            f"epoch {metrics.epoch}/{self._epochs}: {metrics.valid_psnr_db:.2f} dB on held-out "
+            f"epoch {metrics.epoch}/{self._num_epochs}: {metrics.valid_psnr_db:.2f} dB on held-out "
             f"faces after {metrics.seconds:.0f} s"
         )
         # A resumed training may begin after the last step of an epoch, before its evaluation.
         if self._metrics is not None:
-            line += f", loss {self._metrics.loss:.4f}, {self._metrics.images_per_s:.0f} img/s"
-        self._tell(line)
-
-    def _tell(self, line: str) -> None:
+            line += f", loss {self._metrics.loss:.4f}, {self._metrics.images_per_s:.0f} faces/s"
         # While the bar is shown, rich redirects stderr and keeps the bar below the lines.
-        click.echo(line, err=True)
+        self._watch.tell(line)
 
+    @property
+    def _num_epochs(self) -> int:
+        return self._run.config.epochs if self._run else 0
 
-class _StderrHandler(logging.Handler):
-    def emit(self, record: logging.LogRecord) -> None:
-        # A loader's thread has no context.
-        context = click.get_current_context(silent=True)
-        text = self.format(record)
-        click.echo(translate(text, context.command) if context else text, err=True)
+    @property
+    def _epoch(self) -> str:
+        return f"epoch {self._metrics.epoch}/{self._num_epochs}" if self._metrics else "training"
+
+    @property
+    def _figures(self) -> str:
+        """Return the loss and speed since the last log step, and the last epoch's quality."""
+        if self._metrics is None:
+            return ""
+        psnr = "" if self._psnr_db is None else f"  held-out {self._psnr_db:.2f} dB"
+        return f"loss {self._metrics.loss:.4f}{psnr}  {self._metrics.images_per_s:.0f} faces/s"
+
+    def _describe(self) -> str:
+        figures = self._figures.replace("  ", ", ")
+        done = f"{self._epoch}, step {self._step:,} of {self._total_steps:,}"
+        return f"{done}, {figures}" if figures else done
+
+    def _show_stage(self, stage: str) -> None:
+        self._bar.update(self._task, description=stage)

@@ -44,6 +44,8 @@ def initialize_weights(context: TrainContext, data: Location) -> None:
 
 def _start_from_components(context: TrainContext, data: Location) -> None:
     run, train_state = context.run, context.train_state
+    num_faces = min(run.num_train_images, _NUM_FACES)
+    log.debug("computing principal components of %d faces", num_faces)
     config = LoaderConfig(
         split="train",
         batch_size=_BATCH,
@@ -68,8 +70,4 @@ def _start_from_components(context: TrainContext, data: Location) -> None:
             f"`width={run.model.width}` is too narrow; give `init='random'`, a larger `width` or "
             "other faces"
         )
-    log.info(
-        "starting from %d principal components of %d faces",
-        count,
-        min(run.num_train_images, _NUM_FACES),
-    )
+    log.info("starting from %d principal components of %d faces", count, num_faces)

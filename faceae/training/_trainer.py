@@ -1,5 +1,6 @@
 """The epochs of a run: steps, validation, checkpoints."""
 
+import logging
 import math
 import time
 
@@ -23,6 +24,8 @@ from .records import (
     save_checkpoint,
 )
 from .step import train_step
+
+log = logging.getLogger(__name__)
 
 
 class Trainer:
@@ -103,6 +106,7 @@ class Trainer:
 
     def _validate_epoch(self) -> None:
         position, train_state = self._position, self._train_state
+        log.debug("measuring held-out faces after epoch %d", position.epoch + 1)
         self._ranks.share_buffers(train_state.kept_model)
         validation = validate(
             train_state.kept_model,
@@ -158,6 +162,7 @@ class Trainer:
         self._observer.on_metrics(metrics)
 
     def _save_checkpoint(self, *, epoch_done: bool) -> None:
+        log.debug("writing a checkpoint after step %d", self._position.step)
         loaders = self._ranks.gather_on_first(self._context.train.state_dict())
         random_states = self._ranks.gather_on_first(random_state(self._train_state.device))
         self._position.seconds = self._seconds()

@@ -1,5 +1,6 @@
 """Measure which engine is fastest for a model on this machine."""
 
+import logging
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -15,6 +16,8 @@ from .._metadata import Kind
 from ..sessions import MicroBatchedSession, Session
 from ._engines import ENGINES, EngineName, find_engines
 from ._open import make_example, open_model, open_session
+
+log = logging.getLogger(__name__)
 
 _TURNS = 3
 _MIN_FACES = 64
@@ -72,6 +75,7 @@ def choose_fastest(openers: Mapping[EngineName, Callable[[], Session]]) -> Engin
     sessions: dict[EngineName, Session] = {}
     left_out: dict[EngineName, str] = {}
     for name, open_it in openers.items():
+        log.debug("opening %s", name)
         try:
             sessions[name] = open_it()
         except FaceaeError as error:
@@ -94,6 +98,7 @@ def _can_use(name: EngineName, device: torch.device) -> bool:
 
 def _measure(sessions: Mapping[EngineName, Session]) -> dict[EngineName, float]:
     """Return the faces per second of each session."""
+    log.debug("measuring engines: %s", ", ".join(sessions))
     full = [each.full_batch for each in sessions.values() if isinstance(each, MicroBatchedSession)]
     count = max([_MIN_FACES, *full])
     seconds: dict[EngineName, list[float]] = {name: [] for name in sessions}

@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import io
+import logging
 import shutil
 import subprocess
 import tarfile
@@ -11,6 +12,8 @@ import textwrap
 from pathlib import Path
 
 from faceae.errors import FaceaeError
+
+log = logging.getLogger(__name__)
 
 VERSION = "1.26.0"
 """Version of the package, equal to that of the ONNX Runtime that checks the files.
@@ -55,6 +58,7 @@ def _fetch(folder: Path) -> Path:
             "ONNX Runtime Web is downloaded with npm, which is not installed; install Node.js, or "
             f"run `{_PACK}` on another machine and pass its file as `onnxruntime_web`"
         )
+    log.debug("fetching ONNX Runtime Web with npm")
     done = subprocess.run(
         [npm, *_PACK.split()[1:], "--ignore-scripts", "--prefer-offline", "--loglevel=error"],
         cwd=folder,

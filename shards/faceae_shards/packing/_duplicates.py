@@ -1,6 +1,7 @@
 """Find images whose files hold the same bytes."""
 
 import hashlib
+import logging
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from operator import itemgetter
@@ -11,6 +12,8 @@ from numpy.typing import NDArray
 from ..executors import LocalExecutor, Tick
 from ..images import ImageRefused
 from ..sources import Entries, Entry, Reader, Source, read_ahead
+
+log = logging.getLogger(__name__)
 
 DIGEST_BYTES = 16
 """Bytes kept of a sha256. Two of a billion images share them by chance with odds of 1 to 10^20."""
@@ -52,6 +55,8 @@ def find_duplicates(source: Source, workers: int) -> dict[int, int]:
     numbers = _list_candidates(source.entries)
     digests = np.zeros(len(source.entries), dtype=_DIGEST)
     is_read = np.zeros(len(source.entries), dtype=np.bool_)
+
+    log.debug("comparing the bytes of %d files", len(numbers))
 
     def keep(found: dict[int, bytes]) -> None:
         for number, found_digest in found.items():

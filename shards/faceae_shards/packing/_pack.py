@@ -1,6 +1,7 @@
 """Pack photographs into shards."""
 
 import json
+import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -20,6 +21,8 @@ from ._plan import Plan, make_plan
 from ._progress import Progress, ShardRecord, claim_storage, describe_differences
 from ._run import Publish, run_packer
 from ._worker import ImagePacker, PackedShard, TooManyRefused
+
+log = logging.getLogger(__name__)
 
 OnProgress = Callable[[int, int], None]
 """Receives the number of images read so far, and the number of images to read."""
@@ -59,6 +62,7 @@ def pack(config: PackConfig, on_progress: OnProgress | None = None) -> PackSumma
 
 
 def _pack(config: PackConfig, executor: Executor, on_progress: OnProgress) -> PackSummary:
+    log.debug("listing %s", config.source)
     plan = make_plan(config)
     storage = open_storage(config.out)
     if storage.size(MANIFEST_NAME) is not None:
@@ -66,6 +70,7 @@ def _pack(config: PackConfig, executor: Executor, on_progress: OnProgress) -> Pa
         return replace(summary, split_reason=plan.split_reason)
     with claim_storage(storage, plan.identify_run()) as progress:
         _pack_missing(plan, progress, executor, on_progress)
+        log.debug("writing dataset.json")
         finish(plan, progress)
     return replace(summarize(config.out), split_reason=plan.split_reason)
 
@@ -211,6 +216,7 @@ def _open_reader(plan: Plan, progress: Progress, executor: Executor) -> Iterator
     if not source.in_order:
         yield source.open_reader()
     elif isinstance(out, Path):
+        log.debug("copying images of %s", source.path)
         yield spool(source, out / PROGRESS_NAME / _SPOOL_NAME)
     elif executor.is_remote:
         raise ShardsError(
