@@ -123,7 +123,9 @@ class Option(click.Option):
 def _make_shared_options() -> list[click.Parameter]:
     return [
         Option(
-            ["-v", "--verbose"], is_flag=True, help="Also print each stage of the work, and choices."
+            ["-v", "--verbose"],
+            is_flag=True,
+            help="Also print each stage of the work, and choices.",
         ),
         Option(["-q", "--quiet"], is_flag=True, help="Print only errors and results."),
     ]

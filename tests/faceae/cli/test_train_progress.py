@@ -32,7 +32,9 @@ EPOCH = EpochMetrics(step=3, epoch=1, valid_psnr_db=25.114, best_psnr_db=25.114,
 
 
 @pytest.fixture
-def show(config: TrainConfig, dataset_npy: faceae_shards.Dataset) -> Callable[[TrainProgress], None]:
+def show(
+    config: TrainConfig, dataset_npy: faceae_shards.Dataset
+) -> Callable[[TrainProgress], None]:
     """A function that shows the middle of a second epoch."""
     run = plan_run(config, dataset_npy, torch.device("cpu"))
 
