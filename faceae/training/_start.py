@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 
 from faceae.data import LoaderConfig, make_loader
-from faceae.device import count_decode_threads
+from faceae.device import count_decode_threads, full_float32
 from faceae.errors import FaceaeError
 from faceae.model import load_initial_weights, start_from_components
 from faceae_shards import Location, open_dataset
@@ -60,7 +60,8 @@ def _start_from_components(context: TrainContext, data: Location) -> None:
         for batch in islice(loader, _NUM_FACES // _BATCH):
             yield batch.images[: batch.num_valid]
 
-    with closing(loader):
+    # The convolutions of faces with their components must be as exact as on a CPU.
+    with closing(loader), full_float32():
         count = start_from_components(
             train_state.model, faces(), noise_variance=noise_variance(run.config)
         )

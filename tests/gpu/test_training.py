@@ -1,6 +1,8 @@
 """Training on a GPU. Written without one; skipped where there is none."""
 
 import signal
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -72,15 +74,15 @@ def images() -> torch.Tensor:
 @pytest.mark.parametrize("amp_dtype", [None, torch.bfloat16, torch.float16])
 @pytest.mark.parametrize("options", [{}, {"clip_norm": 1.0}, {"cuda_graph": True}])
 def test_steps_do_not_wait_for_the_gpu(
-    amp_dtype: torch.dtype | None, options: dict[str, Any], images: torch.Tensor
+    amp_dtype: torch.dtype | None,
+    options: dict[str, Any],
+    images: torch.Tensor,
+    error_on_wait: Callable[[], AbstractContextManager[None]],
 ) -> None:
     train_state = gpu_learner(amp_dtype, **options)
     train_step(train_state, 0, images)
-    torch.cuda.set_sync_debug_mode("error")
-    try:  # a step that waits raises
+    with error_on_wait():
         losses = [train_step(train_state, step, images).loss for step in range(1, 4)]
-    finally:
-        torch.cuda.set_sync_debug_mode("default")
     assert all(loss.isfinite() for loss in losses)
 
 

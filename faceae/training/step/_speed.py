@@ -11,6 +11,8 @@ from faceae.errors import FaceaeError
 from faceae.model import ModelConfig
 from faceae.runs import TrainConfig
 
+from ._objective import Losses
+
 
 def check_speed_options(config: TrainConfig, device: torch.device, world_size: int) -> None:
     """Raise FaceaeError if `compile` or `cuda_graph` cannot work here. Takes some seconds."""
@@ -51,14 +53,45 @@ def capture_graph(
     Weights, BatchNorm's statistics and the random state are restored after the warm-up passes.
     """
     size = model_config.image_size
+    recorder = _Recorder(objective)
     images_NCHW = torch.zeros(config.batch_size, 3, size, size, device=device)
     images_NCHW = images_NCHW.contiguous(memory_format=torch.channels_last)
     before = {name: tensor.clone() for name, tensor in objective.state_dict().items()}
     random_state = torch.cuda.get_rng_state(device)
     # Casts that autocast cached in one pass would not be part of the captured pass.
     with torch.autocast(device.type, amp_dtype, enabled=amp_dtype is not None, cache_enabled=False):
-        graphed = torch.cuda.make_graphed_callables(objective, (images_NCHW,))
+        graphed = torch.cuda.make_graphed_callables(recorder, (images_NCHW,))
     objective.load_state_dict(before)
     torch.cuda.set_rng_state(random_state, device)
+    recorder.release()
     assert isinstance(graphed, nn.Module), "a module in, a module out"
     return graphed
+
+
+class _Recorder(nn.Module):
+    """An objective whose last losses can be separated from their autograd graph."""
+
+    def __init__(self, objective: nn.Module) -> None:
+        super().__init__()
+        self.objective = objective
+        self._losses: Losses | None = None
+
+    def forward(self, images_NCHW: torch.Tensor) -> Losses:
+        """Return the objective's losses."""
+        self._losses = self.objective(images_NCHW)
+        return self._losses
+
+    def release(self) -> None:
+        """Free the autograd graph of the losses, and forget them.
+
+        A captured graph keeps its losses, and with them the nodes that accumulate gradients. Such a
+        node belongs to the stream that was current when it was made, here the stream of the
+        capture. Every backward pass on another stream would wait for an event for each parameter,
+        and torch 2.10 warns about it (pytorch#166136). Without the old nodes, each step makes its
+        own.
+        """
+        assert self._losses is not None, "called after the capture"
+        for loss in self._losses:
+            if loss.requires_grad:
+                loss.detach_()
+        self._losses = None

@@ -214,7 +214,8 @@ def _add_gradients(train_state: TrainState, images: torch.Tensor) -> Losses:
         losses = train_state.network(to_float(images))
     share = losses.loss / train_state.config.accumulate
     train_state.scaler.scale(share).backward()  # type: ignore[no-untyped-call]
-    return Losses(losses.loss.detach(), losses.penalty)
+    # The penalty of a CUDA graph requires a gradient, though the objective's does not.
+    return Losses(losses.loss.detach(), losses.penalty.detach())
 
 
 def learning_rate(step: int, total_steps: int, peak_lr: float) -> float:

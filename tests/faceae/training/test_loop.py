@@ -15,9 +15,19 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 import faceae_shards
 from faceae.device import AmpChoice
 from faceae.errors import FaceaeError
-from faceae.model import load_model, weights_hash
+from faceae.model import load_model, start_from_components, weights_hash
 from faceae.runs import EpochMetrics, StepMetrics, TrainConfig, read_run
-from faceae.training import Observer, Validation, _context, _loop, _plan, _trainer, resume, train
+from faceae.training import (
+    Observer,
+    Validation,
+    _context,
+    _loop,
+    _plan,
+    _start,
+    _trainer,
+    resume,
+    train,
+)
 from faceae.training.step import Losses
 
 STEPS_PER_EPOCH = 3
@@ -297,6 +307,22 @@ def test_components_of_the_faces_are_a_better_start(
         assert read_run(run.run).config.init == init
     assert psnr_db["components"] > psnr_db["random"] + 1.0
     assert "starting from 23 principal components of 24 faces" in caplog.text
+
+
+def test_components_are_computed_in_full_float32(
+    config: TrainConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a GPU convolutions would round to TF32."""
+    allowed = []
+
+    def start(*args: Any, **options: Any) -> int:
+        allowed.append(torch.backends.cudnn.allow_tf32)
+        return start_from_components(*args, **options)
+
+    monkeypatch.setattr(_start, "start_from_components", start)
+    train(replace(config, init="components", epochs=1))
+    assert allowed == [False]
+    assert torch.backends.cudnn.allow_tf32
 
 
 def test_faces_without_components_are_an_error(config: TrainConfig) -> None:
