@@ -2,6 +2,7 @@
 
 from ._app import create_app
 from ._config import ServeConfig
+from ._environment import create_app_from_environment
 from ._inference import parse_attributes
 from ._model import ServedModel, open_served_model
 from ._predictor import Prediction, Predictor
@@ -15,6 +16,7 @@ __all__ = [
     "ServeConfig",
     "ServedModel",
     "create_app",
+    "create_app_from_environment",
     "open_served_model",
     "open_socket",
     "parse_attributes",

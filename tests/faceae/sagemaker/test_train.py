@@ -47,7 +47,7 @@ def test_a_job_that_starts_again_goes_on(job: Path, hyperparameters: list[str]) 
         (["--amp", "maybe"], "`amp`"),
         (["--model", "huge"], "`model`"),
         (["--keep-checkpoints", "all"], "`keep_checkpoints`"),
-        (["--colour", "1"], "--colour"),
+        (["--colour", "1"], "`colour`"),
         (["--amp"], "pairs"),
         (["--epochs", "0"], "`epochs`"),
     ],
