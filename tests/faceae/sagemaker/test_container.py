@@ -39,7 +39,8 @@ def base(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder in place of /opt/ml."""
     monkeypatch.setenv("SAGEMAKER_BASE_DIR", str(tmp_path))
     for variable in ("SM_CHANNEL_TRAINING", "SM_MODEL_DIR", "FACEAE_MODEL", "FACEAE_API_KEY"):
-        monkeypatch.delenv(variable, raising=False)
+        monkeypatch.setenv(variable, "")  # so that it is as before afterwards
+        monkeypatch.delenv(variable)
     (tmp_path / "output").mkdir()
     return tmp_path
 
@@ -136,9 +137,7 @@ def test_several_gpus_get_a_process_each(job: Path, monkeypatch: pytest.MonkeyPa
 
     monkeypatch.setattr("torch.cuda.device_count", lambda: 4)
     monkeypatch.setattr("os.execv", start)
-    with monkeypatch.context() as patch, pytest.raises(SystemExit):
-        for name in ("SM_CHANNEL_TRAINING", "SM_MODEL_DIR"):
-            patch.setenv(name, "")
+    with pytest.raises(SystemExit):
         run_command(["train"])
     assert started[1:4] == ["-m", "torch.distributed.run", "--standalone"]
     assert "--nproc-per-node=4" in started
