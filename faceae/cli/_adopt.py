@@ -6,7 +6,8 @@ import click
 
 from faceae_shards import Location, ShardsError, parse_location
 
-from ._command import verb, workers_option
+from ._command import suggest_next, verb, workers_option
+from ._outputs import propose_beside
 
 
 @verb()
@@ -30,3 +31,4 @@ def command(folder: Location, workers: int | None) -> None:
     counts = ", ".join(f"{dataset.num_samples(split):,} {split}" for split in dataset.splits)
     num_shards = sum(len(shards) for shards in dataset.splits.values())
     click.echo(f"{folder} is a dataset now: {counts} images in {num_shards} shards")
+    suggest_next("train", folder, "--run", propose_beside(folder, "run"))

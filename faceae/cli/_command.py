@@ -251,10 +251,10 @@ def suggest_next(*words: object) -> None:
     Args:
         words: the command without its first word, `faceae`; paths as they are.
     """
-    tell_command("faceae", *words)
+    suggest_command("faceae", *words)
 
 
-def tell_command(*words: object) -> None:
+def suggest_command(*words: object) -> None:
     """Print a command to run next on stderr, quoted for a shell, except with --quiet."""
     find_watch().tell(f"Next: {shlex.join(map(str, words))}")
 

@@ -14,13 +14,16 @@ from ._command import (
     loader_option,
     option,
     run_argument,
+    suggest_next,
     verb,
 )
+from ._outputs import propose_beside
 from ._remote import fetch_dataset
 
 if TYPE_CHECKING:
     from faceae.device import DeviceName
     from faceae.editing import Directions
+    from faceae.runs import Run
 
 
 _SURE_ACCURACY = 0.8
@@ -137,6 +140,18 @@ def command(
     click.echo(f"encoded on {on_device}, read by {reader}")
     if dataset.hash != run.dataset_hash:
         click.echo(f"note: {run_path} was trained on another dataset than {data}")
+    _suggest(run, data, name or next(iter(directions.names), None))
+
+
+def _suggest(run: "Run", data: Location, name: str | None) -> None:
+    """Suggest an edit of a drawn face, for which latents must have been fitted."""
+    if name is None:
+        return
+    if not run.latents_path.exists():
+        suggest_next("fit", run.path, data)
+        return
+    out = propose_beside(run.file, "edited.png")
+    suggest_next("edit", run.path, out, "--number", 0, "--sweep", f"{name}=-2..2")
 
 
 def _summarise(path: Path, directions: "Directions") -> str:

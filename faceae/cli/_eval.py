@@ -15,6 +15,7 @@ from ._command import (
     option,
     out_option,
     run_argument,
+    suggest_next,
     verb,
 )
 from ._outputs import check_out_file
@@ -130,6 +131,7 @@ def command(
     click.echo(f"measured on {evaluation.device}, read by {evaluation.reader}")
     for note in _find_notes(run, data, dataset):
         click.echo(f"note: {note}")
+    suggest_next("report", run_path)
 
 
 def _summarise(evaluation: "Evaluation") -> str:

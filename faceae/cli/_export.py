@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from ._command import Group, option, run_argument, verb
+from ._command import Group, option, run_argument, suggest_command, suggest_next, verb
 
 if TYPE_CHECKING:
     from faceae.device import DeviceName
@@ -162,10 +162,8 @@ def _web(run_path: Path, out: Path, **options: Any) -> None:
     source = open_run(run_path, latents=True)
     page = export_web(source, out, **options)
     click.echo(_summarise(page.report))
-    click.echo(
-        f"{page.path}: a page of {page.num_bytes / 1e6:.1f} MB; to see it: "
-        f"`python -m http.server --directory {page.path}`"
-    )
+    click.echo(f"{page.path}: a page of {page.num_bytes / 1e6:.1f} MB")
+    suggest_command("python", "-m", "http.server", "--directory", page.path)
 
 
 command.add_command(_web)
@@ -206,13 +204,15 @@ def _export(
     from faceae.runs import open_run
     from faceae_export import export_model
 
-    from ._outputs import check_out_file, check_parent
+    from ._outputs import check_out_file, check_parent, propose_beside
 
     check_parent(out) if format_name == "triton" else check_out_file(out)
     check_out_file(out.with_name(f"{out.name}.json"))
     source = open_run(run_path, latents=True if kind == "generator" else None)
     on_device = resolve_device(device)
     click.echo(_summarise(export_model(source, format_name, kind, out, on_device, **options)))
+    if kind == "generator" and format_name not in ("triton", "weights"):
+        suggest_next("generate", out, propose_beside(out, "faces.png"))
 
 
 def _summarise(report: "ExportReport") -> str:

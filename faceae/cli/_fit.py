@@ -15,8 +15,10 @@ from ._command import (
     loader_option,
     option,
     run_argument,
+    suggest_next,
     verb,
 )
+from ._outputs import propose_beside
 from ._remote import fetch_dataset
 
 if TYPE_CHECKING:
@@ -83,6 +85,7 @@ def command(
     click.echo(f"encoded on {on_device}, read by {fitted.reader}")
     if dataset.hash != run.dataset_hash:
         click.echo(f"note: {run_path} was trained on another dataset than {data}")
+    suggest_next("generate", run_path, propose_beside(run.file, "faces.png"))
 
 
 def _summarise(path: Path, split: str, prior: "Prior", latent_size: int) -> str:

@@ -27,10 +27,11 @@ from ._command import (
     executor_option,
     option,
     section,
+    suggest_next,
     tell,
     verb,
 )
-from ._outputs import check_parent
+from ._outputs import check_parent, propose_beside
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -194,6 +195,9 @@ def command(
         f"{out}: {count:,} new faces, {size}x{size}, seed {seed}, numbers {start} to "
         f"{start + count - 1}, drawn in {session.engine}"
     )
+    if model.is_dir():
+        exported = propose_beside(model / "run.json", "generator.onnx")
+        suggest_next("export", "onnx", model, exported, "--part", "generator")
 
 
 def _choose_form(out: Location, out_format: str | None) -> Form:

@@ -1,8 +1,9 @@
-"""Checks of output paths, before a verb starts to work."""
+"""Paths to write to: checked before a verb starts to work, and proposed for the next verb."""
 
 from pathlib import Path
 
 from faceae.errors import FaceaeError
+from faceae_shards import Location
 
 
 def check_out_file(path: Path) -> None:
@@ -16,3 +17,16 @@ def check_parent(path: Path) -> None:
     """Raise FaceaeError unless the parent folder of `path` exists."""
     if not path.parent.is_dir():
         raise FaceaeError(f"{path}: there is no folder {path.parent}; create it first")
+
+
+def propose_beside(location: Location, name: str) -> Path:
+    """Return a path that does not exist: `name` or `name-2`, `name-3`, ... beside `location`.
+
+    Beside a URL means in the current folder.
+    """
+    folder = location.parent if isinstance(location, Path) else Path()
+    path, number = folder / name, 1
+    while path.exists():
+        number += 1
+        path = folder / f"{Path(name).stem}-{number}{Path(name).suffix}"
+    return path

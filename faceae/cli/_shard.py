@@ -14,7 +14,16 @@ from faceae_shards import (
     parse_location,
 )
 
-from ._command import address_option, executor_option, option, say, section, verb
+from ._command import (
+    address_option,
+    executor_option,
+    option,
+    say,
+    section,
+    suggest_next,
+    verb,
+)
+from ._outputs import propose_beside
 
 Split = tuple[float, float, float]
 
@@ -191,6 +200,7 @@ def command(
     with show_image_progress("packing") as on_progress:
         summary = pack(config, on_progress)
     say(_text(summary))
+    suggest_next("train", out, "--run", propose_beside(out, "run"))
 
 
 def _text(summary: PackSummary) -> str:

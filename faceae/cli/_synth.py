@@ -7,7 +7,8 @@ import click
 from faceae.errors import FaceaeError
 from faceae.synthetic import SynthConfig, SynthSummary
 
-from ._command import count_option, option, verb, workers_option
+from ._command import count_option, option, suggest_next, verb, workers_option
+from ._outputs import propose_beside
 
 
 @verb()
@@ -40,6 +41,8 @@ def command(out: Path, count: int, seed: int, workers: int | None) -> None:
     with show_image_progress("drawing") as on_progress:
         summary = write_dataset(config, on_progress)
     click.echo(_text(summary))
+    packed = propose_beside(out, "packed")
+    suggest_next("shard", out, packed, "--crop", 178, "--size", 64)
 
 
 def _text(summary: SynthSummary) -> str:

@@ -10,7 +10,7 @@ import click
 from faceae.errors import FaceaeError
 from faceae_shards import Location
 
-from ._command import data_argument, option, section, verb
+from ._command import data_argument, option, section, suggest_next, verb
 from ._remote import fetch_dataset
 from ._watching import find_watch
 
@@ -258,6 +258,10 @@ def command(
             result = training.train(config, progress)
     if speaks:
         click.echo(_summarise(result))
+        if result.stopped_by is None:
+            suggest_next("fit", run_path, data)
+        else:
+            suggest_next("train", data, "--run", run_path, "--resume")
     return 0 if result.stopped_by is None else _SIGNAL_EXIT + result.stopped_by
 
 
