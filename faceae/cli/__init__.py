@@ -11,7 +11,8 @@ import click
 
 import faceae
 
-from ._command import Failure, Group
+from ._command import Group
+from ._failure import Failure
 
 __all__ = ["main", "run"]
 

@@ -7,7 +7,7 @@ the command line a user sees the options of the verb in their place.
 import logging
 import re
 import shlex
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -17,6 +17,8 @@ import click
 from faceae.errors import FaceaeError
 from faceae_shards import ShardsError
 
+from ._config import check_value, find_key, load_config
+from ._failure import Failure, suggest
 from ._watching import find_watch, watching
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -39,14 +41,14 @@ class Group(click.Group):
         """
         names = self.list_commands(ctx)
         if args[0] not in names and not args[0].startswith("-") and not ctx.resilient_parsing:
-            ctx.fail(f"No such command {args[0]!r}.{_suggest(args[0], names)}")
+            ctx.fail(f"No such command {args[0]!r}.{suggest(args[0], names)}")
         return super().resolve_command(ctx, args)
 
 
 class Verb(click.Command):
     """A command whose errors name its options, and whose help lists options in sections.
 
-    Every verb has the options -v and -q.
+    Every verb has the options --config, -v and -q.
     """
 
     def __init__(self, *args: Any, log_level: int = logging.WARNING, **settings: Any) -> None:
@@ -82,22 +84,18 @@ class Verb(click.Command):
         """
         level = self._choose_level(ctx)
         try:
-            with watching(ctx, level, partial(translate, command=self)):
+            with watching(ctx, level, partial(translate, command=self, ctx=ctx)):
                 return super().invoke(ctx)
         except (FaceaeError, ShardsError) as error:
-            raise Failure(translate(str(error), self)) from error
+            raise Failure(translate(str(error), self, ctx)) from error
         except click.UsageError as error:
-            raise click.UsageError(translate(error.format_message(), self), ctx) from error
+            raise click.UsageError(translate(error.format_message(), self, ctx), ctx) from error
 
     def _choose_level(self, ctx: click.Context) -> int:
         verbose, quiet = ctx.params.pop("verbose"), ctx.params.pop("quiet")
         if verbose and quiet:
             raise click.UsageError("--verbose and --quiet exclude each other.", ctx)
         return logging.DEBUG if verbose else logging.ERROR if quiet else self._log_level
-
-
-class Failure(click.ClickException):
-    """A request that cannot be met."""
 
 
 class Option(click.Option):
@@ -119,9 +117,22 @@ class Option(click.Option):
             default = default or {"default": extra["default"]}
         return {**default, **({"required": "required"} if self.required else {})}
 
+    def process_value(self, ctx: click.Context, value: Any) -> Any:
+        """Return the value as the command takes it; a wrong one of a file is named with it."""
+        return check_value(ctx, self, super().process_value, value)
+
 
 def _make_shared_options() -> list[click.Parameter]:
     return [
+        Option(
+            ["--config"],
+            metavar="FILE",
+            type=click.Path(path_type=Path),
+            is_eager=True,
+            expose_value=False,
+            callback=load_config,
+            help="Take options from a TOML file. Those on the command line win.",
+        ),
         Option(
             ["-v", "--verbose"],
             is_flag=True,
@@ -218,18 +229,20 @@ def out_option(default: str, help_text: str) -> Callable[[F], F]:
     )
 
 
-def translate(message: str, command: click.Command) -> str:
+def translate(message: str, command: click.Command, ctx: click.Context | None = None) -> str:
     """Return a message of a library with the options of `command` in place of parameters.
 
-    `name` becomes the option or argument of that name, if the command has one. `name=value`
-    becomes an option with its value, also where another command has it.
+    `name` becomes the option or argument of that name, if the command has one, or the key of a file
+    that `ctx` took it from. `name=value` becomes an option with its value, also where another
+    command has it.
     """
     spelled = _spell(command)
+    keys = {} if ctx is None else _spell(command, ctx)
 
     def replace(match: re.Match[str]) -> str:
         name, value = match[1], match[2]
         if value is None:
-            return spelled.get(name, match[0])
+            return keys.get(name) or spelled.get(name, match[0])
         return _set_option(spelled.get(name, "--" + name.replace("_", "-")), value)
 
     return _PARAMETER.sub(replace, message)
@@ -259,25 +272,21 @@ def suggest_command(*words: object) -> None:
     find_watch().tell(f"Next: {shlex.join(map(str, words))}")
 
 
-def _spell(command: click.Command) -> dict[str, str]:
-    """Return each parameter's option or metavar, by the names a library may call it."""
+def _spell(command: click.Command, ctx: click.Context | None = None) -> dict[str, str]:
+    """Return each parameter's option or metavar, by the names a library may call it.
+
+    With `ctx`, an option whose value a file has is that file's key.
+    """
     spelled: dict[str, str] = {}
     for parameter in command.params:
         if isinstance(parameter, click.Option):
-            longest = max(parameter.opts, key=len)
+            longest = (ctx and find_key(ctx, parameter)) or max(parameter.opts, key=len)
             names = {parameter.name, *(opt.lstrip("-").replace("-", "_") for opt in parameter.opts)}
         else:
             longest = parameter.metavar or (parameter.name or "").upper()
             names = {parameter.name, longest.lower()}
         spelled |= {name: longest for name in names if name}
     return spelled
-
-
-def _suggest(typed: str, names: Sequence[str]) -> str:
-    import difflib
-
-    similar = difflib.get_close_matches(typed, names)
-    return f" Did you mean {' or '.join(similar)}?" if similar else ""
 
 
 def _set_option(name: str, value: str) -> str:

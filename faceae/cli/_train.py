@@ -229,9 +229,10 @@ def command(
 ) -> int:
     """Train an autoencoder on DATA, a dataset packed by `faceae shard`.
 
-    RUN receives model.safetensors (the weights that reconstruct held-out faces best; of an
-    adversarial model the last ones), checkpoints, metrics.jsonl, TensorBoard events, and for each
-    epoch a picture of held-out faces over their reconstructions.
+    RUN receives run.toml (the options, for --config), model.safetensors (the weights that
+    reconstruct held-out faces best; of an adversarial model the last ones), checkpoints,
+    metrics.jsonl, TensorBoard events, and for each epoch a picture of held-out faces over their
+    reconstructions.
 
     Ctrl-C and SIGTERM write a checkpoint before they end the training. --resume continues from it
     with the options that the run was started with. Start several processes with torchrun.

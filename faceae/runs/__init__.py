@@ -5,6 +5,7 @@ from ._config import KeepCheckpoints, Start, TrainConfig, parse_start
 from ._figures import read_figures
 from ._metrics import EpochMetrics, History, StepMetrics, read_history
 from ._run import DtypeName, Run, read_run, run_file, write_run
+from ._run_toml import write_run_toml
 from ._trained import TrainedModel, open_run
 
 __all__ = [
@@ -25,4 +26,5 @@ __all__ = [
     "read_run",
     "run_file",
     "write_run",
+    "write_run_toml",
 ]

@@ -63,6 +63,11 @@ class Run:
         return run_file(self.path)
 
     @property
+    def options_path(self) -> Path:
+        """run.toml: the options that the run was started with, as `faceae train --config` reads."""
+        return self.path / "run.toml"
+
+    @property
     def model_path(self) -> Path:
         """The best weights so far; written at the end of the first epoch."""
         return self.path / "model.safetensors"

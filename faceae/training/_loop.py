@@ -9,7 +9,7 @@ from pathlib import Path
 
 from faceae.device import resolve_device
 from faceae.errors import FaceaeError
-from faceae.runs import Run, TrainConfig, read_run, write_run
+from faceae.runs import Run, TrainConfig, read_run, write_run, write_run_toml
 from faceae_shards import PART_SUFFIX, Location, open_dataset, remove
 
 from ._context import TrainContext, open_context
@@ -126,8 +126,9 @@ def _plan(config: TrainConfig, world_size: int) -> Run:
 
 
 def _create(stack: ExitStack, run: Run) -> None:
-    """Write run.json, and lock the run until `stack` is closed."""
+    """Write run.json and run.toml, and lock the run until `stack` is closed."""
     write_run(run)
+    write_run_toml(run)
     stack.enter_context(lock_run(run.path))
 
 

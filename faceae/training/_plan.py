@@ -119,7 +119,9 @@ def _check_options(run: Run, asked: Mapping[str, object]) -> None:
     }
     if asked.get("device") != "auto":
         chosen["device"] = run.device
-    different = [name for name, value in asked.items() if value != chosen[name]]
+    if asked.get("amp") is False and run.dtype == "float32":
+        chosen["amp"] = False  # as run.toml has it
+    different = [name for name, value in asked.items() if _resolve(value) != _resolve(chosen[name])]
     if different:
         pairs = ", ".join(
             f"`{name}` is {asked[name]} where the run has {chosen[name]}" for name in different
@@ -129,6 +131,10 @@ def _check_options(run: Run, asked: Mapping[str, object]) -> None:
             f"{run.path}: {pairs}; a resumed run keeps its options: leave them out, {restart}"
             "or start a new `run`"
         )
+
+
+def _resolve(value: object) -> object:
+    return value.absolute() if isinstance(value, Path) else value
 
 
 def _check_folder(path: Path) -> None:

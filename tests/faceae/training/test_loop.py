@@ -45,6 +45,7 @@ def test_a_run_writes_what_it_promises(config: TrainConfig, checkpoint_names: An
         "metrics.jsonl",
         "model.safetensors",
         "run.json",
+        "run.toml",
         "tensorboard",
     ]
     assert checkpoint_names(config.run) == ["epoch-0001", "epoch-0002"]
