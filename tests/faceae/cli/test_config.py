@@ -43,8 +43,8 @@ def file(tmp_path: Path) -> Path:
 
 def test_values_of_every_kind(file: Path) -> None:
     file.write_text(
-        '\ufeff# Unicode: é\nversion = 1\nbatch-size = 8\nlr = 1e-05\namp = false\nout = "ä/x.png"\n'
-        'loader = "dali"\nset = ["Smiling=2", "Young=-1"]\nfrom = ["a b", "c"]\n',
+        "\ufeff# Unicode: é\nversion = 1\nbatch-size = 8\nlr = 1e-05\namp = false\n"
+        'out = "ä/x.png"\nloader = "dali"\nset = ["Smiling=2", "Young=-1"]\nfrom = ["a b", "c"]\n',
         encoding="utf-8",
     )
     assert call(file) == {
