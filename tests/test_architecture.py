@@ -74,6 +74,7 @@ MAY_IMPORT = {
         "faceae_shards",
         "faceae.data",
         "faceae.device",
+        "faceae.editing",
         "faceae.errors",
         "faceae.latent",
         "faceae.model",
@@ -186,6 +187,7 @@ MAY_IMPORT = {
     },
     "faceae_export.sessions": {"faceae_export", "faceae.errors"},
     "faceae_export.graph": {
+        "faceae.editing",
         "faceae.errors",
         "faceae.latent",
         "faceae.model",

@@ -13,13 +13,26 @@ import faceae
 from faceae.errors import FaceaeError
 from faceae.model import ModelConfig
 
-Kind = Literal["decoder", "generator", "encoder", "autoencoder", "morph"]
+Kind = Literal[
+    "decoder",
+    "generator",
+    "sampler",
+    "encoder",
+    "autoencoder",
+    "morph",
+    "editor",
+    "latent-editor",
+]
 """Part of a model that an export computes.
 
 decoder: float faces from latents. generator: uint8 pictures from noise, with the sampling of
-latents inside. encoder: latents from uint8 pictures. autoencoder: uint8 reconstructions of uint8
-pictures. morph: the frames from one face to another, from two uint8 pictures and the number of
-frames."""
+latents inside. sampler: latents from noise. encoder: latents from uint8 pictures. autoencoder: uint8
+reconstructions of uint8 pictures. morph: the frames from one face to another, from two uint8
+pictures and the number of frames. editor: uint8 pictures with changed attributes, from uint8
+pictures and the strengths of the changes. latent-editor: the same from latents."""
+
+EDITORS: tuple[Kind, ...] = ("editor", "latent-editor")
+"""Parts that hold directions."""
 
 Precision = Literal["fp32", "fp16", "bf16", "int8"]
 """Data type of the weights and activations. The precision changes neither the dtypes of inputs and
@@ -78,6 +91,8 @@ class ExportInfo:
     numbers_as_rows: bool = False
     """Whether an input that is a single number is stored as one number per face, N x 1 (for a
     morph, as an array of shape (1,)). Servers concatenate requests along the first axis."""
+    attributes: tuple[str, ...] = ()
+    """Attributes that an editor changes, in the order of its strengths."""
 
     @property
     def is_batched(self) -> bool:
@@ -91,20 +106,25 @@ class ExportInfo:
         if self.kind == "decoder":
             meaning = "as its encoder gives them"
             return (Port(name="latents", shape=latents, dtype="float32", meaning=meaning),)
-        if self.kind == "generator":
+        if self.kind in ("generator", "sampler"):
             noise = Port(name="noise", shape=latents, dtype="float32", meaning="standard normal")
             meaning = "1 as fitted, below 1 nearer to the average face"
             return noise, self._number("truncation", "float32", meaning)
         if self.kind == "morph":
             meaning = "frames to return, the two faces among them"
             return self._pictures("images", 2), self._number("steps", "int64", meaning)
-        return (self._pictures("images", FREE),)
+        if self.kind == "latent-editor":
+            meaning = "as its encoder gives them"
+            port = Port(name="latents", shape=latents, dtype="float32", meaning=meaning)
+            return port, self._strengths()
+        images = self._pictures("images", FREE)
+        return (images, self._strengths()) if self.kind == "editor" else (images,)
 
     @property
     def output(self) -> Port:
         """The output."""
         size = self.model.image_size
-        if self.kind == "encoder":
+        if self.kind in ("encoder", "sampler"):
             shape = (FREE, self.model.latent_size)
             return Port(name="latents", shape=shape, dtype="float32", meaning="as the decoder's")
         if self.kind == "decoder":
@@ -144,7 +164,8 @@ class ExportInfo:
             "crop_rule": self._describe_crop(),
             "precision": self.precision,
             "numbers_as_rows": json.dumps(self.numbers_as_rows),
-            **({"truncation_default": "1.0"} if self.kind == "generator" else {}),
+            **({"truncation_default": "1.0"} if self.kind in ("generator", "sampler") else {}),
+            **({"attributes": json.dumps(self.attributes)} if self.kind in EDITORS else {}),
         }
 
     @classmethod
@@ -173,6 +194,7 @@ class ExportInfo:
                 crop=json.loads(metadata["crop"]),
                 precision=_choose(Precision, metadata["precision"]),
                 numbers_as_rows=json.loads(metadata["numbers_as_rows"]),
+                attributes=tuple(json.loads(metadata.get("attributes", "[]"))),
             )
         except (KeyError, TypeError, ValueError) as error:
             raise FaceaeError(f"{path}: its metadata is damaged; export the run again") from error
@@ -180,6 +202,11 @@ class ExportInfo:
     def _pictures(self, name: str, count: int | str) -> Port:
         size = self.model.image_size
         return Port(name=name, shape=(count, size, size, 3), dtype="uint8", meaning="0-255, RGB")
+
+    def _strengths(self) -> Port:
+        shape = (FREE, len(self.attributes))
+        meaning = "one for each of the metadata's attributes; 0 changes nothing"
+        return Port(name="strengths", shape=shape, dtype="float32", meaning=meaning)
 
     def _number(self, name: str, dtype: str, meaning: str) -> Port:
         shape: tuple[int | str, ...] = ()

@@ -36,9 +36,12 @@ _LOCATE_FACES = 7
 ERROR_UNITS: dict[Kind, str] = {
     "decoder": "of faces in [-1, 1]",
     "generator": "levels of 255",
+    "sampler": "of latents",
     "encoder": "of latents",
     "autoencoder": "levels of 255",
     "morph": "levels of 255",
+    "editor": "levels of 255",
+    "latent-editor": "levels of 255",
 }
 
 
@@ -163,6 +166,8 @@ class _Check:
         Runs the model and the written network in torch, layer by layer.
         """
         layers = self._model.layers(self._kind)
+        if not layers:
+            return "the file holds no layers of the network"
         expected = found = self._make_maps(starts_with_encoder=layers[0] is self._model.encoder[0])
         others = self._written.layers(self._kind)
         for number, (layer, other) in enumerate(zip(layers, others, strict=True), 1):

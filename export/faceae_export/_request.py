@@ -37,6 +37,7 @@ class ExportRequest:
         self._check_path()
         self._check_kind()
         self._check_precision()
+        self._check_sampler()
         if self.precision == "int8":
             self._check_int8()
 
@@ -87,6 +88,13 @@ class ExportRequest:
             raise FaceaeError(
                 f"`precision={self.precision!r}` is available for {', '.join(names)} only, "
                 f"not for {self.format_name}"
+            )
+
+    def _check_sampler(self) -> None:
+        if self.kind == "sampler" and self.precision != "fp32":
+            raise FaceaeError(
+                f"`precision={self.precision!r}`: latents are sampled in float32 in every "
+                "precision; leave it out for the sampler"
             )
 
     def _check_int8(self) -> None:

@@ -57,24 +57,41 @@ def command() -> None:
     """Export a trained model, or a part of it, for other software.
 
     The exported file takes any batch size. It is kept only if its results at batch 1, 7 and 64 are
-    those of the model; OUT.json reports the comparison. A generator needs `faceae fit` first.
+    those of the model; OUT.json reports the comparison. A generator and a sampler need `faceae fit`
+    first, an editor `faceae directions`.
     """
 
 
 _part_option = option(
     "--part",
     "kind",
-    type=click.Choice(["decoder", "generator", "encoder", "autoencoder", "morph"]),
+    type=click.Choice(
+        [
+            "decoder",
+            "generator",
+            "sampler",
+            "encoder",
+            "autoencoder",
+            "morph",
+            "editor",
+            "latent-editor",
+        ]
+    ),
     default="decoder",
     help="""Part of the model.
 
     \b
-    decoder      latents to float images
-    generator    noise to uint8 images
-    encoder      uint8 images to latents
-    autoencoder  uint8 images to uint8 images
-    morph        two uint8 images to the frames
-                 between them""",
+    decoder        latents to float images
+    generator      noise to uint8 images
+    sampler        noise to latents
+    encoder        uint8 images to latents
+    autoencoder    uint8 images to uint8 images
+    morph          two uint8 images to the frames
+                   between them
+    editor         uint8 images and strengths to
+                   images with changed attributes
+    latent-editor  latents and strengths to
+                   images with changed attributes""",
 )
 _rewrite_option = option(
     "--rewrite/--no-rewrite",
@@ -208,7 +225,9 @@ def _export(
 
     check_parent(out) if format_name == "triton" else check_out_file(out)
     check_out_file(out.with_name(f"{out.name}.json"))
-    source = open_run(run_path, latents=True if kind == "generator" else None)
+    source = open_run(
+        run_path, latents=kind in ("generator", "sampler") or None, directions="editor" in kind
+    )
     on_device = resolve_device(device)
     click.echo(_summarise(export_model(source, format_name, kind, out, on_device, **options)))
     if kind == "generator" and format_name not in ("triton", "weights"):

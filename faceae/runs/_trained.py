@@ -5,6 +5,7 @@ from pathlib import Path
 
 import torch
 
+from faceae.editing import Directions, load_known
 from faceae.latent import Sampler, load_prior
 from faceae.model import FaceAutoEncoder, load_model, weights_hash
 
@@ -24,19 +25,24 @@ class TrainedModel:
     the model's size. None: they are only scaled."""
     sampler: Sampler | None
     """Draws latents of new faces. None: no prior of the latents was loaded."""
+    directions: Directions | None = None
+    """Changes of latents that change attributes. None: none were loaded."""
 
 
-def open_run(run: Path | str | Run, *, latents: bool | None = None) -> TrainedModel:
+def open_run(
+    run: Path | str | Run, *, latents: bool | None = None, directions: bool = False
+) -> TrainedModel:
     """Load the best weights of a run, on the CPU, and the prior of its latents.
 
     Args:
         run: a run, or its folder.
         latents: whether to load the prior, without which the model cannot draw new faces.
             None: if `faceae fit` has written one.
+        directions: whether to load the directions, if `faceae directions` has found some.
 
     Raises:
-        FaceaeError: there is no run, a file is missing or damaged, or the prior was fitted on
-            other weights.
+        FaceaeError: there is no run, a file is missing or damaged, or the prior or the
+            directions belong to other weights.
     """
     if not isinstance(run, Run):
         run = read_run(Path(run))
@@ -44,7 +50,13 @@ def open_run(run: Path | str | Run, *, latents: bool | None = None) -> TrainedMo
         latents = run.latents_path.exists()
     model = load_model(run.model_path, torch.device("cpu"))
     sampler = _load_sampler(run.latents_path, model) if latents else None
-    return TrainedModel(model=model, dataset_hash=run.dataset_hash, crop=run.crop, sampler=sampler)
+    return TrainedModel(
+        model=model,
+        dataset_hash=run.dataset_hash,
+        crop=run.crop,
+        sampler=sampler,
+        directions=load_known(run.directions_path, weights_hash(model)) if directions else None,
+    )
 
 
 def _load_sampler(path: Path, model: FaceAutoEncoder) -> Sampler:

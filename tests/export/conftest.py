@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from faceae.editing import Direction, Directions
 from faceae.latent import LatentMoments, NormalSampler, Sampler
 from faceae.model import FaceAutoEncoder, ModelConfig
 from faceae.runs import TrainedModel
@@ -49,9 +50,35 @@ def make_sampler() -> Sampler:
     return NormalSampler(moments.normal_prior(weights_hash="", dataset_hash=""))
 
 
+def make_directions() -> Directions:
+    """Two directions that change faces visibly."""
+    rng = np.random.default_rng(1)
+    names = ("Smiling", "Young")
+    found = [
+        Direction(name=name, classifier="ridge", accuracy=1, auc=1, num_positive=9, num_negative=9)
+        for name in names
+    ]
+    return Directions(
+        found=tuple(found),
+        refused=(),
+        vectors=rng.normal(size=(len(names), LATENT_SIZE)).astype(np.float32),
+        normals=np.ones((len(names), LATENT_SIZE), np.float32),
+        offsets=np.zeros(len(names), np.float32),
+        limits=np.ones(len(names), np.float32),
+        weights_hash="",
+        dataset_hash="",
+    )
+
+
 @pytest.fixture(scope="session")
 def trained() -> TrainedModel:
-    return TrainedModel(model=make_model(), dataset_hash="d" * 64, crop=100, sampler=make_sampler())
+    return TrainedModel(
+        model=make_model(),
+        dataset_hash="d" * 64,
+        crop=100,
+        sampler=make_sampler(),
+        directions=make_directions(),
+    )
 
 
 @pytest.fixture(scope="session")

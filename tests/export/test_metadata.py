@@ -18,8 +18,12 @@ def make_info(kind: Kind = "decoder", **fields: object) -> ExportInfo:
 
 
 @pytest.mark.parametrize("kind", get_args(Kind))
-@pytest.mark.parametrize("fields", [{}, {"crop": 144, "numbers_as_rows": True}])
+@pytest.mark.parametrize(
+    "fields", [{}, {"crop": 144, "numbers_as_rows": True}, {"attributes": ("Smiling", "Jung ist")}]
+)
 def test_metadata_round_trip(kind: Kind, fields: dict[str, object]) -> None:
+    if kind not in ("editor", "latent-editor"):
+        fields = {name: value for name, value in fields.items() if name != "attributes"}
     info = make_info(kind, **fields)
     assert ExportInfo.from_metadata(Path("x"), info.to_metadata()) == info
 

@@ -63,3 +63,8 @@ def test_int8_without_rewriting(trained: TrainedModel, tmp_path: Path) -> None:
     path = tmp_path / "d.onnx"
     with pytest.raises(FaceaeError, match=r"`rewrite=False`: .* no int8 kernels"):
         export_model(trained, "onnx", "decoder", path, CPU, precision="int8", rewrite=False)
+
+
+def test_sampling_is_always_in_float32(trained: TrainedModel, tmp_path: Path) -> None:
+    with pytest.raises(FaceaeError, match="`precision='fp16'`.*leave it out"):
+        export_model(trained, "onnx", "sampler", tmp_path / "s.onnx", CPU, precision="fp16")

@@ -2,13 +2,25 @@
 
 from torch import nn
 
+from faceae.editing import Directions
 from faceae.errors import FaceaeError
 from faceae.latent import NormalSampler
 from faceae.model import weights_hash
 from faceae.runs import TrainedModel
 
-from .._metadata import ExportInfo, Kind, Precision
-from ._modules import AutoEncoder, Decoder, Encoder, Generator, Morph, PriorGenerator
+from .._metadata import EDITORS, ExportInfo, Kind, Precision
+from ._modules import (
+    AutoEncoder,
+    Decoder,
+    Editor,
+    Encoder,
+    Generator,
+    LatentEditor,
+    Morph,
+    NormalLatents,
+    PriorGenerator,
+    PriorLatents,
+)
 from ._network import Network
 
 _MODULES = {"decoder": Decoder, "encoder": Encoder, "autoencoder": AutoEncoder, "morph": Morph}
@@ -23,6 +35,7 @@ def describe_export(trained: TrainedModel, kind: Kind, precision: Precision = "f
         dataset_hash=trained.dataset_hash,
         crop=trained.crop,
         precision=precision,
+        attributes=_directions(trained).names if kind in EDITORS else (),
     )
 
 
@@ -33,12 +46,27 @@ def build_module(trained: TrainedModel, kind: Kind, network: Network) -> nn.Modu
         network: the model's own layers, or a network that was derived from them.
 
     Raises:
-        FaceaeError: `kind` is "generator" and the latents have not been fitted.
+        FaceaeError: `kind` is "generator" or "sampler" and the latents have not been fitted, or it
+            is an editor and the directions have not been found.
     """
-    if kind != "generator":
-        return _MODULES[kind](network).eval()
-    if trained.sampler is None:
-        raise FaceaeError("a generator needs fitted latents; run `faceae fit` first")
-    if isinstance(trained.sampler, NormalSampler):
-        return Generator(network, trained.sampler).eval()
-    return PriorGenerator(network, trained.sampler).eval()
+    if kind in EDITORS:
+        editor = Editor if kind == "editor" else LatentEditor
+        return editor(network, _directions(trained).vectors).eval()
+    if kind in ("generator", "sampler"):
+        return _build_from_noise(trained, kind, network).eval()
+    return _MODULES[kind](network).eval()
+
+
+def _build_from_noise(trained: TrainedModel, kind: Kind, network: Network) -> nn.Module:
+    sampler = trained.sampler
+    if sampler is None:
+        raise FaceaeError(f"a {kind} needs fitted latents; run `faceae fit` first")
+    if isinstance(sampler, NormalSampler):
+        return Generator(network, sampler) if kind == "generator" else NormalLatents(sampler)
+    return PriorGenerator(network, sampler) if kind == "generator" else PriorLatents(sampler)
+
+
+def _directions(trained: TrainedModel) -> Directions:
+    if trained.directions is None or not trained.directions.found:
+        raise FaceaeError("an editor needs directions; run `faceae directions RUN DATA` first")
+    return trained.directions

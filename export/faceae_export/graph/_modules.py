@@ -1,12 +1,14 @@
 """The modules that are exported.
 
-Shapes: N faces, S image size, Z latent size. Each module computes in the dtype of its weights. Its
+Shapes: N faces, S image size, Z latent size, K attributes. Each module computes in the dtype of its weights. Its
 inputs and its output always have the dtypes of `ExportInfo.inputs` and `ExportInfo.output`.
 """
 
 import copy
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from faceae.latent import NormalSampler, Sampler
@@ -60,6 +62,34 @@ class PriorGenerator(nn.Module):
         return _to_pictures(_decode(self.decoder, self.prior(noise, truncation)))
 
 
+class NormalLatents(nn.Module):
+    """Standard normal noise, N x Z float32, to the latents that `Generator` decodes, N x Z."""
+
+    mean: Tensor
+    factor: Tensor
+
+    def __init__(self, sampler: NormalSampler) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.from_numpy(sampler.mean))
+        self.register_buffer("factor", torch.from_numpy(sampler.factor.T.copy()))
+
+    def forward(self, noise: Tensor, truncation: Tensor) -> Tensor:
+        return torch.addmm(self.mean, noise * truncation, self.factor)
+
+
+class PriorLatents(nn.Module):
+    """Standard normal noise to the latents that `PriorGenerator` decodes; see `NormalLatents`."""
+
+    def __init__(self, sampler: Sampler) -> None:
+        super().__init__()
+        # A copy, since a module is moved to a device in place.
+        self.prior = copy.deepcopy(sampler.module)
+
+    def forward(self, noise: Tensor, truncation: Tensor) -> Tensor:
+        z_NZ: Tensor = self.prior(noise, truncation)
+        return z_NZ
+
+
 class Encoder(nn.Module):
     """Pictures, N x S x S x 3 uint8, RGB, to latents, N x Z float32."""
 
@@ -103,6 +133,34 @@ class Morph(nn.Module):
         share_N1 = (numbers_N / (steps - 1).clamp(min=1)).float()[:, None]
         z_NZ = (1 - share_N1) * start_1Z + share_N1 * end_1Z
         return _to_pictures(_decode(self.decoder, z_NZ))
+
+
+class LatentEditor(nn.Module):
+    """Latents, N x Z float32, and strengths, N x K float32, to pictures, N x S x S x 3 uint8, RGB.
+
+    Adds each direction, times its strength, to the latents.
+    """
+
+    vectors: Tensor
+
+    def __init__(self, network: Network, vectors_KZ: NDArray[np.float32]) -> None:
+        super().__init__()
+        self.register_buffer("vectors", torch.from_numpy(vectors_KZ.copy()))
+        self.decoder = network.decoder
+
+    def forward(self, latents: Tensor, strengths: Tensor) -> Tensor:
+        return _to_pictures(_decode(self.decoder, latents + strengths @ self.vectors))
+
+
+class Editor(LatentEditor):
+    """A `LatentEditor` that takes pictures, N x S x S x 3 uint8, RGB, instead of latents."""
+
+    def __init__(self, network: Network, vectors_KZ: NDArray[np.float32]) -> None:
+        super().__init__(network, vectors_KZ)
+        self.encoder = network.encoder
+
+    def forward(self, images: Tensor, strengths: Tensor) -> Tensor:
+        return super().forward(_encode(self.encoder, images), strengths)
 
 
 def _encode(encoder: nn.Sequential, images_NHWC: Tensor) -> Tensor:

@@ -29,8 +29,9 @@ class Network:
 
     def layers(self, kind: Kind) -> list[nn.Module]:
         """Return the layers that an export of this kind holds, in order."""
-        encoder = [] if kind in ("decoder", "generator") else list(self.encoder)
-        decoder = [] if kind == "encoder" else list(self.decoder)
+        without_encoder = ("decoder", "generator", "latent-editor", "sampler")
+        encoder = [] if kind in without_encoder else list(self.encoder)
+        decoder = [] if kind in ("encoder", "sampler") else list(self.decoder)
         return encoder + decoder
 
 

@@ -90,7 +90,7 @@ class MicroBatchedSession:
 
     def run(self, *inputs: NDArray[Any]) -> NDArray[Any]:
         """Return the output for `inputs`; see `Session`."""
-        rows, *numbers = inputs
+        rows = inputs[0]
         size = self.micro_batch
         micro_batches = [slice(start, start + size) for start in range(0, len(rows), size)]
         if len(micro_batches) <= 1:
@@ -99,7 +99,9 @@ class MicroBatchedSession:
         results = np.empty((len(rows), *map(int, output.shape[1:])), output.dtype)
 
         def compute(session: Session, micro_batch: slice) -> None:
-            results[micro_batch] = session.run(rows[micro_batch], *numbers)
+            # A single number has no rows to split.
+            parts = (array[micro_batch] if array.ndim else array for array in inputs)
+            results[micro_batch] = session.run(*parts)
 
         num_parallel = self._count_parallel(len(micro_batches))
         if num_parallel:

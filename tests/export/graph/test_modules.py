@@ -1,5 +1,7 @@
 """The exported modules compute what the model does, pixels and sampling included."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -114,3 +116,34 @@ def test_generator_without_fitted_latents(trained: TrainedModel) -> None:
     unfitted = TrainedModel(model=trained.model, dataset_hash="", crop=None, sampler=None)
     with pytest.raises(FaceaeError, match="run `faceae fit` first"):
         build(unfitted, "generator")
+
+
+@torch.inference_mode()
+def test_sampler_and_decoder_are_the_generator(trained: TrainedModel) -> None:
+    noise_NZ, truncation = torch.from_numpy(latent_noise(0, 0, 5, 16)), torch.tensor(0.8)
+    z_NZ = build(trained, "sampler")(noise_NZ, truncation)
+    assert torch.equal(decode(trained, z_NZ), build(trained, "generator")(noise_NZ, truncation))
+
+
+@torch.inference_mode()
+def test_editors_add_each_direction_times_its_strength(trained: TrainedModel) -> None:
+    assert trained.directions is not None
+    images_NHWC = make_images(5)
+    z_NZ = encode(trained, images_NHWC)
+    strengths_NK = torch.tensor([[0.0, 0.0], [2.0, 0.0], [0.0, -1.5], [1.0, 1.0], [-3.0, 2.0]])
+    changes = [
+        trained.directions.change({"Smiling": smiling, "Young": young})
+        for smiling, young in strengths_NK.tolist()
+    ]
+    expected = decode(trained, z_NZ + torch.from_numpy(np.stack(changes)))
+    for found in (
+        build(trained, "editor")(images_NHWC, strengths_NK),
+        build(trained, "latent-editor")(z_NZ, strengths_NK),
+    ):
+        assert (found.int() - expected.int()).abs().max() <= 1
+        assert torch.equal(found[0], build(trained, "autoencoder")(images_NHWC)[0])
+
+
+def test_editor_without_directions(trained: TrainedModel) -> None:
+    with pytest.raises(FaceaeError, match="run `faceae directions RUN DATA` first"):
+        build(replace(trained, directions=None), "editor")
