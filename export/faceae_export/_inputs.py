@@ -14,7 +14,8 @@ CALIBRATED: tuple[Kind, ...] = ("decoder", "generator")
 """Kinds whose inputs are latents or noise, which can be drawn in any number."""
 _FROM_NOISE: tuple[Kind, ...] = (*CALIBRATED, "sampler", "latent-editor")
 TRUNCATION = 0.7
-"""Truncation that a generator or sampler is checked with. With 1, a file that ignores it would pass."""
+"""Truncation that a generator and a sampler are checked with. With 1, a file that ignores it would
+pass."""
 
 _SEED = 20_011
 """Seed of the inputs that files are checked on."""
@@ -29,7 +30,8 @@ def make_inputs(
     """Return inputs for `count` faces, or for `count` frames of a morph.
 
     Latents are drawn from the fitted distribution, or without one from the standard normal
-    distribution. Pictures are uniform noise. Strengths are standard normal. An input that is a single number has the shape ().
+    distribution. Pictures are uniform noise. Strengths are standard normal. An input that is a
+    single number has the shape ().
 
     Args:
         start: number of the first face. Other faces give other inputs.

@@ -26,8 +26,8 @@ Kind = Literal[
 """Part of a model that an export computes.
 
 decoder: float faces from latents. generator: uint8 pictures from noise, with the sampling of
-latents inside. sampler: latents from noise. encoder: latents from uint8 pictures. autoencoder: uint8
-reconstructions of uint8 pictures. morph: the frames from one face to another, from two uint8
+latents inside. sampler: latents from noise. encoder: latents from uint8 pictures. autoencoder:
+uint8 reconstructions of uint8 pictures. morph: the frames from one face to another, from two uint8
 pictures and the number of frames. editor: uint8 pictures with changed attributes, from uint8
 pictures and the strengths of the changes. latent-editor: the same from latents."""
 

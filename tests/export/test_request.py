@@ -66,5 +66,5 @@ def test_int8_without_rewriting(trained: TrainedModel, tmp_path: Path) -> None:
 
 
 def test_sampling_is_always_in_float32(trained: TrainedModel, tmp_path: Path) -> None:
-    with pytest.raises(FaceaeError, match="`precision='fp16'`.*leave it out"):
+    with pytest.raises(FaceaeError, match=r"`precision='fp16'`.*leave it out"):
         export_model(trained, "onnx", "sampler", tmp_path / "s.onnx", CPU, precision="fp16")

@@ -1,7 +1,8 @@
 """The modules that are exported.
 
-Shapes: N faces, S image size, Z latent size, K attributes. Each module computes in the dtype of its weights. Its
-inputs and its output always have the dtypes of `ExportInfo.inputs` and `ExportInfo.output`.
+Shapes: N faces, S image size, Z latent size, K attributes. Each module computes in the dtype of its
+weights. Its inputs and its output always have the dtypes of `ExportInfo.inputs` and
+`ExportInfo.output`.
 """
 
 import copy
