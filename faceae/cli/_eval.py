@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from faceae.evaluation import EvalConfig, Evaluation, RankedFace, Score
     from faceae.evaluation.edits import EditQuality, EditRecord
     from faceae.evaluation.samples import SampleQuality, SampleRecord
+    from faceae.model import Variant
     from faceae.runs import Run
     from faceae_shards import Dataset
 
@@ -90,7 +91,8 @@ def command(
     train split, or on a random part of the split if all of it takes more than 1 GiB as float32.
 
     Writes the numbers to a JSON file, and a picture of the worst and the best faces over their
-    reconstructions. The JSON file lists these faces by their position in the split, from 0.
+    reconstructions. The JSON file lists these faces by the file that they were packed from, and by
+    their position in the split, from 0.
 
     With --samples, new faces, reconstructions and photographs of the split are each compared with
     training photographs: distance, variety, sharpness, and signs of copied training faces.
@@ -123,7 +125,7 @@ def command(
         edit_record = _measure_edits(run, dataset, edits_out, config)
     with show_stage_progress() as show:
         evaluation = evaluate_run(run, dataset, out, config, show)
-    click.echo(_summarise(evaluation))
+    click.echo(_summarise(evaluation, run.model.variant))
     if record is not None:
         click.echo(_summarise_samples(samples_out, record))
     if edit_record is not None:
@@ -134,7 +136,9 @@ def command(
     suggest_next("report", run_path)
 
 
-def _summarise(evaluation: "Evaluation") -> str:
+def _summarise(evaluation: "Evaluation", variant: "Variant") -> str:
+    from faceae.evaluation import describe_reconstruction
+
     record = evaluation.record
     lines = [
         f"{evaluation.path}: {record.num_images:,} faces ({record.split})",
@@ -145,6 +149,8 @@ def _summarise(evaluation: "Evaluation") -> str:
     if pca is not None:
         fitted = f"   fitted on {pca.num_fit_images:,} of {pca.num_train_images:,} faces (train)"
         lines.append(_describe(f"PCA, {pca.num_components:,}", pca.score) + fitted)
+    verdict = describe_reconstruction(record, variant)
+    lines += [verdict] if verdict else []
     lines += [
         f"{evaluation.picture}: the worst faces over their reconstructions, then the best",
         "worst: " + _list_faces(record.worst),
@@ -247,7 +253,7 @@ def _describe(name: str, score: "Score") -> str:
 
 
 def _list_faces(faces: "Iterable[RankedFace]") -> str:
-    return ", ".join(f"{face.index} ({face.psnr_db:.1f} dB)" for face in faces)
+    return ", ".join(f"{face.name} ({face.psnr_db:.1f} dB)" for face in faces)
 
 
 def _find_notes(run: "Run", data: Location, dataset: "Dataset") -> list[str]:

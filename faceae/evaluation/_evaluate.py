@@ -2,7 +2,8 @@
 
 from collections.abc import Callable
 from contextlib import ExitStack, closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from faceae.errors import FaceaeError
 from faceae.model import FaceAutoEncoder, load_model, to_float, to_uint8, weights_hash
 from faceae.pictures import save_grid
 from faceae.runs import Run
-from faceae_shards import Dataset
+from faceae_shards import Dataset, read_names
 
 from ._pca import choose_faces, fit_pca
 from ._quality import Quality, measure_quality, take_faces
@@ -156,6 +157,8 @@ def _make_record(
     pca: PcaRecord | None,
 ) -> EvalRecord:
     ranked = quality.rank_faces()
+    worst, best = ranked[:_NUM_RANKED], ranked[::-1][:_NUM_RANKED]
+    names = _read_names(dataset, split, {face.index for face in worst + best})
     return EvalRecord(
         split=split,
         num_images=len(ranked),
@@ -164,9 +167,14 @@ def _make_record(
         weights_hash=weights_hash(model),
         model=Score.of(quality),
         pca=pca,
-        worst=ranked[:_NUM_RANKED],
-        best=ranked[::-1][:_NUM_RANKED],
+        worst=tuple(replace(face, name=names[face.index]) for face in worst),
+        best=tuple(replace(face, name=names[face.index]) for face in best),
     )
+
+
+def _read_names(dataset: Dataset, split: str, indices: set[int]) -> dict[int, str]:
+    names = islice(read_names(dataset, split), max(indices) + 1)
+    return {index: name for index, name in enumerate(names) if index in indices}
 
 
 def _draw(path: Path, record: EvalRecord, model: FaceAutoEncoder, loader: Loader) -> None:

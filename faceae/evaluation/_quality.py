@@ -29,6 +29,8 @@ class RankedFace:
     index: int
     """Position in the stored order of the split, from 0."""
     psnr_db: float
+    name: str | None = None
+    """File that the face was packed from. None: not looked up."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

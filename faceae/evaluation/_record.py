@@ -109,7 +109,7 @@ def _read_score(record: dict[str, float | None]) -> Score:
 
 def _read_ranked(records: list[dict[str, Any]]) -> tuple[RankedFace, ...]:
     return tuple(
-        RankedFace(index=record["index"], psnr_db=_read_db(record["psnr_db"])) for record in records
+        RankedFace(**{**record, "psnr_db": _read_db(record["psnr_db"])}) for record in records
     )
 
 

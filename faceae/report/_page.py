@@ -4,16 +4,16 @@ import base64
 import dataclasses
 import math
 import statistics
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from faceae.evaluation import EvalRecord, Score
+from faceae.evaluation import EvalRecord, RankedFace, Score, describe_reconstruction
 from faceae.evaluation.samples import SampleRecord, describe_quality
-from faceae.model import load_model, weights_hash
+from faceae.model import Variant, load_model, weights_hash
 from faceae.runs import History, Run, read_history
 from faceae_shards import atomic_path
 
@@ -41,6 +41,17 @@ class _Eval:
     record: EvalRecord
     is_current: bool
     """Whether the run still has the weights that were measured."""
+    variant: Variant
+
+    @property
+    def verdict(self) -> str | None:
+        return describe_reconstruction(self.record, self.variant)
+
+    @property
+    def ranking(self) -> str:
+        """Names of the worst and the best faces; empty in files of earlier versions."""
+        worst, best = (_list_names(faces) for faces in (self.record.worst, self.record.best))
+        return f" Worst: {worst}. Best: {best}." if worst else ""
 
     @property
     def rows(self) -> Iterator[tuple[str, Score, str]]:
@@ -126,7 +137,12 @@ def _read_evals(run: Run) -> list[_Eval]:
     records = [(path.stem, EvalRecord.load(path)) for path in run.list_evals()]
     current = _current_weights(run) if records else ""
     return [
-        _Eval(name=name, record=record, is_current=record.weights_hash == current)
+        _Eval(
+            name=name,
+            record=record,
+            is_current=record.weights_hash == current,
+            variant=run.model.variant,
+        )
         for name, record in records
     ]
 
@@ -219,7 +235,8 @@ def _find_pictures(
             yield _Figure(
                 title=f"Worst and best faces ({evaluation.record.split})",
                 source=_embed_file(picture),
-                text="The worst over their reconstructions, then the best over theirs.",
+                text="The worst over their reconstructions, then the best over theirs."
+                + evaluation.ranking,
             )
     for measured in samples:
         picture = run.path / f"{measured.name}.png"
@@ -247,6 +264,10 @@ def _list_tables(run: Run) -> dict[str, dict[str, object]]:
             for name, version in run.versions.items()
         },
     }
+
+
+def _list_names(faces: Iterable[RankedFace]) -> str:
+    return ", ".join(f"{face.name} ({face.psnr_db:.1f} dB)" for face in faces if face.name)
 
 
 def _embed(svg: bytes) -> str:

@@ -13,6 +13,7 @@ from .dataset import (
     open_dataset,
     read_descriptions,
     read_first_images,
+    read_names,
     reindex,
     verify,
 )
@@ -68,6 +69,7 @@ __all__ = [
     "parse_location",
     "read_descriptions",
     "read_first_images",
+    "read_names",
     "reindex",
     "remove",
     "verify",

@@ -2,7 +2,7 @@
 
 from ._check import check_shards, find_cheap_problem
 from ._dataset import Dataset, read_dataset, write_manifest
-from ._descriptions import read_descriptions
+from ._descriptions import read_descriptions, read_names
 from ._foreign import find_foreign_problem
 from ._manifest import GeneratedOptions, Manifest, PackOptions, SourceInfo
 from ._open import inspect_dataset, open_dataset
@@ -42,6 +42,7 @@ __all__ = [
     "read_dataset",
     "read_descriptions",
     "read_first_images",
+    "read_names",
     "reindex",
     "verify",
     "write_manifest",

@@ -55,6 +55,14 @@ def test_figures_and_picture(
         assert picture.size == (8 * 34 + 2, 4 * 34 + 2)
     out = capsys.readouterr().out
     assert "eval-test.json: 12 faces (test)" in out
+    assert re.search(r"^Reconstructions are \d+\.\d dB below PCA .*: train longer", out, re.M)
+    names = list(faceae_shards.read_names(dataset_npy, "test"))
+    for kind in ("worst", "best"):
+        faces = record[kind]
+        assert [face["name"] for face in faces] == [names[face["index"]] for face in faces]
+        first = re.search(rf"^{kind}: (\S+) \(\d+\.\d dB\), ", out, re.M)
+        assert first is not None
+        assert first[1] == faces[0]["name"]
     assert re.search(r"^PCA, 16 .*fitted on 24 of 24 faces \(train\)$", out, re.M)
     assert "note:" not in out
 

@@ -1,6 +1,7 @@
 """faceae report."""
 
 import base64
+import json
 import re
 import shutil
 import xml.etree.ElementTree as ElementTree
@@ -99,6 +100,9 @@ def test_evaluation_is_shown_with_pca(run_copy: Path, dataset_npy: faceae_shards
     assert "PCA, 16 components" in page.text
     assert "fitted on 24 of 24 faces" in page.text
     assert "earlier weights" not in page.text
+    assert "test: Reconstructions are" in page.text
+    worst = json.loads((run_copy / "eval-test.json").read_text())["worst"][0]
+    assert f"Worst: {worst['name']} ({worst['psnr_db']:.1f} dB), " in page.text
     assert "PCA" in svg_text(page.pictures["Quality (valid)"])
     picture = (run_copy / "eval-test.png").read_bytes()
     assert page.pictures["Worst and best faces (test)"] == picture

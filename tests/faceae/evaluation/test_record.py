@@ -20,8 +20,18 @@ RECORD = EvalRecord(
     model=SCORE,
     pca=PcaRecord(num_components=4, num_fit_images=5, num_train_images=6, score=SCORE),
     worst=(RankedFace(index=2, psnr_db=10.0), RankedFace(index=0, psnr_db=11.0)),
-    best=(RankedFace(index=1, psnr_db=30.0),),
+    best=(RankedFace(index=1, psnr_db=30.0, name="faces/a.jpg"),),
 )
+
+
+def test_reads_a_file_without_names(tmp_path: Path) -> None:
+    path = tmp_path / "eval.json"
+    RECORD.save(path)
+    record = json.loads(path.read_text())
+    for face in record["worst"] + record["best"]:
+        del face["name"]
+    path.write_text(json.dumps(record))
+    assert EvalRecord.load(path).best == (RankedFace(index=1, psnr_db=30.0),)
 
 
 @pytest.mark.parametrize(
