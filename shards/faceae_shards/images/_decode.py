@@ -5,6 +5,7 @@ and the portable loader decode with, strictly: where it warns, the file is repai
 are there, and refused if not.
 """
 
+import re
 import warnings
 from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
@@ -32,6 +33,8 @@ _DAMAGED = ("truncated", "corrupt")
 _SCAN_MARKER = b"\xff\xda"
 _HEADER_CUT = "the JPEG header is not whole"
 _UNKNOWN_TO_SIMPLEJPEG = "Could not determine"
+_XMP_ORIENTATION = re.compile(rb"tiff:Orientation(?:=\"|>)([1-8])")
+"""As Pillow finds it."""
 _Colorspace = Literal["RGB", "GRAY", "CMYK"]
 
 
@@ -50,7 +53,7 @@ class DecodedImage:
     num_pixels: int
     """Pixels of the source, before any crop and scale."""
     is_turned: bool = False
-    """Whether the EXIF block of a JPEG turned the picture."""
+    """Whether the metadata of a JPEG turned the picture."""
 
 
 class _Limits(NamedTuple):
@@ -108,7 +111,7 @@ def check_plain_jpeg(data: bytes, *, max_pixels: int = MAX_PIXELS) -> tuple[int,
     pixel, which takes less than half of the time.
     """
     header = read_header(data) if is_jpeg(data) else None
-    if header is None or header.exif is not None:
+    if header is None or header.exif is not None or _read_xmp_orientation(header) != 1:
         return None
     if header.icc_parts and not is_srgb(header.icc or b""):
         return None
@@ -122,7 +125,7 @@ def check_loadable_jpeg(data: bytes) -> tuple[int, int]:
         ImageRefused: it is damaged, or not such a JPEG.
     """
     header = read_header(data) if is_jpeg(data) else None
-    if header is not None and _read_orientation(header) == 1:
+    if header is not None and _read_exif_orientation(header) in (1, None):
         size_HW = _check_loadable(data, header, _ANY_PIXELS)
         if size_HW is not None:
             return size_HW
@@ -279,21 +282,35 @@ def _find_problem(data: bytes, max_pixels: int) -> str | None:
 
 
 def _read_orientation(header: JpegHeader) -> object:
-    """Return the EXIF orientation: 1 where there is none to apply, 0 where the block is damaged.
+    """Return the orientation: 1 where there is none to apply, 0 where the EXIF block is damaged.
+
+    XMP counts where EXIF says nothing, as in Pillow.
+    """
+    orientation = _read_exif_orientation(header)
+    return _read_xmp_orientation(header) if orientation is None else orientation
+
+
+def _read_xmp_orientation(header: JpegHeader) -> int:
+    match = None if header.xmp is None else _XMP_ORIENTATION.search(header.xmp)
+    return 1 if match is None else int(match[1])
+
+
+def _read_exif_orientation(header: JpegHeader) -> object:
+    """Return the orientation in the EXIF block, 0 where the block is damaged, or None without one.
 
     Pillow reads a damaged block as far as it can, and warns; other readers differ.
     """
     if header.exif is None:
-        return 1
+        return None
     exif = Image.Exif()
     try:
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             exif.load(header.exif)
-            orientation: object = exif.get(ExifTags.Base.Orientation, 1)
+            orientation: object = exif.get(ExifTags.Base.Orientation)
     except DECODER_ERRORS:
         return 0
-    return 0 if caught and orientation == 1 else orientation
+    return 0 if caught and orientation in (1, None) else orientation
 
 
 def _turn_upright(image_HWC: NDArray[np.uint8], orientation: object) -> NDArray[np.uint8]:

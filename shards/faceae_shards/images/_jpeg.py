@@ -17,6 +17,7 @@ _WITHOUT_SEGMENT = WITHOUT_LENGTH | {SOI_CODE, EOI_CODE, 0xFF}
 
 _APP1, APP2 = 0xE1, 0xE2
 _EXIF_PREFIX = b"Exif\0\0"
+_XMP_PREFIX = b"http://ns.adobe.com/xap/1.0/\0"
 ICC_PREFIX = b"ICC_PROFILE\0"
 _COMMON_FRAMES = frozenset({0xC0, 0xC1, 0xC2})
 """Baseline, extended sequential and progressive, Huffman-coded: what every decoder reads."""
@@ -35,6 +36,8 @@ class JpegHeader:
     width: int
     exif: bytes | None
     """First EXIF block as Pillow takes it, `Exif` prefix included."""
+    xmp: bytes | None
+    """Last XMP packet, as Pillow takes it."""
     icc_parts: tuple[bytes, ...]
     """Segments of the ICC profile, in file order: number, count, then part of the profile."""
 
@@ -64,7 +67,7 @@ def is_jpeg(data: bytes) -> bool:
 
 def read_header(data: bytes) -> JpegHeader | None:
     """Read the segments before the first scan; None where they are damaged or end before it."""
-    exif = frame = None
+    exif = xmp = frame = None
     icc_parts: list[bytes] = []
     position = len(SOI)
     while position + 4 <= len(data):
@@ -84,6 +87,8 @@ def read_header(data: bytes) -> JpegHeader | None:
             frame = data[start - 3 : position]
         elif marker == _APP1 and exif is None and data.startswith(_EXIF_PREFIX, start):
             exif = data[start:position]
+        elif marker == _APP1 and data.startswith(_XMP_PREFIX, start):
+            xmp = data[start + len(_XMP_PREFIX) : position]
         elif marker == APP2 and data.startswith(ICC_PREFIX, start):
             icc_parts.append(data[start + len(ICC_PREFIX) : position].ljust(2, b"\0"))
     else:
@@ -97,5 +102,6 @@ def read_header(data: bytes) -> JpegHeader | None:
         height=height,
         width=width,
         exif=exif,
+        xmp=xmp,
         icc_parts=tuple(icc_parts),
     )

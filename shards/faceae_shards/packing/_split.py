@@ -64,7 +64,8 @@ def split_entries(
     """Split the images of a source, by the first rule that applies.
 
     1. CelebA's own partition, where it is known.
-    2. The names of tars, Parquet files or folders, such as train, val and test.
+    2. The names of tars, Parquet files or folders, such as train, val and test, or a Parquet
+       column `split` with these names.
     3. By person, so that nobody is in two splits, where identities are known or each folder is a
        person.
     4. By image. Pictures of one name, such as two sizes of a picture, stay together.
@@ -75,7 +76,7 @@ def split_entries(
         return Split(by="partition", reason="the partition table of the source", names=partition)
     stored = [split for split in source.entries.splits if split is not None]
     if len(stored) == len(names):
-        return Split(by="source", reason="its files are named by split", names=stored)
+        return Split(by="source", reason=source.split_reason, names=stored)
     folders = find_folder_splits(names)
     if folders is not None:
         return _split_by_folder(folders)

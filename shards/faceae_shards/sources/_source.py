@@ -156,6 +156,8 @@ class Source:
     in_order: bool = False
     """Whether only reading in the order of the entries is fast. The place of each entry then starts
     with its number."""
+    split_reason: str = "its files are named by split"
+    """Why each entry has the split that it has, where all have one."""
     people: tuple[Hashable, ...] | None = None
     """Person of each image; None where the source does not define it for all."""
     notes: tuple[str, ...] = ()

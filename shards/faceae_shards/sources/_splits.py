@@ -49,6 +49,15 @@ def find_folder_splits(names: Sequence[str]) -> list[str | None] | None:
     return None
 
 
+def find_value_splits(values: Sequence[object]) -> list[str | None] | None:
+    """Return the split that each value of a table names; None for one that names none.
+
+    Returns None in place of the list where they do not name training and another split.
+    """
+    found = {value: _match(_EXACT, str(value).strip()) for value in set(values)}
+    return list(map(found.__getitem__, values)) if _is_partition(set(found.values())) else None
+
+
 def find_folder_split(name: str) -> str | None:
     """Return the split that the outermost folder of that kind in a path names."""
     return _find_first(name.split("/")[:-1])

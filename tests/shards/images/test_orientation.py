@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
+from PIL.PngImagePlugin import PngInfo
 
 from faceae_shards import decode_image
-from faceae_shards.images._decode import decode
+from faceae_shards.images._decode import check_loadable_jpeg, check_plain_jpeg, decode
 
 Encode = Callable[..., bytes]
 Picture = NDArray[np.uint8]
@@ -91,3 +92,59 @@ def test_phone_jpeg_with_a_preview_is_turned(picture: Picture, encode: Encode) -
     others = [Image.fromarray(picture[:16, :16])]
     data = encode(picture, "MPO", save_all=True, append_images=others, exif=exif.tobytes())
     assert decode_image(data).shape == (40, 48, 3)
+
+
+XMP = (
+    '<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF '
+    'xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#"><rdf:Description {}</rdf:RDF>'
+    "</x:xmpmeta>"
+)
+ATTRIBUTE = XMP.format('xmlns:tiff="http://ns.adobe.com/tiff/1.0/" tiff:Orientation="{}"/>')
+ELEMENT = XMP.format("><tiff:Orientation>{}</tiff:Orientation></rdf:Description>")
+
+
+def encode_with_xmp(encode: Encode, picture: Picture, file_format: str, xmp: str) -> bytes:
+    if file_format == "PNG":
+        text = PngInfo()
+        text.add_itxt("XML:com.adobe.xmp", xmp)
+        return encode(picture, "PNG", pnginfo=text)
+    return encode(picture, file_format, xmp=xmp.encode())
+
+
+@pytest.mark.parametrize("xmp", [ATTRIBUTE, ELEMENT], ids=["attribute", "element"])
+@pytest.mark.parametrize("orientation", [1, 3, 5, 6, 8])
+@pytest.mark.parametrize("file_format", ["JPEG", "PNG", "WEBP"])
+def test_orientation_that_stands_only_in_xmp(
+    picture: Picture, encode: Encode, file_format: str, orientation: int, xmp: str
+) -> None:
+    data = encode_with_xmp(encode, picture, file_format, xmp.format(orientation))
+    decoded = decode(data)
+    with Image.open(io.BytesIO(data)) as opened:
+        upright = np.array(ImageOps.exif_transpose(opened).convert("RGB"))
+    assert decoded.image_HWC.shape == upright.shape
+    assert np.abs(decoded.image_HWC.astype(int) - upright).max() <= 4
+    if file_format == "JPEG":
+        assert (decoded.plain is not None) == (orientation == 1)
+        assert (check_plain_jpeg(data) is not None) == (orientation == 1)
+
+
+def test_exif_counts_before_xmp(picture: Picture, encode: Encode) -> None:
+    upright = decode_image(encode(picture))
+    xmp = ATTRIBUTE.format(3).encode()
+    turned = encode(picture, exif=write_exif(ORIENTATION), xmp=xmp)
+    assert np.array_equal(decode_image(turned), np.rot90(upright, -1))
+    silent = encode(picture, exif=write_exif((0x0100, 3, 1, b"\6\0\0\0")), xmp=xmp)
+    assert np.array_equal(decode_image(silent), np.rot90(upright, 2))
+
+
+@pytest.mark.parametrize("value", ["0", "9", "x", ""])
+def test_xmp_that_says_nothing_keeps_the_file(picture: Picture, encode: Encode, value: str) -> None:
+    data = encode(picture, xmp=ATTRIBUTE.format(value).encode())
+    assert decode(data).plain == data
+    assert check_plain_jpeg(data) == picture.shape[:2]
+
+
+def test_shard_of_another_tool_may_hold_xmp(picture: Picture, encode: Encode) -> None:
+    """No loader turns a picture by XMP, so its pixels count as they are."""
+    data = encode(picture, xmp=ATTRIBUTE.format(6).encode())
+    assert check_loadable_jpeg(data) == picture.shape[:2]

@@ -12,10 +12,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..._errors import ShardsError
+from ..._format import SPLITS
 from ...images import ImageRefused
 from ...storage import Location
+from .._reserved import describe_renamed, rename_field
 from .._source import Container, Entries, Entry, Source, drop_nan
-from .._splits import find_file_splits
+from .._splits import find_file_splits, find_value_splits
 from ..files import SourceFiles, check_unchanged, describe_container, open_files
 
 if TYPE_CHECKING:
@@ -29,6 +31,9 @@ _PEOPLE = ("identity", "celeb_id", "person_id")
 """Columns that name the person in the image."""
 _RESERVED = ("width", "height")
 """Fields of a sample's json that every pack computes."""
+_OTHERS = ("name", "attributes", "face")
+"""Fields of a sample's json that no column can hold. Columns of these names mean something else."""
+_SPLIT = "split"
 _CELEBA_NAMES = """
     5_o_Clock_Shadow Arched_Eyebrows Attractive Bags_Under_Eyes Bald Bangs Big_Lips Big_Nose
     Black_Hair Blond_Hair Blurry Brown_Hair Bushy_Eyebrows Chubby Double_Chin Eyeglasses Goatee
@@ -54,7 +59,10 @@ class _Columns:
     is_struct: bool
     attributes: tuple[str, ...]
     people: str | None
-    fields: tuple[str, ...]
+    split: str | None
+    """A column that may name the split of the image."""
+    fields: dict[str, str]
+    """Other columns, and their names in a sample's json."""
     left_out: tuple[str, ...]
     """Columns that JSON cannot hold."""
 
@@ -76,7 +84,8 @@ def list_parquet(
 
     Columns of booleans, and of integers named like CelebA's attributes, become attributes; a column
     that names the person becomes `identity`; the others become fields of the sample's json. Where
-    the file names define splits, training among them, the images keep them.
+    the file names define splits, training among them, the images keep them; else those of a column
+    `split`.
 
     Args:
         location: the source.
@@ -89,21 +98,22 @@ def list_parquet(
     Raises:
         ShardsError: pyarrow is missing, a file is damaged, or their columns are not of this layout.
     """
-    splits = None if single else find_file_splits(names)
     people: list[Any] = []
     with closing(files):
         containers = tuple(describe_container(files, name) for name in names)
         columns = _read_columns(files, names, image_column)
+        splits = _find_splits(files, names, columns, single=single)
         entries = Entries(
             Entry(
                 name if single else f"{names[number]}/{name}",
                 None,
                 place=(total, number, row),
-                split=splits[number] if splits else None,
+                split=splits.choose(number, total),
             )
             for total, (number, row, name) in enumerate(_list_rows(files, names, columns, people))
         )
     left_out = ", ".join(columns.left_out)
+    renamed = {column: name for column, name in columns.fields.items() if column != name}
     described = {"attributes": columns.attributes, "identity": columns.people}
     return Source(
         kind="parquet",
@@ -114,12 +124,55 @@ def list_parquet(
             open_files(files.root), tuple(names), containers, columns
         ),
         containers=containers,
-        fields=(*(name for name, found in described.items() if found), *columns.fields),
+        fields=(*(name for name, found in described.items() if found), *columns.fields.values()),
         attribute_names=columns.attributes,
         in_order=True,
+        split_reason=splits.reason,
         people=_fill_people(people),
-        notes=(f"columns left out, which JSON cannot hold: {left_out}",) if left_out else (),
+        notes=(
+            *([f"columns left out, which JSON cannot hold: {left_out}"] if left_out else []),
+            *describe_renamed(renamed),
+        ),
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Splits:
+    """Where the split of an image is found."""
+
+    of_files: list[str] | None = None
+    of_rows: list[str] | None = None
+    reason: str = Source.split_reason
+
+    def choose(self, file: int, row: int) -> str | None:
+        """Return the split of a row, counted over all files, and of the file it lies in."""
+        if self.of_files is not None:
+            return self.of_files[file]
+        return None if self.of_rows is None else self.of_rows[row]
+
+
+def _find_splits(
+    files: SourceFiles, names: Sequence[str], columns: _Columns, *, single: bool
+) -> _Splits:
+    of_files = None if single else find_file_splits(names)
+    if of_files is not None or columns.split is None:
+        return _Splits(of_files=of_files)
+    found = find_value_splits(
+        [
+            value
+            for name in names
+            for _, batch in _read_batches(files, name, [columns.split], num_rows=_LISTED_ROWS)
+            for value in batch.column(0).to_pylist()
+        ]
+    )
+    if found is None:
+        return _Splits()
+    known = [split for split in SPLITS if split in found]
+    reason = f"its column {columns.split} names {', '.join(known)}"
+    num_without = found.count(None)
+    if num_without:
+        reason += f"; {num_without:,} images of no such name are for training"
+    return _Splits(of_rows=[split or SPLITS[0] for split in found], reason=reason)
 
 
 def _fill_people(people: list[Any]) -> tuple[Hashable, ...] | None:
@@ -162,7 +215,9 @@ class ParquetReader:
     def describe(self, entry: Entry) -> dict[str, Any]:
         """Return the values of the other columns for the sample's json; see `Reader`."""
         columns = self.columns
-        described = {name: drop_nan(self._get(entry, name)) for name in columns.fields}
+        described = {
+            name: drop_nan(self._get(entry, column)) for column, name in columns.fields.items()
+        }
         if columns.people is not None:
             described["identity"] = drop_nan(self._get(entry, columns.people))
         if columns.attributes:
@@ -290,13 +345,30 @@ def _sort_columns(where: str, schema: "pyarrow.Schema", image_column: str | None
         or (c.name in _CELEBA and (types.is_integer(c.type) or types.is_floating(c.type)))
     ]
     rest = [c for c in others if c.name not in (*attributes, people, *_RESERVED)]
+
+    def is_text(kind: "pyarrow.DataType") -> bool:
+        if types.is_dictionary(kind):
+            return is_text(kind.value_type)
+        return bool(types.is_string(kind) or types.is_large_string(kind))
+
+    def is_other(column: "pyarrow.Field") -> bool:
+        """Return whether a column has the name of a field of samples, and another meaning."""
+        is_list = types.is_list(column.type) or types.is_large_list(column.type)
+        is_list = is_list or types.is_fixed_size_list(column.type)
+        return column.name in _OTHERS or (column.name in ("box", "landmarks") and not is_list)
+
     return _Columns(
         image=image.name,
         has_path=is_struct(image.type) and image.type.get_field_index("path") >= 0,
         is_struct=is_struct(image.type),
         attributes=tuple(attributes),
         people=people,
-        fields=tuple(c.name for c in rest if is_plain(c.type)),
+        split=next((c.name for c in rest if c.name.lower() == _SPLIT and is_text(c.type)), None),
+        fields={
+            c.name: rename_field(c.name, schema.names) if is_other(c) else c.name
+            for c in rest
+            if is_plain(c.type)
+        },
         left_out=tuple(c.name for c in rest if not is_plain(c.type)),
     )
 

@@ -11,6 +11,7 @@ from typing import Any, BinaryIO, NamedTuple
 from ..._errors import ShardsError
 from ...images import ImageRefused
 from ...storage import Location
+from .._reserved import rename_field
 from .._source import (
     Container,
     Entries,
@@ -26,8 +27,8 @@ from ..files import SourceFiles, Span, check_unchanged, describe_container, open
 
 COMPRESSED_STARTS = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ\0")
 """First bytes of gzip, bzip2 and xz."""
-_OWN = ("name", "width", "height")
-"""Fields of a sample's json that every pack sets anew, but for the name where it is one."""
+_COMPUTED = ("width", "height")
+"""Fields of a sample's json that every pack computes."""
 
 
 class _TarMember(NamedTuple):
@@ -128,9 +129,11 @@ class TarReader:
         if not isinstance(described, dict):
             raise ImageRefused("bad json", f"it holds a {type(described).__name__}, not fields")
         return {
-            key: _drop_null_attributes(drop_nan(value)) if key == "attributes" else drop_nan(value)
+            _name_field(key, described): (
+                _drop_null_attributes(drop_nan(value)) if key == "attributes" else drop_nan(value)
+            )
             for key, value in described.items()
-            if key not in _OWN or (key == "name" and isinstance(value, str))
+            if key not in _COMPUTED
         }
 
     def close(self) -> None:
@@ -156,6 +159,18 @@ class TarReader:
                 f"{self.files.locate(name)} changed while it was packed; pack it again"
             )
         return data
+
+
+def _name_field(key: str, described: dict[str, Any]) -> str:
+    """Return the name under which a sample keeps a field of the json beside its image.
+
+    The name in a json that also has width and height is that of the image: packed datasets have it.
+    """
+    is_own = {
+        "name": isinstance(described[key], str) and all(key in described for key in _COMPUTED),
+        "attributes": isinstance(described[key], dict),
+    }
+    return key if is_own.get(key, True) else rename_field(key, described)
 
 
 def _drop_null_attributes(attributes: Any) -> Any:

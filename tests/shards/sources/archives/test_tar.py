@@ -292,3 +292,25 @@ def test_a_later_member_replaces_one_of_the_same_name(tmp_path: Path) -> None:
         assert reader.describe(entry) == {"caption": "new"}
     (note,) = source.notes
     assert "2 files" in note
+
+
+def test_json_whose_fields_are_named_like_those_of_a_sample(
+    configure: Configure, photos: Path, tmp_path: Path
+) -> None:
+    """Who is in a picture is not what the picture is called."""
+    members = {}
+    for number, file in enumerate(sorted(photos.iterdir())):
+        text = {"name": f"person {number}", "attributes": ["smiling"], "source_name": None}
+        members |= {f"{number:02}.jpg": file.read_bytes(), f"{number:02}.json": json.dumps(text)}
+    members = {n: d if isinstance(d, bytes) else d.encode() for n, d in members.items()}
+    out = pack(configure(source=make_tar(tmp_path / "a.tar", members))).out
+    described = {k: v for s in ("train", "valid", "test") for k, v in read_jsons(out, s).items()}
+    assert described["08.jpg"] == {
+        "name": "08.jpg",
+        "source_source_name": "person 8",
+        "source_name": None,
+        "source_attributes": ["smiling"],
+        "width": 40,
+        "height": 48,
+    }
+    assert open_dataset(out).attribute_names == ()

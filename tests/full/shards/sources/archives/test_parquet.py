@@ -290,3 +290,84 @@ def test_rows_of_one_name_are_split_by_image(files: list[Path], tmp_path: Path) 
     table = pyarrow.table({"image": pyarrow.array(images, IMAGE)})
     pack_into(tmp_path / "out", write(tmp_path / "a.parquet", table))
     assert set(open_dataset(tmp_path / "out").manifest.splits) == {"train", "valid", "test"}
+
+
+def test_columns_named_like_fields_of_a_sample(files: list[Path], tmp_path: Path) -> None:
+    """What the image is called stays its name; nothing of the table is lost."""
+    numbers = range(len(files))
+    table = make_table(
+        files,
+        name=[f"person {number}" for number in numbers],
+        source_name=["web" for _ in numbers],
+        attributes=[["smiling"] for _ in numbers],
+        face=["oval" for _ in numbers],
+        box=["1,2,3,4" for _ in numbers],
+        landmarks=[[[1.0, 2.0]] * 5 for _ in numbers],
+    )
+    pack_into(tmp_path / "out", write(tmp_path / "a.parquet", table))
+    described, _ = read_samples(tmp_path / "out")[files[6].name]
+    assert described == {
+        "name": files[6].name,
+        "source_source_name": "person 6",
+        "source_name": "web",
+        "source_attributes": ["smiling"],
+        "source_face": "oval",
+        "source_box": "1,2,3,4",
+        "landmarks": [[1.0, 2.0]] * 5,
+        "width": 178,
+        "height": 218,
+    }
+    manifest = open_dataset(tmp_path / "out").manifest
+    assert set(manifest.annotations) == described.keys() - {"name", "width", "height"}
+    assert manifest.attribute_names == ()
+    (note,) = manifest.notes
+    assert "name as source_source_name, attributes as source_attributes" in note
+
+
+@pytest.mark.parametrize(
+    ("values", "counts", "reason"),
+    [
+        (["train", "val", "test"], {"train": 16, "valid": 16, "test": 16}, "train, valid, test"),
+        (["Training", "dev"], {"train": 24, "valid": 24}, "its column Split names train, valid"),
+        (
+            ["train", "validation", "extra", None],
+            {"train": 36, "valid": 12},
+            "24 images of no such name are for training",
+        ),
+    ],
+)
+@pytest.mark.parametrize("category", [False, True])
+def test_column_of_splits(
+    files: list[Path],
+    tmp_path: Path,
+    values: list[str],
+    counts: dict[str, int],
+    reason: str,
+    category: bool,
+) -> None:
+    column = pyarrow.array([values[number % len(values)] for number in range(len(files))])
+    table = make_table(files, Split=column.dictionary_encode() if category else column)
+    source = write(tmp_path / "a.parquet", table)
+    summary = pack(PackConfig(source=source, out=tmp_path / "out", workers=1))
+    assert (summary.num_samples, summary.split_by) == (counts, "source")
+    assert reason in (summary.split_reason or "")
+    described, _ = read_samples(tmp_path / "out")[files[0].name]
+    assert described["Split"] == values[0]
+
+
+@pytest.mark.parametrize("values", [["train"], ["a", "b"], [0, 1, 2], [["train"], ["test"]]])
+def test_column_that_names_no_splits(
+    files: list[Path], tmp_path: Path, values: list[object]
+) -> None:
+    column = [values[number % len(values)] for number in range(len(files))]
+    source = write(tmp_path / "a.parquet", make_table(files, split=column))
+    summary = pack(PackConfig(source=source, out=tmp_path / "out", workers=1))
+    assert summary.split_by == "image"
+
+
+def test_splits_of_file_names_come_before_a_column(files: list[Path], tmp_path: Path) -> None:
+    for name, part in (("train", files[:40]), ("test", files[40:])):
+        column = ["test" if number % 2 else "train" for number in range(len(part))]
+        write(tmp_path / "hub" / f"{name}-0.parquet", make_table(part, split=column))
+    summary = pack(PackConfig(source=tmp_path / "hub", out=tmp_path / "out", workers=1))
+    assert summary.num_samples == {"train": 40, "test": 8}
