@@ -12,12 +12,14 @@ import torch
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from faceae.evaluation import EvalRecord, RankedFace, Score, describe_reconstruction
-from faceae.evaluation.samples import SampleRecord, describe_quality
+from faceae.evaluation.samples import SampleRecord, describe_quality, nearest_path
 from faceae.model import Variant, load_model, weights_hash
 from faceae.runs import History, Run, read_history
 from faceae_shards import atomic_path
 
+from ._edits import EDIT_COLUMNS, Edits, read_edits
 from ._plots import (
+    plot_drifts,
     plot_loss,
     plot_psnr_by_epoch,
     plot_psnr_by_time,
@@ -114,7 +116,7 @@ def write_report(run: Run, path: Path) -> None:
         FaceaeError: a file of the run is damaged.
     """
     history = read_history(run)
-    evals, samples = _read_evals(run), _read_samples(run)
+    evals, samples, edits = _read_evals(run), _read_samples(run), _read_edits(run)
     environment = Environment(
         loader=PackageLoader(__package__, "."), autoescape=True, undefined=StrictUndefined
     )
@@ -126,7 +128,10 @@ def write_report(run: Run, path: Path) -> None:
         evals=evals,
         samples=samples,
         sample_columns=[heading for heading, *_ in _SAMPLE_COLUMNS],
-        pictures=list(_find_pictures(run, history, evals, samples)),
+        edits=edits,
+        edit_columns=EDIT_COLUMNS,
+        drifts=[_draw_drifts(measured) for measured in edits],
+        pictures=list(_find_pictures(run, history, evals, samples, edits)),
         tables=_list_tables(run),
     )
     with atomic_path(path) as part:
@@ -154,6 +159,10 @@ def _read_samples(run: Run) -> list[_Samples]:
         _Samples(name=name, record=record, is_current=record.weights_hash == current)
         for name, record in records
     ]
+
+
+def _read_edits(run: Run) -> list[Edits]:
+    return read_edits(run, _current_weights(run)) if run.list_edits() else []
 
 
 def _current_weights(run: Run) -> str:
@@ -219,7 +228,11 @@ def _draw_curves(run: Run, history: History, evals: list[_Eval]) -> Iterator[_Fi
 
 
 def _find_pictures(
-    run: Run, history: History, evals: list[_Eval], samples: list[_Samples]
+    run: Run,
+    history: History,
+    evals: list[_Eval],
+    samples: list[_Samples],
+    edits: list[Edits],
 ) -> Iterator[_Figure]:
     # The grid of an epoch is written after its metrics.
     drawn = [m.epoch for m in history.epochs if run.grid_path(m.epoch).exists()]
@@ -246,6 +259,29 @@ def _find_pictures(
                 source=_embed_file(picture),
                 text=f"The first faces of seed {measured.record.seed}, not selected.",
             )
+        picture = nearest_path(picture)
+        if picture.exists():
+            yield _Figure(
+                title=f"Nearest training faces ({measured.record.split})",
+                source=_embed_file(picture),
+                text="The new faces that look most like copies, each before the training faces "
+                "nearest to it.",
+            )
+    for edited in edits:
+        picture = run.path / f"{edited.name}.png"
+        if picture.exists():
+            yield _Figure(
+                title=f"Edits ({edited.record.split})",
+                source=_embed_file(picture),
+                text="A held-out face at strengths from -3 to 3, a direction a row: "
+                f"{', '.join(edit.name for edit in edited.record.edits)}.",
+            )
+
+
+def _draw_drifts(edits: Edits) -> str | None:
+    """Return the drift of all attributes by all directions, None where there is none."""
+    directions, attributes, drifts = edits.drifts
+    return _embed(plot_drifts(directions, attributes, drifts)) if attributes else None
 
 
 def _list_tables(run: Run) -> dict[str, dict[str, object]]:

@@ -12,6 +12,8 @@ from matplotlib.ticker import MaxNLocator
 from faceae.runs import EpochMetrics, StepMetrics
 
 _SIZE_INCHES = (6.4, 3.0)
+_DRIFT = 2.0
+"""Drift with the deepest colour."""
 _BLUE, _ORANGE = "#2b6cb0", "#dd6b20"
 
 _STYLE: dict[str, Any] = {
@@ -101,6 +103,21 @@ def plot_time(steps: Sequence[StepMetrics]) -> bytes:
     )
     axes.set_ylim(bottom=0)
     figure.legend(loc="outside upper right", ncols=2)
+    return _to_svg(figure)
+
+
+@style.context({**_STYLE, "axes.grid": False, "font.size": 7})
+def plot_drifts(
+    directions: Sequence[str], attributes: Sequence[str], drifts: Sequence[Sequence[float]]
+) -> bytes:
+    """Return the drift of each attribute (column) by each direction (row) as colours."""
+    width, height = 2.2 + 0.26 * len(attributes), 1.6 + 0.2 * len(directions)
+    figure = Figure(figsize=(max(width, _SIZE_INCHES[0]), height))
+    axes = figure.subplots()
+    image = axes.imshow(drifts, cmap="RdBu_r", vmin=-_DRIFT, vmax=_DRIFT, aspect="auto")
+    axes.set_xticks(range(len(attributes)), attributes, rotation=60, ha="right")
+    axes.set_yticks(range(len(directions)), directions)
+    figure.colorbar(image, label="drift", extend="both", fraction=0.02, pad=0.01)
     return _to_svg(figure)
 
 

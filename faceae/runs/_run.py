@@ -122,6 +122,10 @@ class Run:
         """Return the files about new faces that `faceae eval` has written, by name."""
         return sorted(self.path.glob("samples-*.json"))
 
+    def list_edits(self) -> list[Path]:
+        """Return the files about edits that `faceae eval` has written, by name."""
+        return sorted(self.path.glob("edits-*.json"))
+
     def list_evals(self) -> list[Path]:
         """Return the files that `faceae eval` has written, by name."""
         return sorted(self.path.glob("eval-*.json"))

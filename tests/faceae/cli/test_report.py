@@ -12,6 +12,7 @@ import pytest
 
 import faceae_shards
 from faceae.cli import run
+from faceae.evaluation.edits import EditQuality, EditRecord
 
 CURVES = [
     "Quality (valid)",
@@ -191,3 +192,48 @@ def test_damaged_file_is_named(
 def test_no_run_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["report", str(tmp_path)]) == 1
     assert "not a training run" in capsys.readouterr().err
+
+
+def test_edits(run_copy: Path) -> None:
+    def quality(name: str, other: str, drift: float) -> EditQuality:
+        return EditQuality(
+            name=name,
+            judge_accuracy=0.91,
+            num_without=40,
+            num_with=2,
+            turned_on=0.93,
+            turned_off=None,
+            monotonic=0.87,
+            mean_scores=(0.0,) * 7,
+            drift={other: drift},
+            same_person=0.79,
+            median_rank=1.0,
+        )
+
+    record = EditRecord(
+        split="test",
+        num_faces=42,
+        num_train_images=160,
+        num_persons=11,
+        knows_persons=True,
+        strengths=(-3.0, -2.0, -1.0, 0.0, 1.0, 2.0, 3.0),
+        dataset_hash="0",
+        weights_hash="of other weights",
+        edits=(quality("Smiling", "Young", 0.25), quality("Young", "Smiling", -0.5)),
+        not_measured={"Bald": "the dataset has too few labels of it"},
+    )
+    record.save(run_copy / "edits-test.json")
+    assert run(["report", str(run_copy)]) == 0
+    page = Page(run_copy / "report.html")
+    assert "Smiling|0.91|93%|-|87%|79%|0.25" in page.text
+    assert "Bald|not measured: the dataset has too few labels of it" in page.text
+    assert "earlier weights" in page.text
+    drifts = svg_text(page.pictures["drift of the attributes by the directions"])
+    assert drifts.count("Smiling") == drifts.count("Young") == 2
+    assert "nan" not in page.text
+
+
+def test_damaged_edits(run_copy: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (run_copy / "edits-test.json").write_text("{", encoding="utf-8")
+    assert run(["report", str(run_copy)]) == 1
+    assert "edits-test.json" in capsys.readouterr().err
