@@ -159,6 +159,7 @@ MAY_IMPORT = {
     "faceae.report": {
         "faceae_shards",
         "faceae.evaluation",
+        "faceae.evaluation.edits",
         "faceae.evaluation.samples",
         "faceae.model",
         "faceae.runs",
