@@ -89,7 +89,7 @@ _SIGNAL_EXIT = 128
         "--lr",
         type=float,
         metavar="RATE",
-        show_default="0.0002; with --init random 0.002; adversarial 0.0001",
+        show_default="0.0002; with --init random 0.002, unless adversarial",
         help="Peak learning rate.",
     ),
     option(

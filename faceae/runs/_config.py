@@ -33,7 +33,6 @@ _MODELS_OF_OPTION: dict[str, tuple[Variant, ...]] = {
 
 _RANDOM_START_LR = 2e-3
 _WARM_START_LR = 2e-4
-_ADVERSARIAL_LR = 1e-4
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,9 +58,9 @@ class TrainConfig:
     """Compute BatchNorm's statistics over the faces of all processes, not of each process alone.
     Not with `init='components'`, which keeps its first statistics."""
     lr: float | None = None
-    """Peak learning rate. None: 0.0001 for an adversarial model, whose discriminator learns four
-    times as fast. For other models 0.002 with random first weights, and 0.0002 with others, which a
-    higher rate would destroy."""
+    """Peak learning rate. None: 0.002 with random first weights, and 0.0002 with others, which a
+    higher rate would destroy, and for adversarial models, whose discriminator learns twice as
+    fast."""
     clip_norm: float | None = None
     """Largest norm of the gradient of all weights; longer gradients are scaled down to it. None: no
     limit."""
@@ -157,9 +156,8 @@ class TrainConfig:
         """The given learning rate, or the one that suits the first weights."""
         if self.lr is not None:
             return self.lr
-        if self.model == "adversarial":
-            return _ADVERSARIAL_LR
-        return _RANDOM_START_LR if self.init == "random" else _WARM_START_LR
+        is_cold = self.init == "random" and self.model != "adversarial"
+        return _RANDOM_START_LR if is_cold else _WARM_START_LR
 
     def count_faces_per_rank(self, world_size: int) -> int:
         """Return the number of faces per step in each of `world_size` processes.
