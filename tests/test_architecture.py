@@ -230,9 +230,11 @@ MAY_IMPORT = {
         "faceae_export.sessions",
     },
     "faceae_export.web": {
+        "faceae.editing",
         "faceae.errors",
         "faceae.runs",
         "faceae_shards",
+        "faceae_shards.faces",
         "faceae_export",
         "faceae_export.graph",
     },

@@ -22,11 +22,21 @@ from .generation import (
     open_decoder,
 )
 from .sessions import CPU_MICRO_BATCH, GPU_MICRO_BATCH, Session
-from .web import WebPage, WebPrecision, export_web
+from .web import (
+    MODEL_NAME,
+    SERVER_NAME,
+    WebPage,
+    WebPrecision,
+    describe_server,
+    export_web,
+    page_files,
+)
 
 __all__ = [
     "CPU_MICRO_BATCH",
     "GPU_MICRO_BATCH",
+    "MODEL_NAME",
+    "SERVER_NAME",
     "BatchParity",
     "EngineChoice",
     "EngineName",
@@ -43,6 +53,7 @@ __all__ = [
     "WebPage",
     "WebPrecision",
     "decode_latents",
+    "describe_server",
     "encode_faces",
     "export_model",
     "export_web",
@@ -53,4 +64,5 @@ __all__ = [
     "open_generator",
     "open_model",
     "open_session",
+    "page_files",
 ]

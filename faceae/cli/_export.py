@@ -147,7 +147,7 @@ for _name, _form in _FORMATS.items():
     command.add_command(_make_verb(_name, _form))
 
 
-@verb("web", short_help="a web page that draws new faces in the browser")
+@verb("web", short_help="a web page that draws and changes faces in the browser")
 @run_argument
 @click.argument("out", type=click.Path(path_type=Path))
 @option(
@@ -166,9 +166,10 @@ for _name, _form in _FORMATS.items():
     help="ONNX Runtime Web, as `npm pack onnxruntime-web` writes it; for machines without npm.",
 )
 def _web(run_path: Path, out: Path, **options: Any) -> None:
-    """Export as a web page that draws new faces in the visitor's browser.
+    """Export as a web page that draws and changes faces in the visitor's browser.
 
-    OUT is a new folder of static files for any web server. `faceae fit` must have run first.
+    OUT is a new folder of static files for any web server, or for `faceae serve`. `faceae fit` must
+    have run first. With the directions of `faceae directions` the page changes attributes.
     """
     from faceae.runs import open_run
     from faceae_export import export_web
@@ -176,7 +177,7 @@ def _web(run_path: Path, out: Path, **options: Any) -> None:
     from ._outputs import check_parent
 
     check_parent(out)
-    source = open_run(run_path, latents=True)
+    source = open_run(run_path, latents=True, directions=True)
     page = export_web(source, out, **options)
     click.echo(_summarise(page.report))
     click.echo(f"{page.path}: a page of {page.num_bytes / 1e6:.1f} MB")

@@ -32,7 +32,9 @@ _MIB = 2**20
     "--page",
     type=click.Path(path_type=Path),
     metavar="FOLDER",
-    help="Folder written by `faceae export web`, to serve at /.",
+    show_default="the page without models for the browser",
+    help="Folder written by `faceae export web`, to serve at /. The page can then also compute "
+    "in the browser.",
 )
 @option(
     "--cors-origin",

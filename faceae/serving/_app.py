@@ -11,8 +11,7 @@ from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import BaseRoute, Mount, Route
-from starlette.staticfiles import StaticFiles
+from starlette.routing import BaseRoute, Route
 from starlette.types import Receive, Scope, Send
 
 from faceae import __version__
@@ -25,13 +24,8 @@ from ._metrics import Metrics
 from ._middleware import KeyRequired, Observed, record_of
 from ._model import ServedModel
 from ._openapi import describe_api
+from ._page import list_page_routes
 from ._problem import Problem
-
-_PAGE_POLICY = (
-    "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'; "
-    "img-src 'self' blob: data:; connect-src 'self'; base-uri 'none'; form-action 'none'; "
-    "frame-ancestors 'none'"
-)
 
 
 def create_app(model: ServedModel, config: ServeConfig | None = None) -> Starlette:
@@ -39,6 +33,9 @@ def create_app(model: ServedModel, config: ServeConfig | None = None) -> Starlet
 
     Its lifespan starts the queues and runs the model once in the background; until then it answers
     with status 503.
+
+    Raises:
+        FaceaeError: the page's models are not those of `model`.
     """
     config = config or ServeConfig()
     engine = Engine(model, config, lambda part, times: metrics.observe_batch(part, times))
@@ -91,9 +88,7 @@ class _Routes:
             Route("/v2/models/{model}/ready", self._model_ready),
             Route("/v2/models/{model}/infer", infer, methods=["POST"]),
         ]
-        if self._config.page is not None:
-            routes.append(Mount("/", _Page(directory=self._config.page, html=True)))
-        return routes
+        return [*routes, *list_page_routes(self._model, self._config.page)]
 
     def _check_ready(self) -> None:
         if self._engine.problem is not None:
@@ -130,15 +125,6 @@ class _Endpoint:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await self._serve(scope, receive, send)
-
-
-class _Page(StaticFiles):
-    """The page's files with a Content-Security-Policy."""
-
-    async def get_response(self, path: str, scope: Scope) -> Response:
-        response = await super().get_response(path, scope)
-        response.headers["Content-Security-Policy"] = _PAGE_POLICY
-        return response
 
 
 def _list_middleware(config: ServeConfig, metrics: Metrics) -> list[Middleware]:

@@ -30,7 +30,8 @@ class ServeConfig:
     cors_origins: tuple[str, ...] = ()
     """Origins whose pages may call the server. "*" allows all of them."""
     page: Path | None = None
-    """Folder that `faceae export web` wrote, served at /. None: no page."""
+    """Folder that `faceae export web` wrote, served at /. None: the same page without models
+    for the browser, if the model can draw, encode and decode faces."""
 
     def __post_init__(self) -> None:
         """Check the values.

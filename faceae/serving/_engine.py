@@ -91,7 +91,15 @@ class Engine:
     def is_long(self, request: TaskRequest) -> bool:
         """Return whether a request's faces are to be streamed."""
         count: int = request.values.get("count", 0)
-        return count > self._config.max_batch
+        return request.task.gives == "faces" and count > self._config.max_batch
+
+    async def make_latents(self, request: TaskRequest) -> NDArray[np.float32]:
+        """Return all latents of a request, N x Z."""
+        if request.task.name != "sample":
+            return await self.encode(request)
+        assert request.noise is not None
+        sampler = self._batchers["sampler"]
+        return await sampler.submit(request.noise, _truncation(request.values))
 
     async def encode(self, request: TaskRequest) -> NDArray[np.float32]:
         """Return the latents of a request's faces, N x Z."""
@@ -105,7 +113,7 @@ class Engine:
             Problem: a generation leads beyond the last face.
         """
         values = request.values
-        if request.task.name != "generate":
+        if request.task.takes is not None:
             return request
         if values["start"] + values["count"] > _LIMIT:
             raise Problem(422, "`start` plus `count` must be at most 2^63")

@@ -96,7 +96,7 @@ class Inference:
                 if not form.media_type.startswith("image/"):
                     return await self._start_stream(task_request, form)
             if task_request.task.gives == "latents":
-                latents = await self._engine.encode(task_request)
+                latents = await self._engine.make_latents(task_request)
                 content = await self._encode(encode_latents, latents, form, task_request.facts)
             else:
                 faces = await self._engine.make_faces(task_request)
@@ -120,7 +120,7 @@ class Inference:
                 most = self._config.max_batch
                 raise Problem(422, f"`count` must be at most {most} here; /invocations streams")
             if task.gives == "latents":
-                result: Faces = await self._engine.encode(task_request)
+                result: Faces = await self._engine.make_latents(task_request)
             else:
                 result = await self._engine.make_faces(task_request)
             content = await self._encode(_v2.write_reply, task, request_id, result)

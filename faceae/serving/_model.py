@@ -15,6 +15,7 @@ from faceae_export import ExportInfo, Kind, Session, open_model, open_session
 _RUN_PARTS: tuple[Kind, ...] = ("encoder", "decoder")
 _WAYS: Mapping[str, tuple[tuple[Kind, ...], ...]] = {
     "generate": (("generator",),),
+    "sample": (("sampler",),),
     "morph": (("encoder", "decoder"), ("morph",)),
     "reconstruct": (("autoencoder",), ("encoder", "decoder")),
     "edit": (("encoder", "decoder"),),
@@ -81,16 +82,22 @@ def open_served_model(path: Path, device: torch.device) -> ServedModel:
     been found. A file does the tasks of its part.
 
     Raises:
-        FaceaeError: `path` does not exist, or cannot be opened on `device`.
+        FaceaeError: `path` does not exist, cannot be opened on `device`, or is a part that no task
+            uses.
     """
     if not path.exists():
         raise FaceaeError(f"{path}: does not exist; give a run's folder or an exported file")
     name = path.resolve().stem
     if not path.is_dir():
         session = open_session(path, device)
-        return ServedModel(name=name, sessions={session.info.kind: session})
+        model = ServedModel(name=name, sessions={session.info.kind: session})
+        if not model.tasks:
+            raise FaceaeError(
+                f"{path}: no task uses the {session.info.kind}; give the run's folder"
+            )
+        return model
     trained = open_run(path)
-    parts = _RUN_PARTS if trained.sampler is None else (*_RUN_PARTS, "generator")
+    parts = _RUN_PARTS if trained.sampler is None else (*_RUN_PARTS, "generator", "sampler")
     sessions = {part: open_model(trained, part, device) for part in parts}
     weights_hash = sessions["encoder"].info.weights_hash
     directions = load_known(read_run(path).directions_path, weights_hash)

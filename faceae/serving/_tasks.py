@@ -12,6 +12,8 @@ from ._problem import Problem
 
 MAX_IMAGES = 64
 """Photographs per request."""
+MAX_LATENTS = 1024
+"""Latent vectors per request."""
 
 _LIMIT = 2**63 - 1
 _UNPROCESSABLE = 422
@@ -175,6 +177,16 @@ _ALIGN = Parameter(
     "178x218 pixels, of the training crop or of the model's size are taken as framed.",
 )
 
+_SEED = Parameter(name="seed", type="integer", default=0, meaning="Seed of the random numbers.")
+_START = Parameter(name="start", type="integer", default=0, meaning="Number of the first face.")
+_TRUNCATION = Parameter(
+    name="truncation",
+    type="number",
+    default=1.0,
+    maximum=1000,
+    meaning="1: faces vary as the training faces do. Below 1: they are closer to the average face.",
+)
+
 TASKS = {
     task.name: task
     for task in (
@@ -192,20 +204,28 @@ TASKS = {
                     maximum=100_000,
                     meaning="Number of faces.",
                 ),
+                _SEED,
+                _START,
+                _TRUNCATION,
+            ),
+        ),
+        Task(
+            name="sample",
+            meaning="Return the latent vectors of new faces.",
+            takes=None,
+            gives="latents",
+            parameters=(
                 Parameter(
-                    name="seed", type="integer", default=0, meaning="Seed of the random numbers."
+                    name="count",
+                    type="integer",
+                    default=1,
+                    minimum=1,
+                    maximum=MAX_LATENTS,
+                    meaning="Number of latent vectors.",
                 ),
-                Parameter(
-                    name="start", type="integer", default=0, meaning="Number of the first face."
-                ),
-                Parameter(
-                    name="truncation",
-                    type="number",
-                    default=1.0,
-                    maximum=1000,
-                    meaning="1: faces vary as the training faces do. Below 1: they are closer to "
-                    "the average face.",
-                ),
+                _SEED,
+                _START,
+                _TRUNCATION,
             ),
         ),
         Task(
@@ -277,7 +297,7 @@ TASKS = {
             takes="latents",
             gives="faces",
             min_inputs=1,
-            max_inputs=1024,
+            max_inputs=MAX_LATENTS,
         ),
     )
 }

@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 
 VERSION = "1.26.0"
 """Version of the package, equal to that of the ONNX Runtime that checks the files.
-static/generator.js holds it, too."""
+static/browser.js holds it, too."""
 INTEGRITY = (
     "sha512-LbRr/8zZt2xilI2smrVQGGKINo0U46i8"
     "qJp+UXyMBGfqN7KjnH1BiwCwLwyNIVV4i9CKFv7Sf4PwLKWnT8/bEA=="

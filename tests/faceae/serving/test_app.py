@@ -252,8 +252,45 @@ def test_the_page_has_a_policy(served: ServedModel, tmp_path: Path) -> None:
         assert "default-src 'none'" in reply.headers["content-security-policy"]
         assert client.get("/nowhere.js").status_code == 404
         assert client.get("/health/live").json()["live"]
+        assert "sample" in client.get("/server.json").json()["tasks"]
     with pytest.raises(FaceaeError, match=r"index\.html"):
         ServeConfig(page=tmp_path / "nowhere")
+
+
+def test_the_page_without_a_folder_computes_here(client: TestClient) -> None:
+    for name, media_type in (("", "text/html"), ("faces.js", "text/javascript")):
+        reply = client.get(f"/{name}")
+        assert reply.headers["content-type"].startswith(media_type)
+        assert "default-src 'none'" in reply.headers["content-security-policy"]
+    assert not client.get("/model.json").json()["browser"]
+    assert {"sample", "encode", "decode"} <= set(client.get("/server.json").json()["tasks"])
+
+
+def test_a_model_that_cannot_draw_has_no_page(served: ServedModel) -> None:
+    sessions = {"decoder": served.sessions["decoder"]}
+    with TestClient(create_app(replace(served, sessions=sessions))) as client:
+        assert client.get("/").status_code == 404
+
+
+def test_a_page_of_other_weights(served: ServedModel, tmp_path: Path) -> None:
+    (tmp_path / "index.html").write_text("<p>page</p>")
+    (tmp_path / "model.json").write_text('{"weightsHash": "other"}')
+    with pytest.raises(FaceaeError, match=r"`page`.*`faceae export web`"):
+        create_app(served, ServeConfig(page=tmp_path))
+
+
+def test_sampled_latents_are_those_of_the_generated_faces(client: TestClient) -> None:
+    query = "seed=3&start=5&count=4&truncation=0.8"
+    accept = {"Accept": "application/x-npy"}
+    reply = client.post(f"/invocations?task=sample&{query}", headers=accept)
+    latents = np.load(io.BytesIO(reply.content))
+    assert (latents.shape, latents.dtype) == ((4, 16), np.float32)
+    body = {"task": "decode", "latents": latents.tolist()}
+    accept = {"Accept": "application/x-npy; dtype=uint8"}
+    decoded = client.post("/invocations", json=body, headers=accept)
+    drawn = client.post(f"/invocations?{query}", headers=accept)
+    found, expected = (np.load(io.BytesIO(each.content)).astype(int) for each in (decoded, drawn))
+    assert np.abs(found - expected).max() <= 1
 
 
 @pytest.mark.parametrize("name", ["max_batch", "max_delay_ms", "timeout_s", "max_body_bytes"])

@@ -23,6 +23,7 @@ CPU = torch.device("cpu")
     ("kind", "task"),
     [
         ("generator", "generate"),
+        ("sampler", "sample"),
         ("decoder", "decode"),
         ("encoder", "encode"),
         ("autoencoder", "reconstruct"),
@@ -38,6 +39,7 @@ def test_an_exported_file_does_the_task_of_its_part(
     assert (model.tasks, model.name) == ((task,), kind)
     body = {
         "generate": {"count": 2, "seed": 1},
+        "sample": {"count": 2, "seed": 1},
         "decode": {"latents": np.zeros((1, 16)).tolist()},
         "morph": {"images": images.tolist(), "frames": 4},
     }.get(task, {"images": images.tolist()})

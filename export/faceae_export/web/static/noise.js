@@ -7,6 +7,7 @@
 const MULTIPLIERS = [0xd2e7470ee14c6c93n, 0xca5a826395121157n];
 const KEY_STEPS = [0x9e3779b97f4a7c15n, 0xbb67ae8584caa73bn];
 const NUM_ROUNDS = 10;
+const BLOCK_FACES = 64;
 
 const NUM_LAYERS = 256;
 const TAIL = 3.6541528853610088; // x at which layer 0 ends and the tail begins
@@ -14,19 +15,23 @@ const LAYER_AREA = 0.0049286732339746519;
 const MAGNITUDES = 2 ** 23;
 const LAYERS = makeLayers();
 
-// Return the noise of faces 0 to `count` - 1 of a seed, `latentSize` numbers each. The seed is a
-// BigInt in [0, 2^64). `count` is at most 64: the next block of faces starts at another counter.
-export function latentNoise(seed, count, latentSize) {
-  const words = philox(seed);
-  return Array.from({ length: count }, () =>
-    Float32Array.from({ length: latentSize }, () => normal(words)),
-  );
+// Return the noise of faces `start` to `start + count - 1` of a seed, `latentSize` numbers each. The
+// seed is a BigInt in [0, 2^64).
+export function latentNoise(seed, start, count, latentSize) {
+  const noises = [];
+  let words;
+  for (let face = start - (start % BLOCK_FACES); face < start + count; face += 1) {
+    if (face % BLOCK_FACES === 0) words = philox(seed, BigInt(face / BLOCK_FACES));
+    const noise = Float32Array.from({ length: latentSize }, () => normal(words));
+    if (face >= start) noises.push(noise);
+  }
+  return noises;
 }
 
-// Yield random integers of 32 bits.
-function* philox(seed) {
+// Yield random integers of 32 bits. Each block of faces has its own part of the counter.
+function* philox(seed, block) {
   for (let counter = 1n; ; counter += 1n) {
-    for (const word of encrypt([counter, 0n, 0n, 0n], [seed, 0n])) {
+    for (const word of encrypt([counter, 0n, 0n, block], [seed, 0n])) {
       yield Number(low(word, 32));
       yield Number(word >> 32n);
     }
