@@ -81,14 +81,7 @@ async function move() {
   say("");
   controls.disabled = false;
   isReady = true;
-  for (const end of ends) await encodeAgain(end);
   redraw("ends", "morph", "faces");
-}
-
-async function encodeAgain(end) {
-  if (!end.photograph) return;
-  const picture = cutSquare(end.photograph, end.square, facts.imageSize);
-  end.latents = await faces.encode(picture);
 }
 
 function listen() {
@@ -112,7 +105,11 @@ function listen() {
     followLink();
     redraw("ends", "morph", "faces");
   });
-  play.addEventListener("click", () => (playing ? stopPlaying() : startPlaying()));
+  play.addEventListener("click", () => {
+    if (!playing) return startPlaying();
+    stopPlaying();
+    redraw("morph");
+  });
   byId("save").addEventListener("click", () => attempt(savePicture));
   byId("film").addEventListener("click", () => attempt(saveFilm));
   byId("link").addEventListener("click", () => attempt(copyLink));
@@ -265,6 +262,7 @@ async function drawStale() {
     }
   } catch (error) {
     stale.clear();
+    stopPlaying();
     report(error);
   }
   main.setAttribute("aria-busy", "false");
@@ -334,7 +332,6 @@ function stopPlaying() {
   cancelAnimationFrame(playing);
   playing = 0;
   showPlaying();
-  redraw("morph");
 }
 
 function showPlaying() {

@@ -374,7 +374,7 @@ def test_dragging_across_the_picture_morphs(page: Page) -> None:
     page.wait()
     assert page.find("share").get_property("value") == "100"
     assert_alike(page.morph(), page.faces()[1])
-    mouse.move_by_offset(-3 * canvas.size["width"], 0).release().perform()
+    mouse.move_by_offset(round(-1.6 * canvas.size["width"]), 0).release().perform()
     page.wait()
     assert_alike(page.morph(), page.faces()[0])
 
