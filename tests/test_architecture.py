@@ -156,6 +156,18 @@ MAY_IMPORT = {
         "faceae.pictures",
         "faceae.runs",
     },
+    "faceae.tuning": {
+        "faceae_shards",
+        "faceae_shards.executors",
+        "faceae_shards.storage",
+        "faceae.device",
+        "faceae.errors",
+        "faceae.evaluation.samples",
+        "faceae.latent",
+        "faceae.model",
+        "faceae.runs",
+        "faceae.training",
+    },
     "faceae.report": {
         "faceae_shards",
         "faceae.evaluation",
@@ -163,6 +175,7 @@ MAY_IMPORT = {
         "faceae.evaluation.samples",
         "faceae.model",
         "faceae.runs",
+        "faceae.tuning",
     },
     "faceae.sagemaker": {
         "faceae",

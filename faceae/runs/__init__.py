@@ -1,7 +1,7 @@
 """Training runs: the options, choices, metrics and files of a run's folder, and its model."""
 
 from ._begin import begin_from_run
-from ._config import KeepCheckpoints, Start, TrainConfig, parse_start
+from ._config import KeepCheckpoints, Start, TrainConfig, list_models_of, parse_start
 from ._figures import read_figures
 from ._metrics import EpochMetrics, History, StepMetrics, read_history
 from ._run import DtypeName, Run, read_run, run_file, write_run
@@ -19,6 +19,7 @@ __all__ = [
     "TrainConfig",
     "TrainedModel",
     "begin_from_run",
+    "list_models_of",
     "open_run",
     "parse_start",
     "read_figures",

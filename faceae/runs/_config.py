@@ -31,6 +31,12 @@ _MODELS_OF_OPTION: dict[str, tuple[Variant, ...]] = {
     "latent_penalty": ("regularised",),
 }
 
+
+def list_models_of(name: str) -> tuple[Variant, ...] | None:
+    """Return the kinds of models that have the option `name`. None: all of them have it."""
+    return _MODELS_OF_OPTION.get(name)
+
+
 _RANDOM_START_LR = 2e-3
 _WARM_START_LR = 2e-4
 

@@ -9,7 +9,7 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,8 +21,8 @@ from ._children import describe_import_error
 from ._cluster import import_ray
 from ._executor import R, T, Worker
 
-_TASKS_PER_CPU = 2
-"""One task runs and one waits for the CPU."""
+_TASKS_PER_ROOM = 2
+"""One task runs and one waits for its CPU."""
 _MAX_RETRIES = 3
 """How often Ray repeats a task whose process was killed."""
 _POLL_S = 0.2
@@ -68,14 +68,18 @@ def get_versions() -> dict[str, str]:
 
 @dataclass(frozen=True, kw_only=True)
 class RayExecutor:
-    """Runs each task on one CPU of the cluster that `connected` connects to.
+    """Runs each task on a share of the cluster that `connected` connects to.
 
     A task whose process is killed runs again, at most three times more; so running a task twice
     must do no harm.
     """
 
     max_in_flight: int | None
-    """Tasks that may run or wait in the cluster. The default is two for each of its CPUs."""
+    """Tasks that may run or wait in the cluster. The default is two for each that it has room
+    for."""
+    cpus_per_task: int = 1
+    use_gpus: bool = False
+    """Whether each task has a GPU, if the cluster has any."""
 
     @property
     def is_remote(self) -> bool:
@@ -97,7 +101,8 @@ class RayExecutor:
         paths = (*needs, *([lock] if lock is not None else []))
         surroundings = Surroundings(versions=get_versions(), paths=paths)
         shared = ray.put(ray.cloudpickle.dumps((_run, worker, surroundings)))
-        start = ray.remote(num_cpus=1, max_retries=_MAX_RETRIES)(
+        share = self._choose_share(ray)
+        start = ray.remote(**share, max_retries=_MAX_RETRIES)(
             _make_entry(str(Path.cwd()), sys.path)
         )
         pending: set[Any] = set()
@@ -117,10 +122,15 @@ class RayExecutor:
         with _explained(ray), _settled_on_error(ray, pending), _deferred_sigterm() as check_term:
             for task in tasks:
                 pending.add(start.remote(shared, ray.cloudpickle.dumps(task)))
-                while len(pending) >= (self.max_in_flight or _count_places(ray)):
+                while len(pending) >= (self.max_in_flight or _count_places(ray, share)):
                     collect()
             while pending:
                 collect()
+
+    def _choose_share(self, ray: Any) -> dict[str, int]:
+        """Return what of the cluster a task has, as options of `ray.remote`."""
+        has_gpus = self.use_gpus and ray.cluster_resources().get("GPU", 0) >= 1
+        return {"num_cpus": self.cpus_per_task} | ({"num_gpus": 1} if has_gpus else {})
 
 
 def _make_entry(folder: str, path: list[str]) -> Callable[[bytes, bytes], tuple[Any, int]]:
@@ -168,9 +178,13 @@ def _run(worker: Worker[T, R], surroundings: Surroundings, task: T) -> tuple[R, 
     return result, num_ticks
 
 
-def _count_places(ray: Any) -> int:
-    """Return how many tasks the cluster, which may grow, takes at a time."""
-    return max(1, _TASKS_PER_CPU * int(ray.cluster_resources().get("CPU", 0)))
+def _count_places(ray: Any, share: Mapping[str, int]) -> int:
+    """Return how many tasks of a share the cluster, which may grow, takes at a time."""
+    resources = ray.cluster_resources()
+    rooms = [int(resources.get("CPU", 0) // share["num_cpus"])]
+    if "num_gpus" in share:
+        rooms.append(int(resources.get("GPU", 0) // share["num_gpus"]))
+    return max(1, _TASKS_PER_ROOM * min(rooms))
 
 
 @contextmanager
