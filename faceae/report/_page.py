@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from faceae.evaluation import EvalRecord, RankedFace, Score, describe_reconstruction
 from faceae.evaluation.samples import SampleRecord, describe_quality, nearest_path
@@ -117,10 +117,7 @@ def write_report(run: Run, path: Path) -> None:
     """
     history = read_history(run)
     evals, samples, edits = _read_evals(run), _read_samples(run), _read_edits(run)
-    environment = Environment(
-        loader=PackageLoader(__package__, "."), autoescape=True, undefined=StrictUndefined
-    )
-    page = environment.get_template("page.html").render(
+    page = open_template("page.html").render(
         name=run.path.resolve().name,
         status=_describe_status(run, history),
         facts=_list_facts(run, history),
@@ -136,6 +133,14 @@ def write_report(run: Run, path: Path) -> None:
     )
     with atomic_path(path) as part:
         part.write_text(page, encoding="utf-8", newline="\n")
+
+
+def open_template(name: str) -> Template:
+    """Return a template of this room."""
+    environment = Environment(
+        loader=PackageLoader(__package__, "."), autoescape=True, undefined=StrictUndefined
+    )
+    return environment.get_template(name)
 
 
 def _read_evals(run: Run) -> list[_Eval]:
@@ -193,7 +198,7 @@ def _list_facts(run: Run, history: History) -> list[tuple[str, str]]:
         facts += [
             ("training images a second", f"{statistics.harmonic_mean(rates):,.0f}"),
             ("of the training time waits for data", f"{wait_share:.1%}"),
-            ("training and measuring", _format_time(seconds)),
+            ("training and measuring", format_time(seconds)),
         ]
     num_skipped = sum(metrics.skipped_steps for metrics in history.steps)
     if num_skipped:
@@ -216,7 +221,7 @@ def _draw_curves(run: Run, history: History, evals: list[_Eval]) -> Iterator[_Fi
             ("Time to quality", plot_psnr_by_time),
         ):
             svg = draw(history.epochs, pca_psnr_db)
-            yield _Figure(title=f"{title} ({run.held_out_split})", source=_embed(svg))
+            yield _Figure(title=f"{title} ({run.held_out_split})", source=embed_svg(svg))
     for title, plot in (
         ("Loss", plot_loss),
         ("Throughput", plot_throughput),
@@ -224,7 +229,7 @@ def _draw_curves(run: Run, history: History, evals: list[_Eval]) -> Iterator[_Fi
         ("Learning rate", plot_rate),
     ):
         if history.steps:
-            yield _Figure(title=title, source=_embed(plot(history.steps)))
+            yield _Figure(title=title, source=embed_svg(plot(history.steps)))
 
 
 def _find_pictures(
@@ -281,7 +286,7 @@ def _find_pictures(
 def _draw_drifts(edits: Edits) -> str | None:
     """Return the drift of all attributes by all directions, None where there is none."""
     directions, attributes, drifts = edits.drifts
-    return _embed(plot_drifts(directions, attributes, drifts)) if attributes else None
+    return embed_svg(plot_drifts(directions, attributes, drifts)) if attributes else None
 
 
 def _list_tables(run: Run) -> dict[str, dict[str, object]]:
@@ -306,7 +311,8 @@ def _list_names(faces: Iterable[RankedFace]) -> str:
     return ", ".join(f"{face.name} ({face.psnr_db:.1f} dB)" for face in faces if face.name)
 
 
-def _embed(svg: bytes) -> str:
+def embed_svg(svg: bytes) -> str:
+    """Return a picture as a data: URI."""
     return "data:image/svg+xml;base64," + base64.b64encode(svg).decode()
 
 
@@ -314,7 +320,8 @@ def _embed_file(path: Path) -> str:
     return "data:image/png;base64," + base64.b64encode(path.read_bytes()).decode()
 
 
-def _format_time(seconds: float) -> str:
+def format_time(seconds: float) -> str:
+    """Return a duration as hours, minutes and seconds."""
     minutes, rest = divmod(math.floor(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}"

@@ -1,6 +1,7 @@
 """A study that a process works on: begun or joined."""
 
 import os
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
@@ -46,7 +47,9 @@ class OpenStudy:
             fail_dead_trials(self.study, self.locks)
         else:
             optuna = import_optuna()
-            optuna.storages.fail_stale_trials(self.study)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+                optuna.storages.fail_stale_trials(self.study)
 
     def count(self, before: int | None = None) -> int:
         """Return how many trials are done or at work, of those with a number below `before`."""

@@ -10,6 +10,9 @@ from ._record import StudyRecord
 from ._storage import Place, import_optuna
 from ._study import load_study
 
+_MIN_TRIALS = 6
+"""Complete trials from which on importances are more than chance."""
+
 TrialState = Literal["complete", "pruned", "running", "failed", "waiting"]
 
 
@@ -87,7 +90,9 @@ def view_study(
         record=record,
         trials=trials,
         best=best,
-        importances=_measure_importances(study) if importances else {},
+        importances=(
+            _measure_importances(study) if importances and len(complete) >= _MIN_TRIALS else {}
+        ),
     )
 
 
