@@ -8,7 +8,7 @@ import click
 from faceae_shards import Location
 
 from . import _train
-from ._command import Option, address_option, data_argument, option, section, verb
+from ._command import Option, address_option, data_argument, option, section, suggest_next, verb
 from ._remote import fetch_dataset
 
 if TYPE_CHECKING:
@@ -167,8 +167,11 @@ def command(
         else:
             result = tune(config, progress)
     click.echo(_summarise(result))
-    if promote is not None and result.stopped_by is None:
+    if result.stopped_by is None and promote is not None and not result.num_running:
         click.echo(_promote(result, promote))
+        suggest_next("fit", promote, data)
+    elif result.stopped_by is None:
+        suggest_next("report", study)
     return 0 if result.stopped_by is None else _SIGNAL_EXIT + result.stopped_by
 
 
@@ -183,7 +186,10 @@ def _summarise(result: "TuneResult") -> str:
     if result.stopped_by is not None:
         lines.append(f"stopped by {result.stopped_by.name}; to go on, run the same command again")
     elif result.num_running:
-        lines.append(f"other processes work on {result.num_running} of the trials")
+        lines.append(
+            f"other processes work on {result.num_running} of the trials; with --promote the one "
+            "that ends last copies the best run"
+        )
     return "\n".join(lines)
 
 
@@ -197,8 +203,6 @@ def _count_states(result: "TuneResult") -> str:
 def _promote(result: "TuneResult", out: Path) -> str:
     from faceae.tuning import promote
 
-    if result.num_running:
-        return f"{out}: not written yet; the process that ends last copies the best run"
     run = promote(result.study, out)
     best = result.study.best
     assert best is not None

@@ -1,27 +1,32 @@
 """Progress of a study on stderr: a line for each epoch and trial; the table of the best trials."""
 
 import logging
-import sys
 from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
 
-import click
-
 from faceae.tuning import StudyRecord, StudyView, TrialView, TuneObserver
 
-from ._command import translate
+from ._watching import find_watch
+
+_CHATTY = ("faceae.training", "faceae.data", "faceae.model")
+"""Loggers that describe a training."""
 
 
 class TuneProgress(TuneObserver):
-    """Prints the progress of a study. A context manager; within it, warnings are printed, too."""
+    """Prints the progress of a study. A context manager: within it trainings print no lines of
+    their own, except with -v."""
 
     def __init__(self) -> None:
-        self._handler = _WarningHandler(logging.WARNING)
+        self._watch = find_watch()
         self._record: StudyRecord | None = None
+        self._levels: dict[str, int] = {}
 
     def __enter__(self) -> Self:
-        logging.getLogger("faceae").addHandler(self._handler)
+        if self._watch.level > logging.DEBUG:
+            for name in _CHATTY:
+                self._levels[name] = logging.getLogger(name).level
+                logging.getLogger(name).setLevel(logging.WARNING)
         return self
 
     def __exit__(
@@ -30,7 +35,8 @@ class TuneProgress(TuneObserver):
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        logging.getLogger("faceae").removeHandler(self._handler)
+        for name, level in self._levels.items():
+            logging.getLogger(name).setLevel(level)
 
     def on_study(self, study: StudyView, trials: int) -> None:
         """Print what there is already."""
@@ -38,15 +44,18 @@ class TuneProgress(TuneObserver):
         done = sum(trial.state in ("complete", "pruned") for trial in study.trials)
         running = sum(trial.state == "running" for trial in study.trials)
         text = f"{study.title}: {done} of {trials} trials done"
-        _tell(text + (f", {running} at work" if running else ""))
+        self._watch.tell(text + (f", {running} at work" if running else ""))
 
     def on_trial(self, number: int, chosen: Mapping[str, Any]) -> None:
         """Print the values that a trial has chosen."""
-        _tell(f"trial {number}: {format_values(chosen)}")
+        self._watch.tell(f"trial {number}: {format_values(chosen)}")
+        self._watch.note(lambda: f"trial {number}, epoch 1")
 
     def on_epoch(self, number: int, epoch: int, epochs: int, value: float) -> None:
         """Print one line."""
-        _tell(f"trial {number}, epoch {epoch}/{epochs}: {self._describe(value)}")
+        line = f"trial {number}, epoch {epoch}/{epochs}: {self._describe(value)}"
+        self._watch.tell(line)
+        self._watch.note(lambda: f"working after {line}")
 
     def on_trial_end(self, trial: TrialView, best: TrialView | None) -> None:
         """Print the outcome of a trial beside the best one."""
@@ -58,7 +67,7 @@ class TuneProgress(TuneObserver):
         line = ", ".join(parts) + (f" ({trial.note})" if trial.note else "")
         if best is not None and best.value is not None:
             line += f"; best is trial {best.number}, {self._describe(best.value)}"
-        _tell(line)
+        self._watch.tell(line)
 
     def _describe(self, value: float) -> str:
         return f"{value:.4g}" if self._record is None else self._record.describe(value)
@@ -80,15 +89,3 @@ def format_trials(record: StudyRecord, trials: Sequence[TrialView]) -> list[str]
         seconds = "-" if trial.seconds is None else f"{trial.seconds:.0f} s"
         lines.append(f"{trial.number:5}{value:>10}{seconds:>10}  {format_values(trial.params)}")
     return lines
-
-
-def _tell(line: str) -> None:
-    click.echo(line, err=True)
-    sys.stderr.flush()
-
-
-class _WarningHandler(logging.Handler):
-    def emit(self, record: logging.LogRecord) -> None:
-        context = click.get_current_context(silent=True)
-        text = self.format(record)
-        click.echo(translate(text, context.command) if context else text, err=True)
