@@ -27,12 +27,12 @@ def plot_history(study: StudyView, unit: str) -> bytes:
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     for state, color in (("pruned", _GREY), ("complete", BLUE)):
         trials = [t for t in study.trials if t.state == state and t.value is not None]
-        x, y = [t.number for t in trials], [t.value for t in trials]
+        x, y = [t.number for t in trials], _list_values(trials)
         axes.scatter(x, y, color=color, s=18, label=f"{state} ({len(trials)})", zorder=3)
     complete = [t for t in study.trials if t.state == "complete" and t.value is not None]
     if complete:
         accumulate = np.maximum if study.record.maximizes else np.minimum
-        best = accumulate.accumulate([t.value for t in complete])
+        best = accumulate.accumulate(_list_values(complete))
         axes.step([t.number for t in complete], best, where="post", color=ORANGE, label="best")
     figure.legend(loc="outside upper right", ncols=3)
     return to_svg(figure)
@@ -56,7 +56,7 @@ def plot_importances(importances: Mapping[str, float]) -> bytes:
     """Return a bar for each option."""
     figure = Figure(figsize=SIZE_INCHES)
     axes = figure.subplots()
-    names = list(reversed(importances))
+    names = list(importances)[::-1]
     bars = axes.barh(names, [importances[name] for name in names], color=BLUE, height=0.6)
     axes.bar_label(bars, fmt="{:.0%}", padding=4)
     axes.set_xlim(0, 1.1 * max(importances.values()))
@@ -74,7 +74,7 @@ def plot_parallel(study: StudyView, unit: str) -> bytes:
     """
     trials = sorted(_list_valued(study), key=lambda t: t.value or 0.0)
     trials = trials if study.record.maximizes else trials[::-1]
-    values = [t.value or 0.0 for t in trials]
+    values = _list_values(trials)
     names = study.record.space.names
     figure = Figure(figsize=_WIDE_INCHES)
     axes = figure.subplots()
@@ -114,9 +114,13 @@ def plot_option(study: StudyView, name: str, unit: str) -> bytes:
     for state, color in (("pruned", _GREY), ("complete", BLUE)):
         trials = [t for t in _list_valued(study) if t.state == state and name in t.params]
         x = [_position(parameter, t.params[name]) for t in trials]
-        axes.scatter(x, [t.value for t in trials], color=color, s=18, label=state, zorder=3)
+        axes.scatter(x, _list_values(trials), color=color, s=18, label=state, zorder=3)
     figure.legend(loc="outside upper right", ncols=2)
     return to_svg(figure)
+
+
+def _list_values(trials: Sequence[TrialView]) -> list[float]:
+    return [trial.value for trial in trials if trial.value is not None]
 
 
 def _pad(parameter: Range) -> tuple[float, float]:
