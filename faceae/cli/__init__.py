@@ -35,6 +35,7 @@ VERBS = {
     "map": "Draw a map of the latent space with the faces of a dataset.",
     "export": "Export a model to ONNX, TorchScript, OpenVINO or a web page.",
     "serve": "Serve a model over HTTP.",
+    "sagemaker": "Pack, train and deploy on Amazon SageMaker.",
     "doctor": "Check what works on this machine.",
 }
 

@@ -28,11 +28,13 @@ from ._page import list_page_routes
 from ._problem import Problem
 
 
-def create_app(model: ServedModel, config: ServeConfig | None = None) -> Starlette:
+def create_app(
+    model: ServedModel, config: ServeConfig | None = None, *, warm_up_first: bool = False
+) -> Starlette:
     """Return the server of a model as an ASGI app.
 
     Its lifespan starts the queues and runs the model once in the background; until then it answers
-    with status 503.
+    with status 503. With `warm_up_first` the lifespan starts only when the model has run.
 
     Raises:
         FaceaeError: the page's models are not those of `model`.
@@ -44,7 +46,10 @@ def create_app(model: ServedModel, config: ServeConfig | None = None) -> Starlet
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         await engine.start()
-        engine.start_warm_up()
+        if warm_up_first:
+            await engine.warm_up()
+        else:
+            engine.start_warm_up()
         yield
         await engine.stop()
 

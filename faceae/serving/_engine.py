@@ -67,8 +67,19 @@ class Engine:
         self._tasks = [asyncio.create_task(each.run()) for each in self._batchers.values()]
 
     def start_warm_up(self) -> None:
-        """Run the model once in the background. `problem` says whether it has run."""
-        self._tasks.append(asyncio.create_task(self._warm_up()))
+        """Begin to run the model once, in the background."""
+        self._tasks.append(asyncio.create_task(self.warm_up()))
+
+    async def warm_up(self) -> None:
+        """Run the model once. `problem` says whether it has run."""
+        try:
+            loop = asyncio.get_running_loop()
+            await loop.run_in_executor(self._compute, self.model.warm_up)
+        except Exception as error:  # whatever an engine raises
+            _log.exception("the model failed in its first run")
+            self.problem = f"the model failed in its first run: {type(error).__name__}"
+        else:
+            self.problem = None
 
     async def stop(self) -> None:
         """Stop the queues and threads."""
@@ -182,16 +193,6 @@ class Engine:
 
     def _draw(self, values: dict[str, Any], start: int, count: int) -> NDArray[np.float32]:
         return latent_noise(values["seed"], start, count, self.model.latent_size)
-
-    async def _warm_up(self) -> None:
-        try:
-            loop = asyncio.get_running_loop()
-            await loop.run_in_executor(self._compute, self.model.warm_up)
-        except Exception as error:  # whatever an engine raises
-            _log.exception("the model failed in its first run")
-            self.problem = f"the model failed in its first run: {type(error).__name__}"
-        else:
-            self.problem = None
 
 
 def _truncation(values: dict[str, Any]) -> NDArray[np.float32]:

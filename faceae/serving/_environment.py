@@ -21,12 +21,15 @@ from ._server import set_up_logs
 _PREFIX = "FACEAE_"
 
 
-def create_app_from_environment() -> Starlette:
+def create_app_from_environment(*, warm_up_first: bool = False) -> Starlette:
     """Return the server of the model that FACEAE_MODEL names as an ASGI app, and set up its logs.
 
     FACEAE_DEVICE (auto, cpu or cuda) and FACEAE_THREADS choose what computes. Each field of
     `ServeConfig` has a variable, such as FACEAE_MAX_BATCH and FACEAE_API_KEY; FACEAE_CORS_ORIGINS
     separates origins by commas.
+
+    Args:
+        warm_up_first: see `create_app`.
 
     Raises:
         FaceaeError: FACEAE_MODEL is not set, there is no model, or a variable has no value that
@@ -43,7 +46,7 @@ def create_app_from_environment() -> Starlette:
     use_threads(None if threads is None else _read("FACEAE_THREADS", threads, int))
     served = open_served_model(Path(model), resolve_device(typing.cast(DeviceName, device)))
     set_up_logs()
-    return create_app(served, config)
+    return create_app(served, config, warm_up_first=warm_up_first)
 
 
 def read_config(environment: Mapping[str, str]) -> ServeConfig:
