@@ -218,6 +218,7 @@ MAY_IMPORT = {
         "faceae.errors",
         "faceae.model",
         "faceae_shards",
+        "faceae_shards.storage",
         "faceae_export",
         "faceae_export.graph",
         "faceae_export.int8",

@@ -17,7 +17,7 @@ from faceae.runs import TrainedModel
 from ._inputs import make_inputs
 from ._metadata import Kind
 from .graph import Network, build_module
-from .sessions import Session
+from .sessions import ENGINE_ERRORS, Session, summarise
 
 BATCH_SIZES = (1, 7, 64)
 """Faces, or frames of a morph: one, an odd number, and more than the module was traced with. A
@@ -97,7 +97,8 @@ def check_parity(
         min_psnr_db: lowest accepted PSNR. None: accept only rounding errors of float32.
 
     Raises:
-        FaceaeError: the outputs differ by more. The message names the layer where it starts.
+        FaceaeError: the file does not run, or the outputs differ by more. The message names the
+            layer where it starts.
     """
     check = _Check(trained, written, session, min_psnr_db)
     starts = [sum(BATCH_SIZES[:number]) for number in range(len(BATCH_SIZES))]
@@ -128,7 +129,7 @@ class _Check:
         inputs = make_inputs(self._kind, self._trained, start, batch_size)
         expected = _run(self._reference, inputs)
         began = time.perf_counter()
-        found = self._session.run(*inputs)
+        found = self._run(inputs, batch_size)
         seconds = time.perf_counter() - began
         self._check_errors(expected, found, batch_size)
         errors, psnr_db = _errors(expected, found), _psnr_db(expected, found)
@@ -140,6 +141,16 @@ class _Check:
             psnr_db=psnr_db,
             seconds=seconds,
         )
+
+    def _run(self, inputs: tuple[NDArray[Any], ...], batch_size: int) -> NDArray[Any]:
+        try:
+            return self._session.run(*inputs)
+        except ENGINE_ERRORS as error:
+            raise FaceaeError(
+                f"the exported file does not run ({self._session.engine}, batch {batch_size}): "
+                f"{summarise(error)}; it was not kept; use `device='cpu'` to check it on the CPU, "
+                "or report this with the output of `faceae doctor --json`"
+            ) from error
 
     def _check_errors(self, expected: NDArray[Any], found: NDArray[Any], batch_size: int) -> None:
         problem = _find_problem(expected, found, rounds_only=self._min_psnr_db is None)

@@ -107,6 +107,11 @@ class ExportRequest:
             raise FaceaeError(
                 "`precision='int8'` needs fitted latents for calibration; run `faceae fit` first"
             )
+        if self.device.type != "cpu":
+            raise FaceaeError(
+                "`precision='int8'`: the file runs on the CPU only, because ONNX Runtime computes "
+                "int8 convolutions in floats on a GPU; use `device='cpu'`, or `precision='fp16'`"
+            )
         if not self.rewrite:
             raise FaceaeError(
                 "`rewrite=False`: ONNX Runtime has no int8 kernels for transposed convolutions; "

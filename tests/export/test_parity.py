@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
 from torch import nn
 
 import faceae_export._export
@@ -99,6 +100,38 @@ def test_layers_that_agree_put_the_blame_on_the_file(
     monkeypatch.setattr(TorchSession, "run", lambda _, z_NZ: np.ones((len(z_NZ), 3, 32, 32)))
     with pytest.raises(FaceaeError, match=r"layers agree in torch, so .* in TorchScript in torch"):
         export_model(trained, "torchscript", "decoder", tmp_path / "file.ts", CPU)
+    assert list(tmp_path.iterdir()) == []
+
+
+SCRIPT_ERROR = """The following operation failed in the TorchScript interpreter.
+Traceback of TorchScript, serialized code (most recent call last):
+RuntimeError: Expected all tensors to be on the same device
+"""
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (RuntimeError(SCRIPT_ERROR), "RuntimeError: Expected all tensors to be on the same device"),
+        (torch.OutOfMemoryError("CUDA out of memory.\nGPU 0"), "CUDA out of memory."),
+        (ort_errors.EPFail("[ONNXRuntimeError] : 11"), "[ONNXRuntimeError] : 11"),
+    ],
+)
+def test_file_that_does_not_run_is_one_line(
+    trained: TrainedModel,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    error: Exception,
+    reason: str,
+) -> None:
+    def fail(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(TorchSession, "run", fail)
+    with pytest.raises(FaceaeError, match=r"^the exported file does not run .*batch 1\)") as raised:
+        export_model(trained, "torchscript", "decoder", tmp_path / "file.ts", CPU)
+    assert f": {reason}; it was not kept; use `device='cpu'`" in str(raised.value)
+    assert "\n" not in str(raised.value)
     assert list(tmp_path.iterdir()) == []
 
 

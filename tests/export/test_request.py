@@ -53,6 +53,12 @@ def test_int8_of_kinds_that_cannot_be_calibrated(
         export_model(trained, "onnx", kind, tmp_path / "m.onnx", CPU, precision="int8")
 
 
+def test_int8_is_not_checked_on_a_gpu(trained: TrainedModel, tmp_path: Path) -> None:
+    cuda = torch.device("cuda", 0)
+    with pytest.raises(FaceaeError, match=r"`precision='int8'`: .* CPU only, .*`device='cpu'`"):
+        export_model(trained, "onnx", "decoder", tmp_path / "d.onnx", cuda, precision="int8")
+
+
 def test_int8_without_fitted_latents(trained: TrainedModel, tmp_path: Path) -> None:
     unfitted = replace(trained, sampler=None)
     with pytest.raises(FaceaeError, match=r"`precision='int8'` .*`faceae fit`"):

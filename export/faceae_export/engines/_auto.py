@@ -13,7 +13,7 @@ from faceae.errors import FaceaeError
 from faceae.runs import TrainedModel
 
 from .._metadata import Kind
-from ..sessions import MicroBatchedSession, Session
+from ..sessions import ENGINE_ERRORS, MicroBatchedSession, Session, summarise
 from ._engines import ENGINES, EngineName, find_engines
 from ._open import make_example, open_model, open_session
 
@@ -33,7 +33,7 @@ class EngineChoice:
     faces_per_s: dict[EngineName, float]
     """Faces per second of each engine that could be opened, the fastest first."""
     left_out: dict[EngineName, str]
-    """Reason why each of the other engines could not be opened."""
+    """Reason why each of the other engines could not be opened or failed."""
 
     def __str__(self) -> str:
         (_, best), *others = self.faces_per_s.items()
@@ -69,8 +69,10 @@ def open_fastest(model: TrainedModel | Path, kind: Kind, device: torch.device) -
 def choose_fastest(openers: Mapping[EngineName, Callable[[], Session]]) -> EngineChoice:
     """Open all sessions, measure them, and keep the fastest.
 
+    An engine that fails, for example for want of memory, is left out.
+
     Raises:
-        FaceaeError: none can be opened; the message says why for each.
+        FaceaeError: none can be opened and run; the message says why for each.
     """
     sessions: dict[EngineName, Session] = {}
     left_out: dict[EngineName, str] = {}
@@ -80,9 +82,11 @@ def choose_fastest(openers: Mapping[EngineName, Callable[[], Session]]) -> Engin
             sessions[name] = open_it()
         except FaceaeError as error:
             left_out[name] = str(error)
-    if not sessions:
+        except ENGINE_ERRORS as error:
+            left_out[name] = summarise(error)
+    rates = _measure(sessions, left_out)
+    if not rates:
         raise FaceaeError("; ".join(f"{name}: {why}" for name, why in left_out.items()))
-    rates = _measure(sessions)
     fastest_first = sorted(rates, key=rates.__getitem__, reverse=True)
     return EngineChoice(
         engine=fastest_first[0],
@@ -96,17 +100,24 @@ def _can_use(name: EngineName, device: torch.device) -> bool:
     return name == "torch" or device.type in ENGINES[name].devices
 
 
-def _measure(sessions: Mapping[EngineName, Session]) -> dict[EngineName, float]:
-    """Return the faces per second of each session."""
+def _measure(
+    sessions: Mapping[EngineName, Session], left_out: dict[EngineName, str]
+) -> dict[EngineName, float]:
+    """Return the faces per second of each session that runs; add the others to `left_out`."""
     log.debug("measuring engines: %s", ", ".join(sessions))
     full = [each.full_batch for each in sessions.values() if isinstance(each, MicroBatchedSession)]
     count = max([_MIN_FACES, *full])
     seconds: dict[EngineName, list[float]] = {name: [] for name in sessions}
     for _ in range(1 + _TURNS):
-        for name, session in sessions.items():
-            inputs = make_example(session.info, count)
+        for name in list(seconds):
+            inputs = make_example(sessions[name].info, count)
             began = time.perf_counter()
-            session.run(*inputs)
-            seconds[name].append(time.perf_counter() - began)
+            try:
+                sessions[name].run(*inputs)
+            except ENGINE_ERRORS as error:
+                left_out[name] = summarise(error)
+                del seconds[name]
+            else:
+                seconds[name].append(time.perf_counter() - began)
     # The first runs warm up.
     return {name: count / min(times[1:]) for name, times in seconds.items()}

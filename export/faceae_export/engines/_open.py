@@ -13,12 +13,19 @@ from faceae.runs import TrainedModel
 
 from .._export import export_model
 from .._metadata import ExportInfo, Kind
-from ..formats import RUN_ERRORS, TorchSession
+from ..formats import TorchSession
 from ..graph import Network, build_module, describe_export, rewrite_network
-from ..sessions import MicroBatchedSession, Session, split_into_micro_batches
+from ..sessions import (
+    ENGINE_ERRORS,
+    MicroBatchedSession,
+    Session,
+    explain_gpu_failure,
+    is_gpu_failure,
+    split_into_micro_batches,
+)
 from ._engines import ENGINES, EngineName, check_device, find_engine
 
-_RUN_ERRORS = (AssertionError, RuntimeError, ValueError, *RUN_ERRORS)
+_RUN_ERRORS: tuple[type[Exception], ...] = (AssertionError, ValueError, *ENGINE_ERRORS)
 """Errors that torch.export, torch, OpenVINO and ONNX Runtime raise for inputs that do not fit the
 graph."""
 
@@ -37,7 +44,8 @@ def open_session(path: Path, device: torch.device, engine: EngineName | None = N
 
     Raises:
         FaceaeError: the file is missing, truncated, not from `faceae export`, or its graph does not
-            fit its metadata; or the engine does not read it, or cannot use `device`.
+            fit its metadata; or the engine does not read it, or cannot use `device`, or the GPU
+            fails.
     """
     if path.is_dir():
         raise FaceaeError(f"{path}: is a folder; of a model repository, name the model.onnx in it")
@@ -45,7 +53,7 @@ def open_session(path: Path, device: torch.device, engine: EngineName | None = N
         raise FaceaeError(f"{path}: no such file; `faceae export` writes one")
     found = find_engine(path, device, engine)
     session = found.open(path, device)
-    _check_architecture(path, session)
+    _check_architecture(path, session, device)
     open_serial = found.open_serial
     return split_into_micro_batches(
         session, device, None if open_serial is None else lambda: open_serial(path)
@@ -95,10 +103,12 @@ def _open_exported(
     return session
 
 
-def _check_architecture(path: Path, session: Session) -> None:
+def _check_architecture(path: Path, session: Session, device: torch.device) -> None:
     try:
         result = session.run(*make_example(session.info, 1))
     except _RUN_ERRORS as error:
+        if device.type != "cpu" and is_gpu_failure(error):
+            raise explain_gpu_failure(path, session.engine, error) from error
         problem, cause = str(error), error
     else:
         problem, cause = f"it returns {result.dtype} {result.shape}", None

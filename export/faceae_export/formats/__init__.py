@@ -1,6 +1,6 @@
 """File formats: how to write and to open each."""
 
-from ._onnx import RUN_ERRORS, OnnxSession, open_serial_onnx
+from ._onnx import OnnxSession, open_serial_onnx
 from ._openvino import OpenVinoSession
 from ._pt2 import open_pt2
 from ._registry import FORMATS, Format, FormatName
@@ -9,7 +9,6 @@ from ._torchscript import open_torchscript
 
 __all__ = [
     "FORMATS",
-    "RUN_ERRORS",
     "Format",
     "FormatName",
     "OnnxSession",

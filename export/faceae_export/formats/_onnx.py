@@ -19,8 +19,17 @@ from torch import nn
 from faceae.errors import FaceaeError
 
 from .._metadata import STEPS, ExportInfo
-from ..sessions import CPU, IoBinding, Providers, choose_providers, explain_not_loaded
+from ..sessions import (
+    CPU,
+    ENGINE_ERRORS,
+    IoBinding,
+    Providers,
+    choose_providers,
+    explain_gpu_failure,
+    explain_not_loaded,
+)
 from ._examples import example_inputs, free_axes
+from ._tensorrt import load_tensorrt, make_tensorrt_options
 
 OPSET = 20
 """ONNX operator set: the default of torch 2.10, read by ONNX Runtime 1.17 and later."""
@@ -128,27 +137,47 @@ class OnnxSession:
         Args:
             num_threads: CPU threads for one run. None: torch's number of threads. With 1, several
                 threads may call `run` at once, and each computes on its own.
-            with_tensorrt: compute with TensorRT on a GPU. TensorRT builds a plan at the first run
-                of each batch size, which is slow, and multiplies in TF32 unless the environment
-                sets NVIDIA_TF32_OVERRIDE=0.
+            with_tensorrt: compute with TensorRT on a GPU. TensorRT builds an engine at the first
+                run, which takes minutes, and keeps it in faceae's cache folder. It multiplies in
+                TF32 unless the environment sets NVIDIA_TF32_OVERRIDE=0.
 
         Raises:
-            FaceaeError: the file is damaged or not from `faceae export`, or ONNX Runtime cannot
-                use `device`.
+            FaceaeError: the file is damaged or not from `faceae export`, it is in int8 and `device`
+                is a GPU, or ONNX Runtime cannot use `device`.
         """
+        uses_gpu = device.type != "cpu" or with_tensorrt
+        # An error on the CPU is the file's. The metadata decide the options of a GPU.
+        self._session = _load(path, num_threads or torch.get_num_threads(), optimise=not uses_gpu)
+        metadata = self._session.get_modelmeta().custom_metadata_map
+        self.info = ExportInfo.from_metadata(path, metadata)
+        self._io_binding: IoBinding | None = None
+        name = CPU
+        if uses_gpu:
+            name = self._open_on_gpu(path, device, with_tensorrt=with_tensorrt)
+        self.engine = f"ONNX Runtime {onnxruntime.__version__}, {name}"
+
+    def _open_on_gpu(self, path: Path, device: torch.device, *, with_tensorrt: bool) -> str:
+        """Replace the session on the CPU by one on `device`; return its provider's name."""
+        if self.info.precision == "int8":
+            raise FaceaeError(
+                f"{path}: is in int8, and on a GPU ONNX Runtime would compute its convolutions in "
+                "floats; use `device='cpu'`, or export the run in fp16"
+            )
         on_gpu = device.type == "cuda" and torch.cuda.is_available()
         stream = torch.cuda.Stream(device) if on_gpu else None  # type: ignore[no-untyped-call]
+        if with_tensorrt:
+            load_tensorrt()
         providers = choose_providers(
             device,
             onnxruntime.get_available_providers(),
-            with_tensorrt=with_tensorrt,
+            precision=self.info.precision,
+            tensorrt=make_tensorrt_options(path, self.info) if with_tensorrt else None,
             stream=stream.cuda_stream if stream else None,
         )
-        self._session = _load(path, providers, num_threads or torch.get_num_threads())
-        metadata = self._session.get_modelmeta().custom_metadata_map
-        self.info = ExportInfo.from_metadata(path, metadata)
-        self.engine = f"ONNX Runtime {onnxruntime.__version__}, {providers[0][0]}"
-        self._io_binding = IoBinding(self._session, self.info, device, stream) if stream else None
+        self._session = _load_on_gpu(path, providers)
+        if stream is not None:
+            self._io_binding = IoBinding(self._session, self.info, device, stream)
+        return providers[0][0]
 
     def run(self, *inputs: NDArray[Any]) -> NDArray[Any]:
         """Return the output for `inputs`; see `Session`."""
@@ -159,26 +188,43 @@ class OnnxSession:
         return result
 
 
-def _load(path: Path, providers: Providers, num_threads: int) -> onnxruntime.InferenceSession:
-    """Load a file with the first of `providers`, or raise FaceaeError."""
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = _ERRORS_ONLY
+def _load(path: Path, num_threads: int, *, optimise: bool) -> onnxruntime.InferenceSession:
+    """Load a file on the CPU, or raise FaceaeError.
+
+    Args:
+        optimise: optimise the graph, which takes time.
+    """
+    options = _make_options()
     options.intra_op_num_threads = num_threads
+    if not optimise:
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    try:
+        return onnxruntime.InferenceSession(path, sess_options=options, providers=[CPU])
+    except _UNREADABLE as error:
+        raise FaceaeError(f"{path}: cut short or not an ONNX file; export the run again") from error
+
+
+def _load_on_gpu(path: Path, providers: Providers) -> onnxruntime.InferenceSession:
+    """Load a file that the CPU could load with the first of `providers`, or raise FaceaeError."""
     first = providers[0][0]
     try:
         session = onnxruntime.InferenceSession(
-            path, sess_options=options, providers=providers, enable_fallback=0
+            path, sess_options=_make_options(), providers=providers, enable_fallback=0
         )
-    except _UNREADABLE as error:
-        raise FaceaeError(f"{path}: cut short or not an ONNX file; export the run again") from error
     except RuntimeError as error:
-        if first == CPU:
-            raise
         raise explain_not_loaded(first) from error
+    except ENGINE_ERRORS as error:
+        raise explain_gpu_failure(path, first, error) from error
     if first not in session.get_providers():
         # ONNX Runtime only logs that a library does not load, and falls back to the CPU.
         raise explain_not_loaded(first)
     return session
+
+
+def _make_options() -> onnxruntime.SessionOptions:
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = _ERRORS_ONLY
+    return options
 
 
 def open_serial_onnx(path: Path) -> OnnxSession:
@@ -192,6 +238,3 @@ _UNREADABLE = (
     ort_errors.InvalidProtobuf,
     ort_errors.NotImplemented,
 )
-
-RUN_ERRORS = (ort_errors.InvalidArgument, ort_errors.Fail, ort_errors.RuntimeException)
-"""Errors that ONNX Runtime raises for inputs that do not fit the graph."""

@@ -130,8 +130,7 @@ class Morph(nn.Module):
     def forward(self, images: Tensor, steps: Tensor) -> Tensor:
         start_1Z, end_1Z = _encode(self.encoder, images).chunk(2)
         steps = steps.reshape(())
-        numbers_N = torch.arange(steps, device=images.device)  # type: ignore[call-overload]
-        share_N1 = (numbers_N / (steps - 1).clamp(min=1)).float()[:, None]
+        share_N1 = (_count(steps, start_1Z) / (steps - 1).clamp(min=1)).float()[:, None]
         z_NZ = (1 - share_N1) * start_1Z + share_N1 * end_1Z
         return _to_pictures(_decode(self.decoder, z_NZ))
 
@@ -162,6 +161,15 @@ class Editor(LatentEditor):
 
     def forward(self, images: Tensor, strengths: Tensor) -> Tensor:
         return super().forward(_encode(self.encoder, images), strengths)
+
+
+def _count(steps: Tensor, like: Tensor) -> Tensor:
+    """Return the numbers from 0 to `steps` - 1, on the device of `like`."""
+    if torch.jit.is_tracing():  # type: ignore[attr-defined, no-untyped-call]
+        # A trace would store the device of `arange`, and the file would run nowhere else.
+        ones_N: Tensor = steps.clamp(1, 1).expand(steps)  # type: ignore[call-overload]
+        return (ones_N.cumsum(0) - 1).type_as(like)
+    return torch.arange(steps, device=like.device)  # type: ignore[call-overload, no-any-return]
 
 
 def _encode(encoder: nn.Sequential, images_NHWC: Tensor) -> Tensor:

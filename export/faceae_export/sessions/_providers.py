@@ -5,12 +5,15 @@ The GPU providers have not run on a GPU yet.
 
 import ctypes
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import onnxruntime
 import torch
 
 from faceae.errors import FaceaeError
+
+from .._metadata import Precision
 
 CPU = "CPUExecutionProvider"
 CUDA = "CUDAExecutionProvider"
@@ -32,7 +35,8 @@ def choose_providers(
     device: torch.device,
     available: list[str],
     *,
-    with_tensorrt: bool = False,
+    precision: Precision = "fp32",
+    tensorrt: Mapping[str, str] | None = None,
     stream: int | None = None,
 ) -> Providers:
     """Return execution providers and their options, in order of preference.
@@ -41,17 +45,18 @@ def choose_providers(
 
     Args:
         available: providers in this build of ONNX Runtime.
-        with_tensorrt: prefer TensorRT.
+        precision: precision of the file.
+        tensorrt: options of TensorRT, which is then preferred. None: without TensorRT.
         stream: address of the CUDA stream to compute on.
 
     Raises:
         FaceaeError: this build of ONNX Runtime has no provider for `device`.
     """
-    if device.type == "cpu" and not with_tensorrt:
+    if device.type == "cpu" and tensorrt is None:
         return [(CPU, {})]
-    needed = TENSORRT if with_tensorrt else CUDA
+    needed = CUDA if tensorrt is None else TENSORRT
     if device.type != "cuda" or needed not in available:
-        other = "another `engine`" if with_tensorrt else "`device='cpu'`"
+        other = "`device='cpu'`" if tensorrt is None else "another `engine`"
         raise FaceaeError(
             f"`device={device.type!r}`: the installed ONNX Runtime has no {needed} for it; "
             f"install onnxruntime-gpu 1.26 in place of onnxruntime, or use {other}"
@@ -59,9 +64,11 @@ def choose_providers(
     place = {"device_id": str(device.index or 0)}
     if stream is not None:
         place["user_compute_stream"] = str(stream)
-    # Full float32 as on the CPU. ONNX Runtime has no such option for TensorRT.
-    providers: Providers = [(CUDA, {**place, "use_tf32": "0"}), (CPU, {})]
-    return [(TENSORRT, place), *providers] if with_tensorrt else providers
+    # Full float32 as on the CPU. ONNX Runtime has no such option for TensorRT. Without TF32, ONNX
+    # Runtime takes no cuDNN plan with tensor cores, which fp16 convolutions need.
+    use_tf32 = "0" if precision == "fp32" else "1"
+    providers: Providers = [(CUDA, {**place, "use_tf32": use_tf32}), (CPU, {})]
+    return providers if tensorrt is None else [(TENSORRT, {**place, **tensorrt}), *providers]
 
 
 def explain_not_loaded(provider: str) -> FaceaeError:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
+from onnxruntime.capi import onnxruntime_pybind11_state as ort
 
 from faceae.errors import FaceaeError
 from faceae.model import ModelConfig
@@ -51,6 +52,55 @@ def test_fastest_engine_and_the_rates_of_the_others() -> None:
     text = str(choice)
     assert text.startswith("onnxruntime: ")
     assert "times torch; without openvino: OpenVINO is not installed" in text
+
+
+class Failing(Sleeper):
+    """A session whose engine fails after some runs."""
+
+    def __init__(self, error: Exception, runs: int) -> None:
+        super().__init__(0.0)
+        self._error = error
+        self._runs = runs
+
+    def run(self, *inputs: NDArray[Any]) -> NDArray[Any]:
+        self._runs -= 1
+        if self._runs < 0:
+            raise self._error
+        return super().run(*inputs)
+
+
+def run_out_of_memory() -> Session:
+    raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB.\nGPU 0 has 1 GiB.")
+
+
+FAILURE = "[ONNXRuntimeError] : 6 : RUNTIME_EXCEPTION : Failed to allocate memory"
+
+
+@pytest.mark.parametrize("runs", [0, 2])
+@pytest.mark.parametrize("kind", [ort.RuntimeException, ort.EPFail, ort.Fail, RuntimeError])
+def test_engine_that_fails_is_left_out(kind: type[Exception], runs: int) -> None:
+    choice = choose_fastest(
+        {
+            "torch": lambda: Sleeper(0.001),
+            "onnxruntime": lambda: Failing(kind(FAILURE), runs),
+            "torchscript": run_out_of_memory,
+        }
+    )
+    assert (choice.engine, list(choice.faces_per_s)) == ("torch", ["torch"])
+    assert choice.left_out == {
+        "onnxruntime": FAILURE,
+        "torchscript": "CUDA out of memory. Tried to allocate 2 GiB.",
+    }
+
+
+def test_all_engines_fail() -> None:
+    with pytest.raises(FaceaeError, match=r"^torch: CUDA out of memory.*; onnxruntime: .*allocate"):
+        choose_fastest(
+            {
+                "torch": run_out_of_memory,
+                "onnxruntime": lambda: Failing(ort.EPFail(FAILURE), 1),
+            }
+        )
 
 
 def test_no_engine_can_run_it() -> None:

@@ -13,6 +13,8 @@ import torch
 from faceae.errors import FaceaeError
 from faceae.runs import TrainedModel
 from faceae_export import Kind, open_model, open_session
+from faceae_export.engines._open import _check_architecture
+from faceae_export.formats import TorchSession, open_torchscript
 from faceae_export.graph import describe_export
 
 CPU = torch.device("cpu")
@@ -49,6 +51,21 @@ def test_open_model_leaves_the_model_as_it_was(trained: TrainedModel) -> None:
 def test_session_says_what_it_runs_in(exported: Path) -> None:
     assert "CPUExecutionProvider" in open_session(exported / "decoder.onnx", CPU).engine
     assert "TorchScript in torch" in open_session(exported / "decoder.ts", CPU).engine
+
+
+def test_gpu_out_of_memory_is_not_the_files_fault(
+    exported: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB.\nMore.")
+
+    path = exported / "decoder.ts"
+    session = open_torchscript(path, CPU)
+    monkeypatch.setattr(TorchSession, "run", fail)
+    with pytest.raises(
+        FaceaeError, match=r"decoder\.ts: TorchScript .* failed on the GPU \(CUDA out .*; use `dev"
+    ):
+        _check_architecture(path, session, torch.device("cuda"))
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -13,15 +13,18 @@ import onnx
 import onnxruntime
 import pytest
 import torch
+from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
 
 import faceae
 from faceae.errors import FaceaeError
 from faceae.runs import TrainedModel
-from faceae_export import Kind, export_model, open_session
+from faceae_export import EngineName, Kind, export_model, open_session
 from faceae_export.formats._onnx import OPSET, _quiet_exporter
 from faceae_export.graph import describe_export
 
 CPU = torch.device("cpu")
+CUDA = torch.device("cuda", 0)
+CPU_PROVIDER = "CPUExecutionProvider"
 
 
 def run_plainly(path: Path, **inputs: object) -> np.ndarray:
@@ -131,17 +134,121 @@ def test_operators_are_named_by_their_place(exported: Path) -> None:
     assert {f"decoder.1.parities.convs.{number}.1/Conv" for number in range(4)} <= set(names)
 
 
-def test_provider_that_did_not_load_is_an_error(
-    exported: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+class GpuRuntime:
+    """Stands in for ONNX Runtime on a machine with a GPU: a session on it computes on the CPU."""
+
+    def __init__(self) -> None:
+        self.asked: list[list[tuple[str, dict[str, str]]]] = []
+        """Providers with options of each session on the GPU."""
+        self.error: Exception | None = None
+        self.loads = True
+        self._open = onnxruntime.InferenceSession
+
+    def __call__(self, path: Path, **options: Any) -> Any:
+        providers = options["providers"]
+        if providers[0] == CPU_PROVIDER:
+            return self._open(path, **options)
+        self.asked.append(providers)
+        if self.error is not None:
+            raise self.error
+        session = self._open(path, providers=[CPU_PROVIDER])
+        names = [name for name, _ in providers] if self.loads else [CPU_PROVIDER]
+        session.get_providers = lambda: names
+        return session
+
+
+@pytest.fixture
+def gpu(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> GpuRuntime:
+    runtime = GpuRuntime()
+    names = ["TensorrtExecutionProvider", "CUDAExecutionProvider", CPU_PROVIDER]
+    monkeypatch.setattr(onnxruntime, "InferenceSession", runtime)
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: names)
+    monkeypatch.setenv("FACEAE_CACHE", str(tmp_path / "cache"))
+    return runtime
+
+
+def with_precision(path: Path, out: Path, precision: str) -> Path:
+    """Copy a file, and say in its metadata that it has this precision."""
+    model = onnx.load(path)
+    props = {each.key: each.value for each in model.metadata_props} | {"precision": precision}
+    onnx.helper.set_model_props(model, props)
+    onnx.save(model, out)
+    return out
+
+
+def test_provider_that_did_not_load_is_an_error(exported: Path, gpu: GpuRuntime) -> None:
     """ONNX Runtime only logs a library it cannot load, and opens the session on the CPU."""
-    monkeypatch.setattr(
-        "faceae_export.formats._onnx.choose_providers",
-        lambda *_, **__: [("CUDAExecutionProvider", {}), ("CPUExecutionProvider", {})],
-    )
-    monkeypatch.setattr(
-        "onnxruntime.InferenceSession.get_providers", lambda _: ["CPUExecutionProvider"]
-    )
-    monkeypatch.setattr("onnxruntime.InferenceSession.__init__", lambda *_, **__: None)
+    gpu.loads = False
     with pytest.raises(FaceaeError, match=r"could not load CUDAExecutionProvider: .*needs CUDA 12"):
-        open_session(exported / "decoder.onnx", CPU)
+        open_session(exported / "decoder.onnx", CUDA)
+
+
+@pytest.mark.parametrize(("precision", "use_tf32"), [("fp32", "0"), ("fp16", "1")])
+def test_precision_of_the_file_decides_about_tf32(
+    exported: Path, tmp_path: Path, gpu: GpuRuntime, precision: str, use_tf32: str
+) -> None:
+    path = with_precision(exported / "decoder.onnx", tmp_path / "d.onnx", precision)
+    session = open_session(path, CUDA)
+    assert gpu.asked == [
+        [
+            ("CUDAExecutionProvider", {"device_id": "0", "use_tf32": use_tf32}),
+            (CPU_PROVIDER, {}),
+        ]
+    ]
+    assert session.engine.endswith("CUDAExecutionProvider")
+
+
+@pytest.mark.parametrize("engine", ["onnxruntime", "tensorrt"])
+def test_int8_is_refused_on_a_gpu(
+    exported: Path, tmp_path: Path, gpu: GpuRuntime, engine: EngineName
+) -> None:
+    """There it would be computed in floats, between quantisations."""
+    path = with_precision(exported / "decoder.onnx", tmp_path / "d.onnx", "int8")
+    with pytest.raises(FaceaeError, match=r"d\.onnx: is in int8, .*in floats; use `device='cpu'`"):
+        open_session(path, CUDA, engine)
+    assert gpu.asked == []
+
+
+def test_tensorrt_gets_the_files_shapes_and_its_libraries_first(
+    exported: Path, gpu: GpuRuntime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked_before = []
+    monkeypatch.setattr(
+        "faceae_export.formats._onnx.load_tensorrt", lambda: asked_before.append(len(gpu.asked))
+    )
+    open_session(exported / "generator.onnx", CUDA, "tensorrt")
+    assert asked_before == [0]
+    ((name, options), *others) = gpu.asked[0]
+    assert name == "TensorrtExecutionProvider"
+    assert options["trt_profile_max_shapes"] == "noise:256x16"
+    assert [other for other, _ in others] == ["CUDAExecutionProvider", CPU_PROVIDER]
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ort_errors.Fail("[ONNXRuntimeError] : 1 : FAIL : CUDA failure 2: out of memory"),
+        ort_errors.RuntimeException("[ONNXRuntimeError] : 6 : out of memory"),
+        ort_errors.EPFail("[ONNXRuntimeError] : 11 : EP_FAIL : CUDNN failure"),
+        ort_errors.NotImplemented("[ONNXRuntimeError] : 9 : NOT_IMPLEMENTED : a kernel"),
+    ],
+)
+def test_failure_of_a_gpu_is_not_the_files(
+    exported: Path, gpu: GpuRuntime, error: Exception
+) -> None:
+    gpu.error = error
+    with pytest.raises(FaceaeError) as raised:
+        open_session(exported / "decoder.onnx", CUDA)
+    message = str(raised.value)
+    assert str(error) in message
+    assert "CUDAExecutionProvider failed on the GPU" in message
+    assert "`device='cpu'`" in message
+    assert "cut short" not in message
+
+
+def test_damaged_file_on_a_gpu(exported: Path, tmp_path: Path, gpu: GpuRuntime) -> None:
+    path = tmp_path / "d.onnx"
+    path.write_bytes((exported / "decoder.onnx").read_bytes()[:1000])
+    with pytest.raises(FaceaeError, match=r"d\.onnx: cut short or not an ONNX file"):
+        open_session(path, CUDA)
+    assert gpu.asked == []

@@ -38,6 +38,16 @@ def test_in_plain_torch(
     assert metadata["kind"] == kind
 
 
+@pytest.mark.parametrize("kind", get_args(Kind))
+def test_no_device_is_stored_in_the_graph(exported: Path, kind: Kind) -> None:
+    """A device that tracing stored would keep the file off any other."""
+    module, _ = load_plainly(exported / f"{kind}.ts")
+    graph = module.inlined_graph
+    constants = graph.findAllNodes("prim::Constant")
+    devices = [each for each in constants if each.output().type().kind() == "DeviceObjType"]
+    assert devices == []
+
+
 def test_decoder_is_rewritten_and_nothing_trains(exported: Path) -> None:
     module, _ = load_plainly(exported / "autoencoder.ts")
     assert "aten::batch_norm" not in str(module.graph)

@@ -46,7 +46,14 @@ def make_model_config() -> Any:
     }
     add_message(file, "ModelInput", port | {"dims": (4, INT64, True)})
     add_message(file, "ModelOutput", port | {"dims": (3, INT64, True)})
-    add_message(file, "Batching", {"max_queue_delay_microseconds": (2, UINT64, False)})
+    add_message(
+        file,
+        "Batching",
+        {
+            "preferred_batch_size": (1, INT32, True),
+            "max_queue_delay_microseconds": (2, UINT64, False),
+        },
+    )
     config = {
         "name": (1, STRING, False),
         "platform": (2, STRING, False),
@@ -94,6 +101,13 @@ def test_configuration_is_that_of_the_model(repositories: Path, kind: Kind) -> N
             assert NUMPY_TYPES[port.data_type] == onnx.helper.tensor_dtype_to_np_dtype(
                 tensor.elem_type
             )
+
+
+def test_batches_have_few_sizes(repositories: Path) -> None:
+    """On a GPU, ONNX Runtime plans its convolutions again for each new batch size."""
+    batching = read_config(repositories, "generator").dynamic_batching
+    assert list(batching.preferred_batch_size) == [4, 16, 64]
+    assert batching.max_queue_delay_microseconds == 2000
 
 
 def test_requests_joined_along_the_first_axis(

@@ -1,5 +1,6 @@
 """Exported generators hold the sampler of a mixture and of a flow."""
 
+import warnings
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -74,6 +75,8 @@ def test_files_draw_the_runs_faces_from_any_number_on(
 ) -> None:
     path = tmp_path / name
     export_model(with_prior, format_name, "generator", path, CPU, precision=precision)
+    if format_name == "torchscript":
+        assert _list_devices(path) == []
     session = open_session(path, CPU)
     faces = np.concatenate(list(generate_faces(session, seed=1, start=0, count=70)))
     again = np.concatenate(list(generate_faces(session, seed=1, start=33, count=30, batch_size=5)))
@@ -98,6 +101,15 @@ def test_int8_leaves_the_sampler_in_float32(with_prior: TrainedModel, tmp_path: 
     assert not {node.op_type for node in graph.node if first_matrix.output[0] in node.input} & {
         "QuantizeLinear"
     }
+
+
+def _list_devices(path: Path) -> list[object]:
+    """Return the devices that tracing stored. They would keep the file off any other."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        graph = torch.jit.load(path).inlined_graph
+    constants = graph.findAllNodes("prim::Constant")
+    return [each for each in constants if each.output().type().kind() == "DeviceObjType"]
 
 
 def _walk(graph: onnx.GraphProto, start: str, kinds: tuple[str, ...]) -> Iterator[onnx.NodeProto]:

@@ -28,33 +28,39 @@ def test_cuda_comes_first_in_full_float32() -> None:
     assert choose_providers(GPU, ALL) == [(CUDA, {"device_id": "1", "use_tf32": "0"}), (CPU, {})]
 
 
+def test_fp16_may_use_tensor_cores() -> None:
+    """Without TF32 ONNX Runtime takes no cuDNN plan with tensor cores, for fp16 neither."""
+    (_, options), _ = choose_providers(GPU, ALL, precision="fp16")
+    assert options["use_tf32"] == "1"
+
+
 def test_tensorrt_comes_before_cuda_and_all_use_the_stream() -> None:
     place = {"device_id": "1", "user_compute_stream": "4711"}
-    assert choose_providers(GPU, ALL, with_tensorrt=True, stream=4711) == [
-        (TENSORRT, place),
+    assert choose_providers(GPU, ALL, tensorrt={"trt_fp16_enable": "0"}, stream=4711) == [
+        (TENSORRT, {**place, "trt_fp16_enable": "0"}),
         (CUDA, {**place, "use_tf32": "0"}),
         (CPU, {}),
     ]
 
 
 @pytest.mark.parametrize(
-    ("device", "available", "with_tensorrt", "message"),
+    ("device", "available", "tensorrt", "message"),
     [
         (
             GPU,
             [CPU],
-            False,
+            None,
             r"`device='cuda'`: .*has no CUDA.*install onnxruntime-gpu.*`device='cpu'`",
         ),
-        (GPU, [CUDA, CPU], True, r"`device='cuda'`: .*has no Tensorrt.*or use another `engine`"),
-        (torch.device("cpu"), ALL, True, "`device='cpu'`: .*has no Tensorrt"),
+        (GPU, [CUDA, CPU], {}, r"`device='cuda'`: .*has no Tensorrt.*or use another `engine`"),
+        (torch.device("cpu"), ALL, {}, "`device='cpu'`: .*has no Tensorrt"),
     ],
 )
 def test_provider_that_this_build_lacks(
-    device: torch.device, available: list[str], with_tensorrt: bool, message: str
+    device: torch.device, available: list[str], tensorrt: dict[str, str] | None, message: str
 ) -> None:
     with pytest.raises(FaceaeError, match=message):
-        choose_providers(device, available, with_tensorrt=with_tensorrt)
+        choose_providers(device, available, tensorrt=tensorrt)
 
 
 @pytest.mark.parametrize("provider", [CUDA, TENSORRT])
