@@ -104,6 +104,7 @@ def _open_exported(
 
 
 def _check_architecture(path: Path, session: Session, device: torch.device) -> None:
+    cause: Exception | None = None
     try:
         result = session.run(*make_example(session.info, 1))
     except _RUN_ERRORS as error:
@@ -111,7 +112,7 @@ def _check_architecture(path: Path, session: Session, device: torch.device) -> N
             raise explain_gpu_failure(path, session.engine, error) from error
         problem, cause = str(error), error
     else:
-        problem, cause = f"it returns {result.dtype} {result.shape}", None
+        problem = f"it returns {result.dtype} {result.shape}"
         if session.info.output.fits(result):
             return
     raise FaceaeError(
