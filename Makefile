@@ -6,7 +6,7 @@ EXTRAS := .venv/.installed-full
 IMG2DATASET := .venv-img2dataset/.installed
 DEMO := demo
 
-.PHONY: demo test test-full browser check install peers clean
+.PHONY: demo test test-full programs check install peers clean
 .DELETE_ON_ERROR:
 
 install: $(INSTALLED)
@@ -29,17 +29,19 @@ test: $(INSTALLED)
 
 # Tests of the optional packages. Installs them (setup.cfg: full) with an S3 server and `datasets`,
 # and img2dataset in an environment of its own, because it needs older packages. The page of
-# `faceae export web` is tested with Chromium, its driver and npm, installed if they are missing.
-test-full: $(EXTRAS) $(IMG2DATASET) browser
+# `faceae export web` is tested with Chromium, its driver and npm, the server's metrics with
+# Prometheus, installed if they are missing.
+test-full: $(EXTRAS) $(IMG2DATASET) programs
 	$(BIN)/pytest tests/full tests/shards/images/test_heic.py tests/export/test_readme.py
 
-browser:
+programs:
 	@missing=; \
 	command -v chromium >/dev/null || missing="chromium"; \
 	command -v chromedriver >/dev/null || missing="$$missing chromium-driver"; \
 	command -v npm >/dev/null || missing="$$missing npm"; \
+	command -v promtool >/dev/null || missing="$$missing prometheus"; \
 	test -z "$$missing" || { \
-	  echo "installing Debian's $$missing (as root; elsewhere install chromium, chromedriver, npm)"; \
+	  echo "installing Debian's $$missing (as root; elsewhere install chromium, chromedriver, npm, Prometheus)"; \
 	  apt-get update -qq && \
 	  DEBIAN_FRONTEND=noninteractive apt-get install -qq --no-install-recommends $$missing; }
 
@@ -79,7 +81,7 @@ demo: $(INSTALLED)
 # benchmarks/load.py runs without FFCV too.
 peers: $(INSTALLED)
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt \
-	  litdata openvino psutil matplotlib brotli python-snappy tqdm transformers xxhash zstd
+	  litdata litserve openvino psutil matplotlib brotli python-snappy tqdm transformers xxhash zstd
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps mosaicml-streaming catalogue
 	@pkg-config --exists opencv4 libturbojpeg || { echo "skipping FFCV: its Debian packages are missing"; exit 0; }; \
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps \

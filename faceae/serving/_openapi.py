@@ -40,7 +40,7 @@ def describe_api(model: ServedModel, config: ServeConfig) -> dict[str, Any]:
         "/endpoints/{name}/invocations": {"parameters": [name], "post": invoke},
         "/metrics": _get("Prometheus metrics.", "text/plain"),
         "/openapi.json": _get("This document.", JSON),
-        **_describe_v2(),
+        **_describe_v2(model.tasks),
     }
     document: dict[str, Any] = {
         "openapi": "3.1.0",
@@ -117,8 +117,8 @@ def _json_schema(task: Task) -> dict[str, Any]:
     }
 
 
-def _describe_v2() -> dict[str, Any]:
-    name = _path_parameter("model", "A task: the protocol's name of a model.")
+def _describe_v2(tasks: tuple[str, ...]) -> dict[str, Any]:
+    name = _path_parameter("model", "A task: the protocol's name of a model.", tasks)
     infer = {
         "summary": "Do a task with tensors.",
         "requestBody": {
@@ -183,8 +183,8 @@ def _errors(*more: str, only: tuple[str, ...] | None = None) -> dict[str, Any]:
     }
 
 
-def _path_parameter(name: str, meaning: str) -> dict[str, Any]:
-    schema = {"type": "string"}
+def _path_parameter(name: str, meaning: str, values: tuple[str, ...] = ()) -> dict[str, Any]:
+    schema: dict[str, Any] = {"type": "string", **({"enum": values} if values else {})}
     return {"name": name, "in": "path", "required": True, "description": meaning, "schema": schema}
 
 

@@ -16,7 +16,6 @@ _DRAIN_S = 25
 """Time for requests in progress after SIGTERM. SageMaker and Kubernetes kill after 30 s."""
 _KEEP_ALIVE_S = 75
 """Above the 60 s after which load balancers close an idle connection."""
-_MAX_CONNECTIONS = 2048
 _MAX_HEADER_BYTES = 16 * 1024
 
 
@@ -44,7 +43,6 @@ def run_server(app: ASGIApp, listener: socket.socket) -> None:
         log_config=None,
         access_log=False,
         server_header=False,
-        limit_concurrency=_MAX_CONNECTIONS,
         timeout_keep_alive=_KEEP_ALIVE_S,
         timeout_graceful_shutdown=_DRAIN_S,
         h11_max_incomplete_event_size=_MAX_HEADER_BYTES,

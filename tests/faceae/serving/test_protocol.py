@@ -1,6 +1,7 @@
-"""Clients that open connections and send heads slowly or not at all."""
+"""Clients that open many connections, send heads slowly or not at all, or no HTTP."""
 
 import http.client
+import json
 import socket
 import threading
 import time
@@ -70,3 +71,39 @@ def test_an_idle_connection_stays(port: int) -> None:
         assert ask(client) == b"ok"
         time.sleep(0.6)
         assert ask(client) == b"ok"
+
+
+def read_problem(client: socket.socket) -> tuple[int, str]:
+    """Return the status of a reply and the one in its body, and the type."""
+    reply = http.client.HTTPResponse(client)
+    reply.begin()
+    assert json.loads(reply.read())["status"] == reply.status
+    return reply.status, reply.headers["content-type"]
+
+
+def test_what_is_not_http(port: int) -> None:
+    with connect(port) as client:
+        client.sendall(b"hello\r\n\r\n")
+        assert read_problem(client) == (400, "application/problem+json")
+        assert client.recv(100) == b""
+
+
+def test_garbage_after_the_reply_has_begun(port: int) -> None:
+    with connect(port) as client:
+        client.sendall(b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n")
+        assert client.recv(1000).startswith(b"HTTP/1.1 200 ")
+        client.sendall(b"zz\r\n")
+        while client.recv(1000):
+            pass
+    with connect(port) as client:
+        assert ask(client) == b"ok"
+
+
+def test_too_many_connections(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_protocol, "MAX_CONNECTIONS", 1)
+    with connect(port) as first, connect(port) as second:
+        assert ask(first) == b"ok"
+        second.sendall(REQUEST)
+        assert read_problem(second) == (503, "application/problem+json")
+        assert second.recv(100) == b""
+        assert ask(first) == b"ok"
