@@ -36,6 +36,7 @@ VERBS = {
     "export": "Export a model to ONNX, TorchScript, OpenVINO or a web page.",
     "serve": "Serve a model over HTTP.",
     "sagemaker": "Pack, train and deploy on Amazon SageMaker.",
+    "drift": "Compare the images that a server got with the training faces.",
     "doctor": "Check what works on this machine.",
 }
 

@@ -82,6 +82,29 @@ _MIB = 2**20
         help="Time in which a reply must start.",
     ),
 )
+@section(
+    "Watching",
+    option(
+        "--log-latents",
+        type=click.Path(path_type=Path),
+        metavar="FOLDER",
+        help="Write the latents of incoming images to FOLDER, for `faceae drift`. Faces can be "
+        "drawn from them.",
+    ),
+    option(
+        "--collect",
+        type=click.Path(path_type=Path),
+        metavar="FOLDER",
+        help="Keep incoming images as datasets in FOLDER: those of requests whose header "
+        "X-Faceae-Consent says what the sender allows.",
+    ),
+    option(
+        "--trace",
+        is_flag=True,
+        help="Send OpenTelemetry traces by OTLP over HTTP, as the OTEL_* variables say. Needs "
+        "faceae[trace].",
+    ),
+)
 @device_option
 @option(
     "--threads",
@@ -105,7 +128,7 @@ def command(
     SIGTERM and Ctrl-C stop the server after the requests in progress. The access log goes to
     stdout, one JSON object per line.
     """
-    _check_installed()
+    check_installed()
     from faceae.device import resolve_device, use_threads
     from faceae.serving import (
         ServeConfig,
@@ -114,6 +137,7 @@ def command(
         open_socket,
         run_server,
         set_up_logs,
+        set_up_traces,
     )
 
     config = ServeConfig(
@@ -121,6 +145,8 @@ def command(
         api_key=os.environ.get(_KEY_VARIABLE),
         **limits,
     )
+    if config.trace:
+        set_up_traces()
     use_threads(threads)
     served = open_served_model(model, resolve_device(device))
     listener = open_socket(host, port)
@@ -135,7 +161,12 @@ def command(
     run_server(create_app(served, config), listener)
 
 
-def _check_installed() -> None:
+def check_installed() -> None:
+    """Check that the extra `serve` is installed.
+
+    Raises:
+        FaceaeError: it is not.
+    """
     try:
         import prometheus_client  # noqa: F401
         import starlette  # noqa: F401

@@ -1,5 +1,6 @@
 """Priors: distributions of a model's latents. Fits them, stores them, and draws new latents."""
 
+from ._drift import FAR_SHARE, Drift, LatentReference, root_mean_square
 from ._file import load_prior, save_prior
 from ._fit import FittedLatents, fit_latents, measure_latents
 from ._fit_flow import FlowConfig, fit_flow
@@ -13,11 +14,14 @@ from ._prior import Prior, PriorKind, Sampler
 from ._sampling import latent_noise
 
 __all__ = [
+    "FAR_SHARE",
+    "Drift",
     "FittedLatents",
     "FlowConfig",
     "FlowPrior",
     "Interpolation",
     "LatentMoments",
+    "LatentReference",
     "MixturePrior",
     "NormalPrior",
     "NormalSampler",
@@ -32,5 +36,6 @@ __all__ = [
     "latent_noise",
     "load_prior",
     "measure_latents",
+    "root_mean_square",
     "save_prior",
 ]

@@ -1,5 +1,6 @@
 """The ASGI app: routes and lifespan."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -20,12 +21,14 @@ from . import _v2
 from ._config import ServeConfig
 from ._engine import Engine
 from ._inference import Inference
+from ._inputs import Inputs
 from ._metrics import Metrics
 from ._middleware import KeyRequired, Observed, record_of
 from ._model import ServedModel
 from ._openapi import describe_api
 from ._page import list_page_routes
 from ._problem import Problem
+from ._tracing import Tracing
 
 
 def create_app(
@@ -40,8 +43,14 @@ def create_app(
         FaceaeError: the page's models are not those of `model`.
     """
     config = config or ServeConfig()
-    engine = Engine(model, config, lambda part, times: metrics.observe_batch(part, times))
-    metrics = Metrics(model, engine.count_waiting)
+    engine = Engine(
+        model,
+        config,
+        lambda part, times: metrics.observe_batch(part, times),
+        lambda latents: inputs.observe_latents(latents),
+    )
+    metrics = Metrics(model, engine.count_waiting, Tracing(config.trace))
+    inputs = Inputs(model, config, metrics)
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
@@ -52,10 +61,11 @@ def create_app(
             engine.start_warm_up()
         yield
         await engine.stop()
+        await asyncio.to_thread(inputs.close)
 
     handlers: dict[Any, Any] = {Problem: _answer_problem, HTTPException: _answer_http_error}
     return Starlette(
-        routes=_Routes(model, config, engine, metrics).list(),
+        routes=_Routes(model, config, engine, metrics, inputs).list(),
         middleware=_list_middleware(config, metrics),
         exception_handlers=handlers,
         lifespan=lifespan,
@@ -66,17 +76,23 @@ class _Routes:
     """The endpoints beside inference."""
 
     def __init__(
-        self, model: ServedModel, config: ServeConfig, engine: Engine, metrics: Metrics
+        self,
+        model: ServedModel,
+        config: ServeConfig,
+        engine: Engine,
+        metrics: Metrics,
+        inputs: Inputs,
     ) -> None:
         self._model = model
         self._config = config
         self._engine = engine
         self._metrics = metrics
+        self._inputs = inputs
         self._document = describe_api(model, config)
 
     def list(self) -> list[BaseRoute]:
         """Return all routes."""
-        inference = Inference(self._engine, self._config, self._metrics)
+        inference = Inference(self._engine, self._config, self._metrics, self._inputs)
         invoke, infer = _Endpoint(inference.invoke), _Endpoint(inference.infer)
         routes: list[BaseRoute] = [
             Route("/ping", self._ready),
@@ -105,6 +121,7 @@ class _Routes:
 
     async def _show_metrics(self, request: Request) -> Response:
         self._metrics.ready.set(self._engine.problem is None)
+        self._inputs.measure_drift()
         content = self._metrics.render()
         return Response(content, headers={"Content-Type": CONTENT_TYPE_LATEST})
 

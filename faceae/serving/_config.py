@@ -32,6 +32,13 @@ class ServeConfig:
     page: Path | None = None
     """Folder that `faceae export web` wrote, served at /. None: the same page without models
     for the browser, if the model can draw, encode and decode faces."""
+    log_latents: Path | None = None
+    """Folder to which the latents of incoming images are written. None: they are not."""
+    collect: Path | None = None
+    """Folder in which incoming images are kept as datasets, if the client consents. None: images
+    are never kept."""
+    trace: bool = False
+    """Make OpenTelemetry spans with the process's tracer provider."""
 
     def __post_init__(self) -> None:
         """Check the values.

@@ -34,11 +34,18 @@ _LIMIT = 2**63
 class Engine:
     """The model with its queues and threads. Use it inside one event loop."""
 
-    def __init__(self, model: ServedModel, config: ServeConfig, observe: Observe) -> None:
+    def __init__(
+        self,
+        model: ServedModel,
+        config: ServeConfig,
+        observe: Observe,
+        observe_latents: Callable[[NDArray[np.float32]], None] = lambda latents: None,
+    ) -> None:
         """Prepare the queues; `start` starts them.
 
         Args:
             observe: called after each batch with the part that computed it.
+            observe_latents: called with the latents of a request's images.
         """
         self.model = model
         self.arrivals = Arrivals()
@@ -46,6 +53,7 @@ class Engine:
         """Reason why the model is not ready. None: it is."""
         self._config = config
         self._observe = observe
+        self._observe_latents = observe_latents
         self._tasks: list[asyncio.Task[None]] = []
         self._compute = ThreadPoolExecutor(1, "faceae-model")
         self._helpers = ThreadPoolExecutor(max(2, os.cpu_count() or 1), "faceae-request")
@@ -115,7 +123,9 @@ class Engine:
     async def encode(self, request: TaskRequest) -> NDArray[np.float32]:
         """Return the latents of a request's faces, N x Z."""
         assert request.faces is not None
-        return await self._batchers["encoder"].submit(request.faces)
+        latents: NDArray[np.float32] = await self._batchers["encoder"].submit(request.faces)
+        self._observe_latents(latents)
+        return latents
 
     def prepare(self, request: TaskRequest) -> TaskRequest:
         """Return a request with all that its first batch needs.

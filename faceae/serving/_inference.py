@@ -15,8 +15,10 @@ from starlette.types import Message, Receive, Scope, Send
 from . import _v2
 from ._accept import ReplyFormat, choose_format
 from ._bodies import MULTIPART, NPY, BodyReader, FormPart, split_media_type
+from ._collecting import CONSENT_HEADER
 from ._config import ServeConfig
 from ._engine import Engine
+from ._inputs import Inputs
 from ._metrics import Metrics
 from ._middleware import record_of
 from ._problem import Problem
@@ -40,10 +42,13 @@ _MAX_INLINE_FACES = 2**18
 class Inference:
     """Serves inference requests."""
 
-    def __init__(self, engine: Engine, config: ServeConfig, metrics: Metrics) -> None:
+    def __init__(
+        self, engine: Engine, config: ServeConfig, metrics: Metrics, inputs: Inputs
+    ) -> None:
         self._engine = engine
         self._config = config
         self._metrics = metrics
+        self._inputs = inputs
         self._reader = BodyReader(model=engine.model, max_pixels=config.max_pixels)
         self._num_running = 0
         self._mean_s = 1.0
@@ -95,11 +100,11 @@ class Inference:
                 check_pictured(task_request.values["count"], form)
                 if not form.media_type.startswith("image/"):
                     return await self._start_stream(task_request, form)
+            result = await self._compute(task_request)
             if task_request.task.gives == "latents":
-                latents = await self._engine.make_latents(task_request)
-                content = await self._encode(encode_latents, latents, form, task_request.facts)
+                content = await self._encode(encode_latents, result, form, task_request.facts)
             else:
-                faces = await self._engine.make_faces(task_request)
+                faces = result
                 is_large = form.media_type != NPY or faces.nbytes > _MAX_INLINE_FACES
                 content = await self._in_thread_if(
                     is_large, "reply", encode_faces, faces, form, task_request.facts
@@ -116,15 +121,19 @@ class Inference:
                 len(data) > _MAX_INLINE_BYTES, "parse", self._read_v2, task, data
             )
             coming.pop_all().close()
+            self._note(request, task_request)
             if self._engine.is_long(task_request):
                 most = self._config.max_batch
                 raise Problem(422, f"`count` must be at most {most} here; /invocations streams")
-            if task.gives == "latents":
-                result: Faces = await self._engine.make_latents(task_request)
-            else:
-                result = await self._engine.make_faces(task_request)
+            result = await self._compute(task_request)
             content = await self._encode(_v2.write_reply, task, request_id, result)
         return JSONResponse(content)
+
+    async def _compute(self, request: TaskRequest) -> Faces:
+        with self._metrics.tracing.span("model"):
+            if request.task.gives == "latents":
+                return await self._engine.make_latents(request)
+            return await self._engine.make_faces(request)
 
     async def _start_stream(self, request: TaskRequest, form: ReplyFormat) -> Response:
         """Draw the first batch, so that an error still has its status; then stream."""
@@ -176,8 +185,15 @@ class Inference:
             task_request = await self._in_thread_if(
                 len(data) > _MAX_INLINE_BYTES, "parse", self._read_data, media_type, data, options
             )
-        record_of(request.scope).task = task_request.task.name
+        self._note(request, task_request)
         return task_request, media_type
+
+    def _note(self, request: Request, task_request: TaskRequest) -> None:
+        """Record a request's task, and keep its images if they are collected."""
+        record = record_of(request.scope)
+        record.task = task_request.task.name
+        consent = request.headers.get(CONSENT_HEADER, "")
+        self._inputs.collect(task_request, consent, record.request_id)
 
     async def _read_body(self, request: Request) -> bytes:
         """Return the body.
@@ -185,7 +201,7 @@ class Inference:
         Raises:
             Problem: it is too large, or too slow.
         """
-        with self._metrics.stages.labels("read").time():
+        with self._metrics.stage("read"):
             try:
                 async with asyncio.timeout(self._config.body_timeout_s):
                     return await self._read_limited(request)
@@ -255,7 +271,7 @@ class Inference:
 
     async def _in_thread_if(self, is_long: bool, stage: str, function: Any, *arguments: Any) -> Any:
         """Run a function, in a thread if it can take long; a change of threads costs time too."""
-        with self._metrics.stages.labels(stage).time():
+        with self._metrics.stage(stage):
             if is_long:
                 return await self._engine.in_thread(function, *arguments)
             return function(*arguments)

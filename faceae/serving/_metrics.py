@@ -1,28 +1,47 @@
 """Prometheus metrics of the server."""
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, generate_latest
 
+from faceae.latent import Drift
 from faceae_export import Kind
 
 from ._batching import BatchTimes
 from ._model import ServedModel
+from ._tracing import Tracing
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
+_DISTANCES = (0.5, 0.7, 0.8, 0.9, 1, 1.1, 1.2, 1.4, 1.7, 2, 3, 5, 10)
 _FACES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
+
+_DRIFT = {
+    "shift": "Standard deviations between the mean of the last 1,024 incoming latents and the "
+    "fitted one.",
+    "spread": "Mean square of the last 1,024 distances; 1 is usual.",
+    "far": "Share of the last 1,024 latents beyond 99 % of the fitted distribution.",
+}
 
 
 class Metrics:
     """The metrics of one server, in a registry of its own."""
 
-    def __init__(self, model: ServedModel, count_waiting: Callable[[Kind], int]) -> None:
+    def __init__(
+        self,
+        model: ServedModel,
+        count_waiting: Callable[[Kind], int],
+        tracing: Tracing | None = None,
+    ) -> None:
         """Define the metrics.
 
         Args:
             count_waiting: returns the faces that wait for a part of the model.
+            tracing: makes the spans of stages. None: there are none.
         """
+        self.tracing = tracing or Tracing(False)
         self._registry = registry = CollectorRegistry()
         self.requests = Counter(
             "faceae_requests", "Requests by task and status.", ["task", "status"], registry=registry
@@ -59,6 +78,20 @@ class Metrics:
             "faceae_requests_in_progress", "Inference requests in progress.", registry=registry
         )
         self.ready = Gauge("faceae_ready", "1 if the model has run.", registry=registry)
+        self.distances = Histogram(
+            "faceae_latent_distance",
+            "Distances of incoming images' latents from the fitted mean; 1 is usual.",
+            buckets=_DISTANCES,
+            registry=registry,
+        )
+        self._drift = {
+            name: Gauge(f"faceae_drift_{name}", meaning, registry=registry)
+            for name, meaning in _DRIFT.items()
+        }
+        self.set_drift(None)
+        self.collected = Counter(
+            "faceae_collected_images", "Images kept with the client's consent.", registry=registry
+        )
         Info("faceae_model", "The model that is served.", registry=registry).info(
             {
                 "name": model.name,
@@ -81,6 +114,18 @@ class Metrics:
         self.stages.labels("compute").observe(times.compute_s)
         for wait_s in times.waits_s:
             self.stages.labels("queue").observe(wait_s)
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Measure a stage of a request, as a metric and a span."""
+        with self.tracing.span(name), self.stages.labels(name).time():
+            yield
+
+    def set_drift(self, drift: Drift | None) -> None:
+        """Set the gauges of drift; None: too few latents are known."""
+        figures = {} if drift is None else drift.to_json()
+        for name, gauge in self._drift.items():
+            gauge.set(figures.get(name, math.nan))
 
     def render(self) -> bytes:
         """Return all metrics in Prometheus' text format."""

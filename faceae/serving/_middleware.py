@@ -13,6 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ._metrics import Metrics
 from ._problem import Problem
+from ._tracing import finish_span
 
 HEALTH_PATHS = frozenset(
     {"/ping", "/health/live", "/health/ready", "/v2/health/live", "/v2/health/ready"}
@@ -57,7 +58,8 @@ class Observed:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        given = Headers(scope=scope).get("x-request-id", "")
+        headers = Headers(scope=scope)
+        given = headers.get("x-request-id", "")
         is_fit = _REQUEST_ID.fullmatch(given) is not None
         record = RequestRecord(given if is_fit else uuid.uuid4().hex)
         scope[_RECORD] = record
@@ -72,12 +74,15 @@ class Observed:
                 record.bytes_out += len(message.get("body", b""))
             await send(message)
 
-        try:
-            await self._app(scope, receive, send_observed)
-        except Exception as error:  # a bug: the client learns nothing about it
-            await self._answer_bug(error, record, scope, receive, send_observed)
-        finally:
-            self._finish(scope, record)
+        tracing = self._metrics.tracing
+        with tracing.request_span(scope["method"], scope["path"], headers) as span:
+            try:
+                await self._app(scope, receive, send_observed)
+            except Exception as error:  # a bug: the client learns nothing about it
+                await self._answer_bug(error, record, scope, receive, send_observed)
+            finally:
+                self._finish(scope, record)
+                finish_span(span, record.task, record.status or _GIVEN_UP, record.request_id)
 
     async def _answer_bug(
         self, error: Exception, record: RequestRecord, scope: Scope, receive: Receive, send: Send

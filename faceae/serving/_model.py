@@ -9,6 +9,7 @@ import torch
 
 from faceae.editing import Directions, load_known
 from faceae.errors import FaceaeError
+from faceae.latent import LatentReference, load_prior
 from faceae.runs import open_run, read_run
 from faceae_export import ExportInfo, Kind, Session, open_model, open_session
 
@@ -33,6 +34,8 @@ class ServedModel:
     sessions: Mapping[Kind, Session]
     directions: Directions | None = None
     """Changes of latents that change attributes. None: `faceae directions` has found none."""
+    reference: LatentReference | None = None
+    """The fitted distribution, which incoming latents are compared with. None: it is unknown."""
 
     @property
     def info(self) -> ExportInfo:
@@ -100,5 +103,13 @@ def open_served_model(path: Path, device: torch.device) -> ServedModel:
     parts = _RUN_PARTS if trained.sampler is None else (*_RUN_PARTS, "generator", "sampler")
     sessions = {part: open_model(trained, part, device) for part in parts}
     weights_hash = sessions["encoder"].info.weights_hash
-    directions = load_known(read_run(path).directions_path, weights_hash)
-    return ServedModel(name=name, sessions=sessions, directions=directions)
+    run = read_run(path)
+    reference = None
+    if trained.sampler is not None:
+        reference = LatentReference(load_prior(run.latents_path))
+    return ServedModel(
+        name=name,
+        sessions=sessions,
+        directions=load_known(run.directions_path, weights_hash),
+        reference=reference,
+    )

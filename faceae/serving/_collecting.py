@@ -1,0 +1,109 @@
+"""Keeps images that clients send and allow to be kept, and packs them into datasets."""
+
+import io
+import json
+import logging
+import os
+import tarfile
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from faceae.errors import FaceaeError
+from faceae.pictures import encode_picture
+from faceae_shards import MIN_SIDE, PackConfig, ShardsError, pack
+
+CONSENT_HEADER = "x-faceae-consent"
+"""Header in which a client says that its images may be kept, and what for."""
+
+_MAX_CONSENT = 200
+_PER_DATASET = 1024
+_log = logging.getLogger("faceae.serving")
+
+
+class Collector:
+    """Writes framed images to a tar, and packs every full tar into a dataset of its own.
+
+    The tar is `incoming-*.tar` in the folder, with an image and its description per sample; the
+    datasets are `inputs-*`. After a crash, `faceae shard` packs the tar that was left.
+    """
+
+    def __init__(self, folder: Path, size: int) -> None:
+        """Create the folder.
+
+        Args:
+            size: side of the framed images.
+
+        Raises:
+            FaceaeError: images of this size cannot be packed.
+            OSError: the folder cannot be created.
+        """
+        if size < MIN_SIDE:
+            raise FaceaeError(f"`collect` needs a model of at least {MIN_SIDE} pixels, got {size}")
+        folder.mkdir(parents=True, exist_ok=True)
+        self._folder = folder
+        self._size = size
+        self._lock = threading.Lock()
+        self._tar: tarfile.TarFile | None = None
+        self._path = folder
+        self._num_images = 0
+        self._num_tars = 0
+
+    def add(self, faces: NDArray[np.uint8], consent: str, facts: dict[str, Any]) -> None:
+        """Keep framed images, N x S x S x 3, with the client's consent.
+
+        Args:
+            facts: further fields of each sample's description.
+
+        Raises:
+            OSError: the disk does not take them.
+        """
+        described = {"consent": consent[:_MAX_CONSENT], "time": time.time(), **facts}
+        data = json.dumps(described).encode()
+        with self._lock:
+            for face in faces:
+                self._write(encode_picture(face, ".png"), data)
+            is_full = self._num_images >= _PER_DATASET
+        if is_full:
+            self.pack()
+
+    def pack(self) -> None:
+        """Pack what has been kept. The log says what went wrong."""
+        with self._lock:
+            path, tar = self._path, self._tar
+            self._tar, self._num_images = None, 0
+        if tar is None:
+            return
+        try:
+            tar.close()
+            out = path.with_name(path.stem.replace("incoming", "inputs"))
+            pack(
+                PackConfig(
+                    source=path,
+                    out=out,
+                    size=self._size,
+                    encoding="npy",
+                    split=(1.0, 0.0, 0.0),
+                    workers=1,
+                )
+            )
+            path.unlink()
+        except (ShardsError, OSError) as error:
+            _log.error("%s could not be packed and stays: %s", path, error)
+
+    def _write(self, picture: bytes, description: bytes) -> None:
+        if self._tar is None:
+            self._num_tars += 1
+            now = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
+            self._path = self._folder / f"incoming-{now}-{os.getpid()}-{self._num_tars:04}.tar"
+            self._tar = tarfile.open(self._path, "w")  # noqa: SIM115 - kept until it is packed
+        name = f"{self._num_images:09}"
+        for suffix, data in ((".png", picture), (".json", description)):
+            entry = tarfile.TarInfo(name + suffix)
+            entry.size = len(data)
+            self._tar.addfile(entry, io.BytesIO(data))
+        self._num_images += 1
