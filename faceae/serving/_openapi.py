@@ -128,7 +128,7 @@ def _describe_v2(tasks: tuple[str, ...]) -> dict[str, Any]:
                     "schema": {
                         "type": "object",
                         "properties": {
-                            "id": {"type": "string"},
+                            "id": {"type": ["string", "null"]},
                             "parameters": {"type": "object"},
                             "inputs": {"type": "array", "items": {"type": "object"}},
                         },
