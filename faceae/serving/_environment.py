@@ -17,6 +17,7 @@ from ._app import create_app
 from ._config import ServeConfig
 from ._model import open_served_model
 from ._server import set_up_logs
+from ._tracing import set_up_traces
 
 _PREFIX = "FACEAE_"
 
@@ -46,6 +47,8 @@ def create_app_from_environment(*, warm_up_first: bool = False) -> Starlette:
     use_threads(None if threads is None else _read("FACEAE_THREADS", threads, int))
     served = open_served_model(Path(model), resolve_device(typing.cast(DeviceName, device)))
     set_up_logs()
+    if config.trace:
+        set_up_traces()
     return create_app(served, config, warm_up_first=warm_up_first)
 
 
