@@ -105,6 +105,7 @@ def _describe_rare_counts(dataset: Dataset) -> dict[str, str]:
         "bad profile": manifest.num_profiles_ignored,
         "far larger": manifest.num_far_larger,
         "enlarged": manifest.num_enlarged,
+        "turned": manifest.num_turned,
     }
     return {name: f"{count:,}" for name, count in counts.items() if count}
 

@@ -215,6 +215,8 @@ def _text(summary: PackSummary) -> str:
     lines.extend(f"warning: {warning}" for warning in summary.warnings)
     if summary.num_converted:
         lines.append(f"converted to upright sRGB JPEG: {summary.num_converted:,}")
+    if summary.num_turned:
+        lines.append(f"turned, their faces lay on the side or upside down: {summary.num_turned:,}")
     if summary.num_repaired:
         lines.append(f"repaired, damaged only around their pixels: {summary.num_repaired:,}")
     if summary.num_profiles_ignored:

@@ -129,6 +129,9 @@ class Manifest:
     num_enlarged: int = 0
     """Aligned faces that were enlarged more than twofold. In dataset.json only where there are
     some."""
+    num_turned: int = 0
+    """Aligned faces that lay on their side or upside down in their pictures. In dataset.json only
+    where there are some."""
     num_duplicates: int = 0
     """Images whose source files hold the same bytes as another packed image's."""
     num_rejected: Mapping[str, int]
@@ -166,6 +169,7 @@ class Manifest:
             "num_profiles_ignored": self.num_profiles_ignored,
             "num_far_larger": self.num_far_larger,
             "num_enlarged": self.num_enlarged,
+            "num_turned": self.num_turned,
         }
 
 

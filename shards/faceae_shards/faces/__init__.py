@@ -14,7 +14,7 @@ from ._align import (
 from ._detect import detect_faces
 from ._face import LANDMARK_NAMES, MAX_FACES, Box, Face, Which
 from ._paste import locate_aligned, paste, paste_change
-from ._photograph import align_faces, find_faces, measure_face
+from ._photograph import align_faces, find_faces, measure_face, measure_roll
 from ._similarity import Similarity
 from ._weights import WEIGHTS_SHA256
 from ._yunet import check_detector, limit_to_one_core
@@ -40,6 +40,7 @@ __all__ = [
     "locate_aligned",
     "locate_centre",
     "measure_face",
+    "measure_roll",
     "paste",
     "paste_change",
 ]

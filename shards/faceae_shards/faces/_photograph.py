@@ -3,12 +3,13 @@
 H x W x 3 arrays are uint8, RGB.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ._align import TARGETS, align_face, measure_step
+from ._align import TARGETS, align_face, fit_to_celeba, measure_step
 from ._detect import detect_faces, detect_in_box
 from ._face import LANDMARK_NAMES, MIRRORED, Box, Face, Which
 
@@ -63,6 +64,11 @@ def measure_face(face: Face, *, crop: int | None = None, size: int | None = None
     A face with less than 1 is enlarged.
     """
     return measure_step(face.landmarks, crop, size)
+
+
+def measure_roll(face: Face) -> float:
+    """Return by how much a face is turned in the photograph, 0 (upright) to 180 degrees."""
+    return math.degrees(abs(fit_to_celeba(face.landmarks).angle_rad))
 
 
 def _make_face(landmarks: Mapping[str, Sequence[float]]) -> Face:

@@ -184,6 +184,8 @@ class PackSummary:
     """Images of which the crop kept less than an eighth of the pixels."""
     num_enlarged: int
     """Aligned faces that were enlarged more than twofold."""
+    num_turned: int
+    """Aligned faces that lay on their side or upside down, and are packed upright."""
     num_ignored: int
     """Files of the source that are not named like images."""
     num_duplicates: int

@@ -22,6 +22,7 @@ from ..faces import (
     is_aligned_size,
     limit_to_one_core,
     measure_face,
+    measure_roll,
 )
 from ..images import (
     DecodedImage,
@@ -36,6 +37,8 @@ from ..storage import Location, open_storage
 from ._config import PackConfig
 from ._progress import NO_FACE
 
+_MAX_ROLL_DEG = 60.0
+"""Turn beyond which a face lies on its side or upside down."""
 _LEAST_STEP = 0.5
 """Source pixels along a pixel of the face. A face with fewer is enlarged more than twofold."""
 
@@ -51,6 +54,8 @@ class EncodedSample:
     """Number of the face in its picture."""
     enlarged: bool = False
     """Whether a face was enlarged more than twofold."""
+    turned: bool = False
+    """Whether a face lay on its side or upside down."""
 
 
 class Encoder(Protocol):
@@ -223,7 +228,11 @@ class FaceEncoder:
             del own["face"]
         step = measure_face(face, crop=self.crop, size=self.size)
         return EncodedSample(
-            image=image, fields={**fields, **own}, face=number, enlarged=step < _LEAST_STEP
+            image=image,
+            fields={**fields, **own},
+            face=number,
+            enlarged=step < _LEAST_STEP,
+            turned=measure_roll(face) > _MAX_ROLL_DEG,
         )
 
 

@@ -24,6 +24,7 @@ _COUNTS = (
     "num_profiles_ignored",
     "num_far_larger",
     "num_enlarged",
+    "num_turned",
 )
 """Fields of a shard's record that the manifest holds the sums of."""
 
@@ -61,6 +62,7 @@ def finish(plan: Plan, progress: Progress) -> None:
         num_profiles_ignored=counts["num_profiles_ignored"],
         num_far_larger=counts["num_far_larger"],
         num_enlarged=counts["num_enlarged"],
+        num_turned=counts["num_turned"],
         num_duplicates=count_repeats(_read_digests(plan, progress)),
         num_rejected=dict(sorted(reasons.items())),
         rejected_sha256=rejected_sha256,

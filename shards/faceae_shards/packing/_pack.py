@@ -99,6 +99,7 @@ def summarize(out: Location, *, already_complete: bool = False) -> PackSummary:
         num_profiles_ignored=dataset.manifest.num_profiles_ignored,
         num_far_larger=dataset.manifest.num_far_larger,
         num_enlarged=dataset.manifest.num_enlarged,
+        num_turned=dataset.manifest.num_turned,
         num_ignored=dataset.manifest.config.source.num_ignored,
         num_duplicates=dataset.manifest.num_duplicates,
         num_rejected=dict(dataset.manifest.num_rejected),

@@ -43,6 +43,7 @@ class ShardRecord:
     num_profiles_ignored: int = 0
     num_far_larger: int = 0
     num_enlarged: int = 0
+    num_turned: int = 0
     rejected: list[dict[str, Any]] = field(default_factory=list)
     """Its lines of rejected.jsonl."""
     digests: list[str] = field(default_factory=list)

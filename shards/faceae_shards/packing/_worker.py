@@ -117,6 +117,7 @@ def _count(record: ShardRecord, encoded: list[EncodedSample]) -> None:
     record.num_profiles_ignored += image.profile_ignored
     record.num_far_larger += image.far_larger
     record.num_enlarged += sum(sample.enlarged for sample in encoded)
+    record.num_turned += sum(sample.turned for sample in encoded)
 
 
 def make_sample(key: int, encoding: Encoding, data: bytes, described: dict[str, Any]) -> Sample:

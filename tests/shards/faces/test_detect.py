@@ -1,13 +1,23 @@
 """From photographs of any size to landmarks in their pixels, with a detector that sees dots."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from faceae_shards import ShardsError
-from faceae_shards.faces import Face, _detect, _weights, _yunet, check_detector, detect_faces
+from faceae_shards.faces import (
+    TARGETS,
+    Face,
+    _detect,
+    _weights,
+    _yunet,
+    check_detector,
+    detect_faces,
+    measure_roll,
+)
 from faceae_shards.faces._face import order_faces
 
 Draw = Callable[..., NDArray[np.uint8]]
@@ -144,3 +154,32 @@ def test_other_weights_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_weights, "_FILE", "numpy/__init__.py")
     with pytest.raises(ShardsError, match=r"numpy .* holds other weights .*faceae\[align\]"):
         _weights.read_weights()
+
+
+@pytest.mark.parametrize("roll_deg", [0.0, 90.0, 180.0, -90.0])
+def test_a_detector_that_takes_every_face_for_upright(
+    monkeypatch: pytest.MonkeyPatch,
+    draw_dots: Draw,
+    place_face: Place,
+    see_dots: Callable[[NDArray[np.uint8]], list[Face]],
+    roll_deg: float,
+) -> None:
+    """As YuNet does, which is less sure of faces that are not."""
+
+    def see_upright(image_HWC: NDArray[np.uint8]) -> list[Face]:
+        return [_take_for_upright(face) for face in see_dots(image_HWC)]
+
+    monkeypatch.setattr(_detect, "run_yunet", see_upright)
+    points = place_face((200.0, 150.0), 40.0, roll_deg)
+    (face,) = detect_faces(draw_dots(points, 300, 400), "largest")
+    assert np.linalg.norm(face.landmarks[[0, 1]].mean(axis=0) - points[[0, 1]].mean(axis=0)) < 4
+    assert measure_roll(face) == pytest.approx(abs(roll_deg), abs=5)
+
+
+def _take_for_upright(face: Face) -> Face:
+    if measure_roll(face) < 45:
+        return replace(face, score=0.95)
+    middle = face.landmarks.mean(axis=0)
+    size = np.linalg.norm(face.landmarks[0] - face.landmarks[1])
+    upright = (TARGETS - TARGETS.mean(axis=0)) * size / (TARGETS[1, 0] - TARGETS[0, 0])
+    return replace(face, score=0.85, landmarks=upright + middle)
