@@ -79,7 +79,20 @@ MAY_IMPORT = {
         "faceae.latent",
         "faceae.model",
     },
-    "faceae.doctor": {"faceae.device", "faceae.errors"},
+    "faceae.doctor": {
+        "faceae_export",
+        "faceae_export.graph",
+        "faceae_shards",
+        "faceae.data",
+        "faceae.device",
+        "faceae.errors",
+        "faceae.latent",
+        "faceae.model",
+        "faceae.runs",
+        "faceae.training",
+        "faceae.training.distributed",
+        "faceae.training.step",
+    },
     "faceae.training.distributed": {"faceae_shards", "faceae.device", "faceae.errors"},
     "faceae.training.step": {
         "faceae.errors",
@@ -256,7 +269,14 @@ MAY_IMPORT = {
 """What the modules of a room import besides their own; a package's name stands for the modules
 beside its rooms. The command line and pictures import what they need."""
 
-SEES_EXPORT = ("faceae_export", "faceae.api", "faceae.cli", "faceae.serving", "benchmarks")
+SEES_EXPORT = (
+    "faceae_export",
+    "faceae.api",
+    "faceae.cli",
+    "faceae.doctor.checks",
+    "faceae.serving",
+    "benchmarks",
+)
 """Who imports `faceae_export`: what uses it, and nothing it is built on."""
 
 

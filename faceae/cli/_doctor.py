@@ -1,6 +1,7 @@
 """faceae doctor."""
 
 import json
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Literal
 
 import click
@@ -9,6 +10,7 @@ from ._command import option, translate, verb
 
 if TYPE_CHECKING:
     from faceae.doctor import Report
+    from faceae.doctor.checks import Outcome
 
 
 @verb()
@@ -24,18 +26,47 @@ if TYPE_CHECKING:
     help="Time a convolution step in bfloat16 and in float32 on the CPU. Other load changes the "
     "result.",
 )
+@option(
+    "--full",
+    is_flag=True,
+    help="Also run every part of faceae on the device, compare its numbers with those of the CPU, "
+    "measure speeds, and print a table for an issue. Takes some minutes.",
+)
 @option("--json", "as_json", is_flag=True, help="Print JSON.")
-def command(device: Literal["auto", "cpu", "cuda"], measure: bool, as_json: bool) -> int:
+def command(
+    device: Literal["auto", "cpu", "cuda"], measure: bool, full: bool, as_json: bool
+) -> int:
     """Check what works on this machine.
 
     Prints versions, the CUDA major version of each library, devices, the number type for training,
-    and each problem with its remedy. The exit code is 1 if a problem is an error.
+    and each problem with its remedy. The exit code is 1 if a problem is an error or a check
+    has failed.
     """
     from faceae.doctor import diagnose
 
     report = diagnose(device, measure=measure)
-    click.echo(json.dumps(report.as_dict(), indent=1) if as_json else _text(report))
-    return int(report.failed)
+    if not as_json:
+        click.echo(_text(report))
+    outcomes = _run_checks(device) if full else []
+    if as_json:
+        checks = {"checks": [asdict(each) for each in outcomes]} if full else {}
+        click.echo(json.dumps({**report.as_dict(), **checks}, indent=1))
+    elif full:
+        from faceae.doctor.checks import make_table
+
+        click.echo(f"\n{make_table(outcomes)}")
+    return int(report.failed or any(each.status == "FAILED" for each in outcomes))
+
+
+def _run_checks(device: Literal["auto", "cpu", "cuda"]) -> list["Outcome"]:
+    """Run all checks, and say on stderr how each has ended."""
+    from faceae.device import resolve_device
+    from faceae.doctor.checks import run_checks
+
+    def show(outcome: "Outcome") -> None:
+        click.echo(f"{outcome.status:<8}  {outcome.name} ({outcome.seconds:.0f} s)", err=True)
+
+    return run_checks(resolve_device(device), on_outcome=show)
 
 
 def _text(report: "Report") -> str:
