@@ -26,6 +26,8 @@ _SHIFT = 3.0
 _GAIN = 1.2
 """Gain of the last layer, which compensates most of the saturation of tanh."""
 _OVERSAMPLING = 64
+_POWERS = 2
+"""Power iterations of the randomised method."""
 _NUM_PLACES = 16
 """Pixels of the last feature maps, 4x4."""
 _LOG_VARIANCE_OF_CONSTANT = -8.0
@@ -174,16 +176,34 @@ def _find_code(
 def _principal(x_ND: Tensor, num_most: int) -> tuple[Tensor, Tensor]:
     """Return standard deviations, descending, and directions, D x K, of centred rows.
 
-    By the randomised method of Halko, Martinsson and Tropp (2011), on the covariance.
+    By the randomised method of Halko, Martinsson and Tropp (2011), on the covariance. A GPU ends it
+    with eigenvalues of a small matrix, because its singular value decomposition of a wide matrix is
+    slow (pytorch#64237). The CPU keeps torch's version, and with it the bytes of first weights.
     """
     covariance_DD = x_ND.T @ x_ND / (len(x_ND) - 1)
     rank = min(num_most + _OVERSAMPLING, len(covariance_DD))
     with torch.random.fork_rng(devices=[x_ND.device] if x_ND.is_cuda else []):
         torch.manual_seed(0)
-        basis_DK, variance_K, _ = torch.svd_lowrank(covariance_DD, q=rank, niter=2)
+        if x_ND.is_cuda:
+            variance_K, basis_DK = _leading_eigenpairs(covariance_DD, rank)
+        else:
+            basis_DK, variance_K, _ = torch.svd_lowrank(covariance_DD, q=rank, niter=_POWERS)
     std_K = variance_K.sqrt()
     num_kept = min(num_most, _count_spread(std_K))
     return std_K[:num_kept], basis_DK[:, :num_kept]
+
+
+def _leading_eigenpairs(covariance_DD: Tensor, rank: int) -> tuple[Tensor, Tensor]:
+    """Return the largest eigenvalues, descending, and eigenvectors, D x K.
+
+    Takes the steps of `torch.svd_lowrank`. Draws from torch's random state.
+    """
+    basis_DK = torch.randn(len(covariance_DD), rank, device=covariance_DD.device)
+    # svd_lowrank multiplies once, and twice for each power.
+    for _ in range(1 + 2 * _POWERS):
+        basis_DK = torch.linalg.qr(covariance_DD @ basis_DK).Q
+    variance_K, rotation_KK = torch.linalg.eigh(basis_DK.T @ covariance_DD @ basis_DK)
+    return variance_K.flip(0).clamp_min(0.0), (basis_DK @ rotation_KK).flip(1)
 
 
 def _count_spread(std_K: Tensor) -> int:

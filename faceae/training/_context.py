@@ -7,7 +7,7 @@ from typing import NamedTuple
 import torch
 
 from faceae.data import Loader, LoaderConfig, make_loader
-from faceae.device import count_decode_threads
+from faceae.device import count_decode_threads, measured_kernels
 from faceae.runs import Run
 from faceae_shards import Dataset, Location, open_dataset
 
@@ -31,6 +31,8 @@ class TrainContext:
 
 def open_context(stack: ExitStack, ranks: Ranks, run: Run, data: Location) -> TrainContext:
     """Open the loaders, and make a train state at step 0. Closing `stack` closes the loaders."""
+    # All batches have one shape.
+    stack.enter_context(measured_kernels())
     inputs = ranks.run_on_all(lambda: _open_inputs(stack, ranks, run, data))
     torch.manual_seed(run.config.seed)
     train_state = make_train_state(

@@ -211,3 +211,10 @@ def test_free_memory_knows_the_limit_of_a_container(
     assert device.measure_free_memory() > 2**20
     (tmp_path / "memory.max").write_text(f"{4 * 2**20}\n")
     assert device.measure_free_memory() == 2**20
+
+
+def test_cudnn_measures_its_kernels_only_inside_of_the_context() -> None:
+    before = torch.backends.cudnn.benchmark
+    with device.measured_kernels():
+        assert torch.backends.cudnn.benchmark
+    assert torch.backends.cudnn.benchmark == before

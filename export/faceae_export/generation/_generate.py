@@ -16,6 +16,8 @@ from ._prefetch import prefetch_map
 _FACES_PER_TASK = 32
 """Faces that a thread encodes at a time."""
 _MIN_BATCH_SIZE = 64
+_NOISE_THREADS = 4
+"""Threads that draw noise. One draws less than a fast GPU turns into faces."""
 
 
 def generate_faces(
@@ -78,7 +80,13 @@ def generate_spans(
         return faces_NHWC[batch.wanted]
 
     size = batch_size or max(_MIN_BATCH_SIZE, session.full_batch)
-    return prefetch_map(decode, prefetch_map(draw, _cut(spans, session.micro_batch, size)))
+    noise = prefetch_map(
+        draw,
+        _cut(spans, session.micro_batch, size),
+        threads=_NOISE_THREADS,
+        depth=_NOISE_THREADS,
+    )
+    return prefetch_map(decode, noise)
 
 
 def encode_faces(

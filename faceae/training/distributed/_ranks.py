@@ -55,16 +55,25 @@ class Ranks:
         """Whether this process writes the run and reports errors and progress."""
         return self.rank == 0
 
-    def join(self, network: nn.Module, device: torch.device) -> Joined:
+    def join(
+        self, network: nn.Module, device: torch.device, *, has_fixed_buffers: bool = False
+    ) -> Joined:
         """Return `network` with gradients that are the mean over all processes.
 
-        Each forward pass first copies the buffers of the first process (BatchNorm's running
-        statistics) to the others.
+        Args:
+            has_fixed_buffers: training does not change the buffers of `network`. Otherwise each
+                forward pass first copies those of the first process (BatchNorm's running
+                statistics) to the others.
         """
         if self.world_size == 1:
             return Joined(network, nullcontext)
         device_ids = None if device.type == "cpu" else [device]
-        joined = DistributedDataParallel(network, device_ids, gradient_as_bucket_view=True)
+        joined = DistributedDataParallel(
+            network,
+            device_ids,
+            gradient_as_bucket_view=True,
+            broadcast_buffers=not has_fixed_buffers,
+        )
         return Joined(joined, joined.no_sync)
 
     def share_buffers(self, module: nn.Module) -> None:

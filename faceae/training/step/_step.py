@@ -98,7 +98,9 @@ def make_train_state(
         synchronise_batchnorm(model, device)
     model.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     objective = make_objective(model.train(), config).to(device)
-    joined = ranks.join(objective, device)
+    # The adversarial objective has buffers of its own.
+    is_fixed = config.init == "components" and not isinstance(objective, Drawing)
+    joined = ranks.join(objective, device, has_fixed_buffers=is_fixed)
     network: Callable[[torch.Tensor], Losses] = joined.network
     if config.compile:
         network = torch.compile(joined.network)

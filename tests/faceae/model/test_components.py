@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from faceae.model import FaceAutoEncoder, ModelConfig, start_from_components, to_float
+from faceae.model import FaceAutoEncoder, ModelConfig, _components, start_from_components, to_float
 
 GAIN = 1.2
 """Of the last layer."""
@@ -62,6 +62,37 @@ def test_reconstructs_what_pca_does() -> None:
     assert psnr_db(linear_output(model, others), to_float(others)) > least_db
     all_db = psnr_db(pca_output(faces, others, 60), to_float(others))
     assert all_db > least_db + 3.0, "else any 23 directions would do"
+
+
+@pytest.mark.parametrize(("size", "rank"), [(200, 40), (60, 60)])
+def test_eigenpairs_of_a_gpu_are_those_of_the_covariance(size: int, rank: int) -> None:
+    """The way that is taken on a GPU, on the CPU."""
+    generator = torch.Generator().manual_seed(0)
+    basis_DD, _ = torch.linalg.qr(torch.randn(size, size, generator=generator))
+    variance_D = 0.8 ** torch.arange(size)
+    covariance_DD = basis_DD * variance_D @ basis_DD.T
+    torch.manual_seed(1)
+    found_K, found_DK = _components._leading_eigenpairs(covariance_DD, rank)
+    torch.testing.assert_close(found_K[:20], variance_D[:20], rtol=1e-4, atol=1e-6)
+    aligned_KK = (found_DK[:, :20].T @ basis_DD[:, :20]).abs()
+    torch.testing.assert_close(aligned_KK, torch.eye(20), rtol=0, atol=2e-3)
+    assert found_K.min() >= 0
+
+
+def test_first_weights_of_a_gpu_reconstruct_as_those_of_the_cpu(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    faces = draw_faces(300, 60)
+    on_cpu, as_on_gpu = make(), make()
+    start_from_components(on_cpu, [faces])
+
+    def svd_lowrank(matrix: Tensor, q: int, niter: int) -> tuple[Tensor, Tensor, None]:
+        values, vectors = _components._leading_eigenpairs(matrix, q)
+        return vectors, values, None
+
+    monkeypatch.setattr(torch, "svd_lowrank", svd_lowrank)
+    start_from_components(as_on_gpu, [faces])
+    assert psnr_db(linear_output(on_cpu, faces), linear_output(as_on_gpu, faces)) > 60.0
 
 
 def test_training_mode_begins_with_the_same_pictures() -> None:

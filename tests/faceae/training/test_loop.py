@@ -368,3 +368,14 @@ def test_observer_hears_of_everything(config: TrainConfig) -> None:
 
     train(replace(config, epochs=1), Listener())
     assert heard == [("start", 0, 3), 1, 2, ("metrics", 2), 3, ("metrics", 3), ("epoch", 1, True)]
+
+
+def test_cudnn_measures_its_kernels_in_training_only(config: TrainConfig) -> None:
+    class Look(Observer):
+        def on_step(self, step: int) -> None:
+            seen.add(torch.backends.cudnn.benchmark)
+
+    seen: set[bool] = set()
+    train(config, Look())
+    assert seen == {True}
+    assert not torch.backends.cudnn.benchmark

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import torch
+from torch import nn
 
 from faceae.model import ModelConfig, start_from_components, to_float, weights_hash
 from faceae.training import TrainConfig
@@ -19,9 +20,9 @@ def small_state(
     amp_dtype: torch.dtype | None = None, total_steps: int = 100, **options: Any
 ) -> TrainState:
     torch.manual_seed(0)
-    model_config = ModelConfig(image_size=32, latent_size=16, width=8)
     options = {"init": "random", "lr": 4e-3} | options
     config = TrainConfig(data=Path("data"), run=Path("run"), **options)
+    model_config = ModelConfig(image_size=32, latent_size=16, width=8, variant=config.model)
     return make_train_state(
         model_config,
         config,
@@ -203,3 +204,31 @@ def test_learning_rate_rises_to_its_peak_and_falls_towards_zero(total_steps: int
         assert rates[0] == pytest.approx(2e-5)
         assert rates[peak] == pytest.approx(2e-3, rel=1e-3)
         assert rates[-1] < 1e-7
+
+
+@pytest.mark.parametrize(
+    ("options", "fixed"),
+    [
+        ({"init": "components"}, True),
+        ({"init": "random"}, False),
+        ({"init": "components", "model": "adversarial"}, False),
+    ],
+)
+def test_only_buffers_that_no_step_changes_are_not_exchanged(
+    monkeypatch: pytest.MonkeyPatch, options: dict[str, Any], fixed: bool
+) -> None:
+    asked: list[bool] = []
+    real = Ranks.join
+
+    def join(self: Ranks, network: nn.Module, device: torch.device, **given: bool) -> Any:
+        asked.append(given.get("has_fixed_buffers", False))
+        return real(self, network, device, **given)
+
+    monkeypatch.setattr(Ranks, "join", join)
+    train_state = small_state(**options)
+    assert asked[0] == fixed
+    assert not any(asked[1:]), "the discriminator's statistics change"
+    before = {name: buffer.clone() for name, buffer in train_state.model.named_buffers()}
+    train_step(train_state, 0, smooth_images())
+    changed = any(not torch.equal(b, before[n]) for n, b in train_state.model.named_buffers())
+    assert changed == (options["init"] == "random")
