@@ -6,6 +6,7 @@ Everything is drawn from fixed seeds, so that all machines check the same number
 from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import torch
@@ -82,7 +83,7 @@ class Bench:
         """The default size; on a CPU, where the ratios are of less interest, a smaller one."""
         return ModelConfig() if self.on_gpu else ModelConfig(latent_size=128, width=16)
 
-    def _pack(self, encoding: str) -> Dataset:
+    def _pack(self, encoding: Literal["jpg", "npy"]) -> Dataset:
         out = self.folder / encoding
         config = PackConfig(
             source=self._pictures,

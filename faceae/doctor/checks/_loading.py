@@ -52,7 +52,7 @@ def check_dali_release(bench: Bench) -> str:
     with closing(loader):
         for images, _ in loader:
             # The copy waits behind the pause. Meanwhile the batch is dropped, and DALI goes on.
-            torch.cuda._sleep(_SLEEP_CYCLES)
+            torch.cuda._sleep(_SLEEP_CYCLES)  # type: ignore[no-untyped-call]
             copies.append(images.clone())
             del images
     require(torch.equal(torch.cat(copies).cpu(), expected), "a batch was overwritten before use")

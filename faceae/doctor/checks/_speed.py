@@ -247,7 +247,7 @@ def measure_components(bench: Bench) -> Speed:
         model, moved = FaceAutoEncoder(ModelConfig()).to(device), images.to(device)
 
         def run() -> int:
-            start_from_components(model, moved.split(256))
+            start_from_components(model, moved.split(256))  # type: ignore[no-untyped-call]
             return len(moved)
 
         return run

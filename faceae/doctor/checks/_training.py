@@ -166,7 +166,8 @@ def _reconstruct_first(device: torch.device) -> torch.Tensor:
     with full_float32():
         count = start_from_components(model, [images.to(device)])
     require(count > 0, "found no components")
-    return model.to(CPU)(to_float(images))
+    faces_NCHW: torch.Tensor = model.to(CPU)(to_float(images))
+    return faces_NCHW
 
 
 def check_processes(bench: Bench) -> str:
@@ -174,7 +175,8 @@ def check_processes(bench: Bench) -> str:
     backend = choose_backend() if bench.on_gpu else "gloo"
     if not dist.is_available() or dist.is_initialized():
         raise NotRunError("torch has no process groups here, or one is in use")
-    dist.init_process_group(backend, store=dist.HashStore(), rank=0, world_size=1)
+    store = dist.HashStore()  # type: ignore[attr-defined]
+    dist.init_process_group(backend, store=store, rank=0, world_size=1)
     try:
         # Two are claimed, since Ranks exchanges nothing in a single process.
         ranks = Ranks(rank=0, world_size=2)
