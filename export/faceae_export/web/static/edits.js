@@ -1,6 +1,10 @@
 // The sliders that change attributes of a face.
 
-const FIRST = ["Smiling", "Young", "Male", "Eyeglasses", "Bangs", "Blond_Hair", "Mustache", "Heavy_Makeup"];
+// What visitors try first, as far as the model has it.
+const FIRST = [
+  "Smiling", "Young", "Male", "Eyeglasses", "Bangs", "Blond_Hair", "Mustache", "Heavy_Makeup",
+  "Black_Hair", "Brown_Hair", "No_Beard", "Wearing_Hat", "Wearing_Lipstick", "Mouth_Slightly_Open",
+];
 const NUM_FIRST = 8; // sliders that are always shown
 const LIMIT = 3; // beyond, faces fall apart
 

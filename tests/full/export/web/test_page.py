@@ -209,6 +209,12 @@ class Page:
         WebDriverWait(self.driver, 60).until(lambda _: self.find("use").is_displayed())
         self.click("use")
 
+    def wait_for_share(self, value: str) -> None:
+        """Wait until the slider has followed the mouse, and the picture the slider."""
+        share = self.find("share")
+        WebDriverWait(self.driver, 60).until(lambda _: share.get_property("value") == value)
+        self.wait()
+
     def set_edit(self, name: str, strength: float) -> None:
         slider = self.driver.find_element(By.NAME, name)
         key = Keys.ARROW_RIGHT if strength > 0 else Keys.ARROW_LEFT
@@ -264,10 +270,18 @@ def generate(folder: Path, noise_NZ: NDArray[np.float32], truncation: float) -> 
     return decode(folder, run(folder, "sampler", noise=noise_NZ, truncation=scale))
 
 
-def assert_alike(found: NDArray[np.uint8], expected: NDArray[np.uint8]) -> None:
+def assert_alike(
+    found: NDArray[np.uint8], expected: NDArray[np.uint8], largest: int = 3, mean: float = 0.1
+) -> None:
     errors = np.abs(found.astype(int) - expected)
-    assert errors.max() <= 3
-    assert errors.mean() < 0.1
+    assert errors.max() <= largest
+    assert errors.mean() < mean
+
+
+def correlate(found: Image.Image, face: NDArray[np.uint8]) -> float:
+    """Return the correlation of an enlarged picture with a face."""
+    shrunk = np.array(found.convert("RGB").resize(face.shape[:2], Image.Resampling.BOX))
+    return float(np.corrcoef(shrunk.ravel(), face.ravel())[0, 1])
 
 
 def test_draws_the_faces_of_the_seed(page: Page, folder: Path) -> None:
@@ -371,11 +385,10 @@ def test_dragging_across_the_picture_morphs(page: Page) -> None:
     mouse = ActionChains(page.driver)
     mouse.move_to_element_with_offset(canvas, 0, 0).click_and_hold()
     mouse.move_by_offset(canvas.size["width"], 5).perform()
-    page.wait()
-    assert page.find("share").get_property("value") == "100"
+    page.wait_for_share("100")
     assert_alike(page.morph(), page.faces()[1])
     mouse.move_by_offset(round(-1.6 * canvas.size["width"]), 0).release().perform()
-    page.wait()
+    page.wait_for_share("0")
     assert_alike(page.morph(), page.faces()[0])
 
 
@@ -399,12 +412,13 @@ def test_two_photographs(
         page.use()
     images = np.stack([np.array(Image.open(path)) for path in photographs])
     latents_NZ = run(folder, "encoder", images=images)
-    assert_alike(page.ends(), decode(folder, latents_NZ))
-    assert_alike(page.morph(), decode(folder, latents_NZ.mean(axis=0, keepdims=True))[0])
+    # The canvas blurs a little, and the encoder rounds to fp16.
+    assert_alike(page.ends(), decode(folder, latents_NZ), 8, 1)
+    assert_alike(page.morph(), decode(folder, latents_NZ.mean(axis=0, keepdims=True))[0], 8, 1)
     assert trained.directions is not None
     page.set_edit("Smiling", 1)
     edited = latents_NZ.mean(axis=0) + trained.directions.change({"Smiling": 1})
-    assert_alike(page.morph(), decode(folder, edited[None])[0])
+    assert_alike(page.morph(), decode(folder, edited[None])[0], 8, 1)
     assert page.find("between").text == "From 0.png to 1.png"
 
 
@@ -466,16 +480,14 @@ def test_saved_picture_and_gif(page: Page, tmp_path: Path) -> None:
     page.type("share", Keys.HOME)
     page.click("save")
     page.click("film")
-    picture, film = (wait_for(tmp_path / name) for name in ("face.png", "morph.gif"))
-    first = page.faces()[0]
-    shrunk = np.array(picture.convert("RGB").resize((32, 32), Image.Resampling.BOX))
-    assert np.abs(shrunk.astype(int) - first).mean() < 6
-    assert (film.size, film.n_frames, film.info["loop"]) == ((256, 256), 46, 0)
-    errors = np.abs(np.array(film.convert("RGB")).astype(int) - np.array(picture.convert("RGB")))
-    assert errors.mean() < 4
-    film.seek(23)
-    last = np.array(film.convert("RGB").resize((32, 32), Image.Resampling.BOX))
-    assert np.abs(last.astype(int) - page.faces()[1]).mean() < 6
+    first, last = page.faces()[:2]
+    with wait_for(tmp_path / "face.png") as picture, wait_for(tmp_path / "morph.gif") as film:
+        assert correlate(picture, first) > 0.7 > correlate(picture, last) + 0.3
+        assert (film.size, film.n_frames, film.info["loop"]) == ((256, 256), 46, 0)
+        pixels = (np.array(each.convert("RGB")).astype(int) for each in (picture, film))
+        assert np.abs(np.subtract(*pixels)).mean() < 16  # 256 colours
+        film.seek(23)
+        assert correlate(film, last) > 0.7 > correlate(film, first) + 0.3
 
 
 def wait_for(path: Path) -> Any:
