@@ -145,14 +145,21 @@ function listenToDrags() {
     share.value = (100 * (event.clientX - left)) / width;
     redraw("morph");
   };
+  let isDragging = false;
   morph.addEventListener("pointerdown", (event) => {
     stopPlaying();
-    morph.setPointerCapture(event.pointerId);
+    isDragging = true;
+    morph.setPointerCapture(event.pointerId); // also outside of the window
     follow(event);
   });
-  morph.addEventListener("pointermove", (event) => {
-    if (morph.hasPointerCapture(event.pointerId)) follow(event);
+  window.addEventListener("pointermove", (event) => {
+    if (isDragging) follow(event);
   });
+  for (const end of ["pointerup", "pointercancel"]) {
+    window.addEventListener(end, () => {
+      isDragging = false;
+    });
+  }
 }
 
 function makeButton(index) {
