@@ -100,6 +100,7 @@ MAY_IMPORT = {
         "faceae.runs",
         "faceae.training.distributed",
     },
+    "faceae.tracking": {"faceae_shards", "faceae.errors", "faceae.runs"},
     "faceae.training.records": {
         "faceae_shards",
         "faceae.data",
@@ -107,6 +108,7 @@ MAY_IMPORT = {
         "faceae.model",
         "faceae.pictures",
         "faceae.runs",
+        "faceae.tracking",
         "faceae.training.step",
     },
     "faceae.training": {
@@ -118,6 +120,7 @@ MAY_IMPORT = {
         "faceae.model",
         "faceae.pictures",
         "faceae.runs",
+        "faceae.tracking",
     },
     "faceae.editing": {
         "faceae_shards",

@@ -33,6 +33,9 @@ def train(
     """
     if "init" in options:
         options["init"] = parse_start(str(options["init"]))
+    if "tracker" in options:
+        trackers = options["tracker"]
+        options["tracker"] = (trackers,) if isinstance(trackers, str) else tuple(trackers)
     if resume:
         return faceae.training.resume(Path(run), as_location(data), options)
     options = begin_from_run(options)

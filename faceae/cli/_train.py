@@ -123,6 +123,18 @@ _SIGNAL_EXIT = 128
     ),
 )
 @section(
+    "Tracking",
+    option(
+        "--tracker",
+        multiple=True,
+        metavar="NAME",
+        show_default="TensorBoard alone",
+        help="Also report to a tracker: wandb, mlflow, clearml (extras of these names), or one "
+        "that another package offers. May be given several times. --resume continues the "
+        "tracker's run.",
+    ),
+)
+@section(
     "Model",
     option(
         "--model",
@@ -244,7 +256,7 @@ def command(
     from ._train_progress import TrainProgress
 
     # An option that was not given is None: TrainConfig, or the run to resume, has its value.
-    asked = {name: value for name, value in options.items() if value is not None}
+    asked = {name: value for name, value in options.items() if value not in (None, ())}
     if "init" in asked:
         asked["init"] = training.parse_start(asked["init"])
     config = None if resume else _make_config(data, run_path, asked)

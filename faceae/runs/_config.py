@@ -114,6 +114,9 @@ class TrainConfig:
     keep_checkpoints: KeepCheckpoints = 2
     """How many of the last checkpoints stay, or `best`: the last one and that of the best epoch.
     The last one at the end of an epoch always stays."""
+    tracker: tuple[str, ...] = ()
+    """Trackers that receive figures and faces besides TensorBoard: wandb, mlflow, clearml, or one
+    that another package offers."""
     checkpoint_minutes: float = 10.0
     """Longest time between two checkpoints, checked every `log_steps` steps. The end of an epoch
     writes one, too."""

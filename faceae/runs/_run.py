@@ -162,6 +162,7 @@ def read_run(path: Path) -> Run:
         del options["run"]
         data = parse_location(options.pop("data"))
         init = parse_start(options.pop("init"))
+        options["tracker"] = tuple(options.get("tracker", ()))
         config = TrainConfig(**options, data=data, run=path, init=init)
         return Run(config=config, model=ModelConfig(**record.pop("model")), **record)
     except (KeyError, AttributeError, TypeError, ValueError) as error:

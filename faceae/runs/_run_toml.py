@@ -23,7 +23,7 @@ def write_run_toml(run: Run) -> None:
     It has values for the image size, the learning rate, the device and the number type even where
     the run's own options left them open.
     """
-    options = {name: value for name, value in _list_options(run).items() if value is not None}
+    options = {name: value for name, value in _list_options(run).items() if value not in (None, ())}
     lines = [f"{name} = {_format(value)}\n" for name, value in options.items()]
     with atomic_path(run.options_path) as part:
         # A path that is no UTF-8 stays readable, but cannot be read back.
@@ -50,5 +50,7 @@ def _format(value: object) -> str:
         return str(value).lower()
     if isinstance(value, int | float):
         return str(value)
+    if isinstance(value, tuple):
+        return f"[{', '.join(map(_format, value))}]"
     text = str(value.absolute() if isinstance(value, Path) else value)
     return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")

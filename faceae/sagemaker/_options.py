@@ -4,6 +4,7 @@ import dataclasses
 import types
 import typing
 from collections.abc import Collection, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -74,11 +75,13 @@ def _read_value(name: str, text: str, kind: Any) -> Any:
         if text.lower() in ("true", "false"):
             return text.lower() == "true"
         raise FaceaeError(f"`{name}` must be True or False, got {text!r}")
-    if any(typing.get_origin(each) is tuple for each in kinds):
-        return tuple(_read_number(name, part, float) for part in text.strip("[]()").split(","))
+    for each in kinds:
+        if typing.get_origin(each) is tuple:
+            read = str.strip if str in typing.get_args(each) else partial(_read_number, name, float)
+            return tuple(read(part) for part in text.strip("[]()").split(","))
     for number in (int, float):
         if number in kinds:
-            return _read_number(name, text, number)
+            return _read_number(name, number, text)
     if Path in kinds:
         return text if str in kinds else Path(text)
     if choices:
@@ -86,7 +89,7 @@ def _read_value(name: str, text: str, kind: Any) -> Any:
     return text
 
 
-def _read_number(name: str, text: str, number: type) -> Any:
+def _read_number(name: str, number: type, text: str) -> Any:
     try:
         return number(text)
     except ValueError:

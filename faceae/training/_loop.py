@@ -3,7 +3,7 @@
 import logging
 import signal
 from collections.abc import Mapping
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -67,8 +67,8 @@ def train(config: TrainConfig, observer: Observer | None = None) -> TrainResult:
         run = ranks.broadcast_from_first(lambda: _plan(config, ranks.world_size))
         context = open_context(stack, ranks, run, config.data)
         initialize_weights(context, config.data)
-        ranks.run_on_first(lambda: _create(stack, run))
-        return _finish(stack, context, None, observer)
+        run_log = ranks.run_on_first(lambda: _create(stack, run))
+        return _finish(context, run_log, Position(), observer)
 
 
 def resume(
@@ -87,7 +87,7 @@ def resume(
     Args:
         data: the dataset of the run, which may have been moved.
         asked: fields of TrainConfig that were given. They must equal those of the run, except
-            `early_stop` and `keep_checkpoints`, and `epochs` of a run that is finished. More epochs
+            `early_stop`, `keep_checkpoints` and `tracker`, and `epochs` of a run that is finished. More epochs
             extend it: the learning rate rises and falls again over the new ones.
         restart_epoch: continue from the last end of an epoch, and discard what came later. This
             allows another number of processes, `batch_size`, `accumulate` and `sync_batchnorm`.
@@ -117,7 +117,8 @@ def resume(
         if is_finished(run, checkpoint.position):
             log.info("%s: already finished; more `epochs` extend it", run.path)
             return TrainResult(run=run, position=checkpoint.position, stopped_by=None)
-        return _finish(stack, context, checkpoint, observer)
+        run_log = ranks.run_on_first(lambda: RunLog(run, checkpoint))
+        return _finish(context, run_log, checkpoint.position, observer)
 
 
 def _plan(config: TrainConfig, world_size: int) -> Run:
@@ -125,11 +126,21 @@ def _plan(config: TrainConfig, world_size: int) -> Run:
     return plan_run(config, open_dataset(config.data), device, world_size)
 
 
-def _create(stack: ExitStack, run: Run) -> None:
-    """Write run.json and run.toml, and lock the run until `stack` is closed."""
+def _create(stack: ExitStack, run: Run) -> RunLog:
+    """Open the log, write run.json and run.toml, and lock the run until `stack` is closed.
+
+    Nothing is left behind if a tracker cannot begin.
+    """
+    try:
+        run_log = RunLog(run)
+    except FaceaeError:
+        for path in run.path.iterdir():
+            remove(path)
+        raise
     write_run(run)
     write_run_toml(run)
     stack.enter_context(lock_run(run.path))
+    return run_log
 
 
 def _take_over(stack: ExitStack, run: Run) -> None:
@@ -141,19 +152,17 @@ def _take_over(stack: ExitStack, run: Run) -> None:
 
 
 def _finish(
-    stack: ExitStack,
     context: TrainContext,
-    checkpoint: Checkpoint | None,
+    run_log: RunLog | None,
+    position: Position,
     observer: Observer | None,
 ) -> TrainResult:
-    """Train to the last epoch from `checkpoint`, or from the first step of a new run."""
-    run = context.run
-    run_log = context.ranks.run_on_first(
-        lambda: stack.enter_context(closing(RunLog(run, checkpoint)))
-    )
-    position = Position() if checkpoint is None else checkpoint.position
-    stopped = Trainer(context, position, run_log, observer or Observer()).finish()
-    return TrainResult(run=run, position=position, stopped_by=stopped.signal)
+    """Train from `position` to the last epoch, and close the log, which the first process has."""
+    with closing(run_log) if run_log else nullcontext():
+        stopped = Trainer(context, position, run_log, observer or Observer()).finish()
+        if run_log:
+            run_log.is_finished = stopped.signal is None
+    return TrainResult(run=context.run, position=position, stopped_by=stopped.signal)
 
 
 def _load_last(context: TrainContext) -> Checkpoint | None:

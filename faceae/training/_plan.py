@@ -14,6 +14,7 @@ from faceae.device import choose_amp, choose_cache, resolve_device, why_no_cuda
 from faceae.errors import FaceaeError
 from faceae.model import IMAGE_SIZES, ModelConfig
 from faceae.runs import DtypeName, Run, TrainConfig, read_run, run_file
+from faceae.tracking import check_trackers
 from faceae_shards import Dataset, PackOptions
 
 from ._going_on import drop_large_batch, extend_run, fit_batch
@@ -21,7 +22,7 @@ from ._going_on import drop_large_batch, extend_run, fit_batch
 _DEFAULT_IMAGE_SIZE = 64
 _HELD_OUT_SPLITS = ("valid", "test")
 _PACKAGES = ("torch", "nvidia-dali-cuda120", "webdataset", "numpy")
-_FREE_OPTIONS = frozenset({"early_stop", "keep_checkpoints"})
+_FREE_OPTIONS = frozenset({"early_stop", "keep_checkpoints", "tracker"})
 """Fields of TrainConfig that may change whenever a run continues: no weights depend on them."""
 _RESTART_OPTIONS = frozenset({"accumulate", "batch_size", "sync_batchnorm"})
 """Fields of TrainConfig that may change where a run continues from the end of an epoch."""
@@ -40,6 +41,7 @@ def plan_run(
             too small.
     """
     _check_folder(config.run)
+    check_trackers(config.tracker)
     model = ModelConfig(
         image_size=_choose_image_size(config.image_size, dataset),
         latent_size=config.latent_size,
@@ -86,6 +88,7 @@ def reopen_run(path: Path, asked: Mapping[str, Any], *, restart_epoch: bool) -> 
     run = dataclasses.replace(run, config=dataclasses.replace(run.config, **changed))
     run = extend_run(run, asked)
     _check_options(run, asked)
+    check_trackers(run.config.tracker)
     return run
 
 

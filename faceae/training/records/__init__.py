@@ -1,4 +1,4 @@
-"""The files that a training writes: checkpoints, metrics, TensorBoard events, grids of faces."""
+"""The files that a training writes: checkpoints, metrics, figures for trackers, grids of faces."""
 
 from ._checkpoint import (
     Checkpoint,

@@ -1,4 +1,4 @@
-"""The log of a run: metrics.jsonl, TensorBoard events, and grids of held-out faces."""
+"""The log of a run: metrics.jsonl, trackers, and grids of held-out faces."""
 
 import dataclasses
 import json
@@ -7,10 +7,10 @@ import os
 from pathlib import Path
 
 import torch
-from torch.utils.tensorboard import SummaryWriter
 
 from faceae.pictures import save_grid
 from faceae.runs import EpochMetrics, Run, StepMetrics
+from faceae.tracking import open_trackers
 
 from ._checkpoint import Checkpoint
 
@@ -20,26 +20,31 @@ log = logging.getLogger(__name__)
 
 
 class RunLog:
-    """Writes metrics.jsonl, TensorBoard events and grids of one run."""
+    """Writes metrics.jsonl and grids of one run, and gives both to its trackers."""
+
+    is_finished = False
+    """Whether all epochs were trained, which the trackers receive at the end."""
 
     def __init__(self, run: Run, checkpoint: Checkpoint | None = None) -> None:
-        """Open the log of a new run, or cut it back to where `checkpoint` was written."""
-        purge_step = None
+        """Open the log of a new run, or cut it back to where `checkpoint` was written.
+
+        Raises:
+            FaceaeError: a tracker cannot begin.
+        """
+        last_step = None if checkpoint is None else checkpoint.position.step
+        self._trackers = open_trackers(run, last_step)
         if checkpoint is not None:
             _cut_back(run.metrics_path, checkpoint.metrics_bytes)
-            purge_step = checkpoint.position.step + 1
         self._metrics = run.metrics_path.open("a", encoding="utf-8")
-        self._board = SummaryWriter(run.tensorboard_path, purge_step=purge_step)
         self._run = run
         run.grids_path.mkdir(exist_ok=True)
 
     def write(self, metrics: StepMetrics | EpochMetrics) -> None:
-        """Add one line to metrics.jsonl and the same numbers to TensorBoard."""
+        """Add one line to metrics.jsonl, and give the same numbers to the trackers."""
         record = {k: v for k, v in dataclasses.asdict(metrics).items() if v is not None}
         self._metrics.write(json.dumps(record) + "\n")
         self._metrics.flush()
-        for name, value in record.items():
-            self._board.add_scalar(name, value, metrics.step)
+        self._trackers.add_figures(record, metrics.step)
 
     def draw(
         self, originals: torch.Tensor, reconstructions: torch.Tensor, *, step: int, epoch: int
@@ -60,21 +65,21 @@ class RunLog:
             ]
         images_NCHW = torch.cat(rows)
         images_NHWC = images_NCHW.permute(0, 2, 3, 1).numpy()
-        save_grid(self._run.grid_path(epoch), images_NHWC, columns=columns)
-        # TensorBoard arranges the images itself, in rows of eight.
-        self._board.add_images("faces", images_NCHW, step)
+        grid = self._run.grid_path(epoch)
+        save_grid(grid, images_NHWC, columns=columns)
+        self._trackers.add_faces(images_NCHW, grid, step)
 
     def sync(self) -> int:
         """Write everything to the disk, and return the length of metrics.jsonl in bytes."""
-        self._board.flush()
+        self._trackers.flush()
         self._metrics.flush()
         os.fsync(self._metrics.fileno())
         return self._metrics.tell()
 
     def close(self) -> None:
-        """Close the files."""
-        self._board.close()
+        """Close the files, and wait for the trackers."""
         self._metrics.close()
+        self._trackers.close(is_finished=self.is_finished)
 
 
 def _cut_back(path: Path, num_bytes: int) -> None:

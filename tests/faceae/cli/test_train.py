@@ -148,6 +148,16 @@ def test_option_of_another_kind_of_model(
     assert "--kl-weight belongs to --model variational" in capsys.readouterr().err
 
 
+def test_tracker_that_is_not_there(
+    dataset_npy: faceae_shards.Dataset, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(arguments(dataset_npy, tmp_path / "run", "--tracker", "no-such")) == 1
+    assert "--tracker no-such: there is no such tracker; known: tensorboard" in (
+        capsys.readouterr().err
+    )
+    assert not (tmp_path / "run").exists()
+
+
 def test_restart_without_resume_is_wrong_usage(
     dataset_npy: faceae_shards.Dataset, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

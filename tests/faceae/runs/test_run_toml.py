@@ -24,7 +24,7 @@ def test_keys_are_options_of_train(run: Run) -> None:
         with_options(run, model="variational", kl_weight=0.3, free_bits=0.1, clip_norm=1.0)
     )
     options = set(_list_options(command)) - {"run", "resume", "restart_epoch", "verbose", "quiet"}
-    left_open = {"early_stop", "noise_std", "latent_penalty"}
+    left_open = {"early_stop", "noise_std", "latent_penalty", "tracker"}
     assert written.keys() == options - left_open | {"version"}
     assert written["kl_weight"] == 0.3
     assert "early_stop" in read_toml(with_options(run, early_stop=3))
@@ -38,6 +38,11 @@ def test_values_are_what_the_run_chose(run: Run) -> None:
     assert written["lr"] == run.config.peak_lr
     assert written["image_size"] == run.model.image_size
     assert read_toml(replace(run, dtype="bfloat16"))["amp"] is True
+
+
+def test_trackers_are_a_list(run: Run) -> None:
+    trackers = ("mlflow", "wandb")
+    assert read_toml(with_options(run, tracker=trackers))["tracker"] == list(trackers)
 
 
 def test_path_of_first_weights_is_absolute_and_may_hold_any_character(run: Run) -> None:
