@@ -1,6 +1,7 @@
 """Weights & Biases (extra `wandb`). Its own variables choose server, project and mode."""
 
 import os
+import secrets
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -33,7 +34,7 @@ class WandbTracker(Tracker):
             raise FaceaeError(
                 "no API key; run `wandb login`, set WANDB_API_KEY, or set WANDB_MODE=offline"
             )
-        self.reference = run.reference or wandb.util.generate_id()
+        self.reference = run.reference or secrets.token_hex(4)
         self._run = wandb.init(
             project=os.environ.get("WANDB_PROJECT", _PROJECT),
             name=run.name,

@@ -87,8 +87,8 @@ def resume(
     Args:
         data: the dataset of the run, which may have been moved.
         asked: fields of TrainConfig that were given. They must equal those of the run, except
-            `early_stop`, `keep_checkpoints` and `tracker`, and `epochs` of a run that is finished. More epochs
-            extend it: the learning rate rises and falls again over the new ones.
+            `early_stop`, `keep_checkpoints` and `tracker`, and `epochs` of a run that is finished.
+            More epochs extend it: the learning rate rises and falls again over the new ones.
         restart_epoch: continue from the last end of an epoch, and discard what came later. This
             allows another number of processes, `batch_size`, `accumulate` and `sync_batchnorm`.
             Weights, optimiser and the progress of the learning rate are kept; the order of the

@@ -23,7 +23,7 @@ class Recorder(Tracker):
     """Keeps what it receives."""
 
     def __init__(self, run: TrackedRun) -> None:
-        print("words of a tracker")
+        sys.stdout.write("words of a tracker")
         self.reference = run.reference or "run 7"
         EVENTS.append(("begin", run.name, run.options["epochs"], run.reference, run.last_step))
 

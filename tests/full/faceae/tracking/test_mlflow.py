@@ -45,6 +45,6 @@ def test_store_has_the_figures_of_one_run(track: Callable[[str], Run], store: st
 def test_server_that_does_not_answer(config: TrainConfig, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
-    with pytest.raises(FaceaeError, match="`tracker` mlflow: cannot begin: .*127.0.0.1"):
+    with pytest.raises(FaceaeError, match="`tracker` mlflow: cannot begin: "):
         train(dataclasses.replace(config, tracker=("mlflow",)))
     assert list(config.run.iterdir()) == []
