@@ -1,6 +1,6 @@
 """The functions of SageMaker's inference toolkits, called in the order and manner of the toolkits.
 
-Where sagemaker-inference is installed, its own transformer calls them.
+tests/full calls them by the toolkit itself.
 """
 
 import importlib
@@ -133,23 +133,3 @@ def test_what_is_refused(
     problem = json.loads(invoke(body, content_type, accept))
     assert (context.status, problem["status"]) == (status, status)
     assert context.content_type == "application/problem+json"
-
-
-def test_with_the_toolkit_itself(
-    handler: Any, context: Context, request: pytest.FixtureRequest
-) -> None:
-    toolkit = pytest.importorskip("sagemaker_inference.default_handler_service")
-    from sagemaker_inference.default_inference_handler import DefaultInferenceHandler
-    from sagemaker_inference.transformer import Transformer
-
-    service = toolkit.DefaultHandlerService(Transformer(DefaultInferenceHandler()))
-    service.initialize(context)
-    request.addfinalizer(service._service._model.close)
-    context.headers = {"Content-Type": "application/x-npy", "Accept": "application/x-npy"}
-    (content,) = service.handle([{"body": npy(tensor())}], context)
-    assert np.load(io.BytesIO(content)).shape == (10, 3, 32, 32)
-    context.headers = {"Content-Type": "application/json", "Accept": "image/png"}
-    (content,) = service.handle([{"body": b'{"count": 4}'}], context)
-    assert (content[:4], context.content_type) == (b"\x89PNG", "image/png")
-    (content,) = service.handle([{"body": b"{"}], context)
-    assert (context.status, json.loads(content)["status"]) == (400, 400)
