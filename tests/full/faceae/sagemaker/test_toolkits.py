@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import shutil
 import subprocess
 import sys
 import sysconfig
@@ -46,6 +47,9 @@ def base(dataset_npy: faceae_shards.Dataset, tmp_path: Path) -> Path:
     (config / "inputdataconfig.json").write_text('{"training": {"TrainingInputMode": "File"}}')
     (tmp_path / "input" / "data").mkdir()
     (tmp_path / "input" / "data" / "training").symlink_to(dataset_npy.path)
+    for name in ("code", "model", "output"):
+        (tmp_path / name).mkdir()
+    shutil.copy(SCRIPTS / "train.py", tmp_path / "code")
     return tmp_path
 
 
@@ -55,7 +59,6 @@ def start_toolkit(base: Path) -> "subprocess.CompletedProcess[str]":
         **os.environ,
         "SAGEMAKER_BASE_DIR": str(base),
         "SAGEMAKER_PROGRAM": "train.py",
-        "SAGEMAKER_SUBMIT_DIRECTORY": str(SCRIPTS),
         "SM_STUDIO_LOCAL_MODE": "true",  # no look-up of the host algo-1
     }
     return subprocess.run(
