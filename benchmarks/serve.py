@@ -1,8 +1,9 @@
 """Latency and faces a second of `faceae serve`, against LitServe and a plain FastAPI handler.
 
 All servers run the same exported generator (default size, as in `benchmarks.generate`) in the same
-ONNX Runtime session, one at a time, on loopback. A request asks for one face; the reply is a .npy
-file. LitServe and we join up to 64 requests, the FastAPI handler runs the model for each.
+ONNX Runtime session on loopback, one under load at a time. A request asks for one face; the reply
+is a .npy file. LitServe and we join up to 64 requests (ours: `--max-batch`); the FastAPI handler
+runs the model for each.
 
 - Saturation: every client asks again as soon as it has its reply.
 - Open loop: requests arrive at 0.7 of the FastAPI handler's rate of the same round, whether or not
@@ -55,12 +56,12 @@ CPU = torch.device("cpu")
 class Server:
     """A contender in a process of its own."""
 
-    def __init__(self, name: str, model: Path, folder: Path) -> None:
+    def __init__(self, name: str, model: Path, folder: Path, max_batch: int) -> None:
         self.name = name
         self.port = _free_port()
         ours = ["faceae", "serve", str(model), "--port", str(self.port), "--device", "cpu"]
         arguments = {
-            OURS: [*ours, "--max-batch", str(MAX_BATCH)],
+            OURS: [*ours, "--max-batch", str(max_batch)],
             LITSERVE: ["benchmarks.peer_litserve", str(model), str(self.port)],
             NAIVE: ["benchmarks.peer_fastapi", str(model), str(self.port)],
         }[name]
@@ -111,13 +112,15 @@ def _free_port() -> int:
 
 
 @contextmanager
-def start(names: Sequence[str], model: Path, folder: Path) -> Iterator[dict[str, Server]]:
+def start(
+    names: Sequence[str], model: Path, folder: Path, max_batch: int
+) -> Iterator[dict[str, Server]]:
     """Start servers, check that their faces are the same, and stop them in the end."""
     servers: dict[str, Server] = {}
     try:
         for name in names:
             log.info("starting %s", name)
-            servers[name] = Server(name, model, folder)
+            servers[name] = Server(name, model, folder, max_batch)
         faces = {name: asyncio.run(server.wait()) for name, server in servers.items()}
         arrays = [np.load(io.BytesIO(face)).astype(int) for face in faces.values()]
         assert all(np.abs(array - arrays[0]).max() <= 1 for array in arrays), "faces differ"
@@ -289,6 +292,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=4, help="of each phase")
+    parser.add_argument("--max-batch", type=int, default=MAX_BATCH, help="of faceae serve")
     parser.add_argument("--soak", type=float, default=0, metavar="SECONDS")
     parser.add_argument("--dry", action="store_true", help="print only")
     options = parser.parse_args()
@@ -302,7 +306,7 @@ def main() -> None:
         )
         model = export_model(trained, "onnx", "generator", folder / "generator.onnx", CPU).path
         session = open_session(model, CPU)
-        with start((OURS, LITSERVE, NAIVE), model, folder) as servers:
+        with start((OURS, LITSERVE, NAIVE), model, folder, options.max_batch) as servers:
             rates, latencies = measure(servers, session, options.rounds, options.seconds)
             soaked = soak(servers[OURS], options.soak) if options.soak else None
     rows, quantiles = make_rows(rates), summarise(latencies)
@@ -315,7 +319,7 @@ def main() -> None:
         "threads": torch.get_num_threads(),
         "seconds": options.seconds,
         "open_load": OPEN_LOAD,
-        "max_batch": MAX_BATCH,
+        "max_batch": {OURS: options.max_batch, LITSERVE: MAX_BATCH},
         "load_average_before": load,
         "load_average_after": os.getloadavg(),
     }

@@ -63,9 +63,11 @@ class Client:
 async def saturate(clients: Sequence[Client], seconds: float) -> float:
     """Return the faces per second that clients get who ask again as soon as they have a reply.
 
-    The first second, in which the clients fall into step, does not count.
+    The first second, in which the clients fall into step, does not count. The time counts from the
+    last reply in it, so that a batch whose computation began before counts with its whole time.
     """
-    begin = time.perf_counter() + 1
+    start = time.perf_counter()
+    begin = start + 1
     end = begin + seconds
     times: list[float] = []
 
@@ -76,8 +78,8 @@ async def saturate(clients: Sequence[Client], seconds: float) -> float:
             times.append(time.perf_counter())
 
     await asyncio.gather(*(ask(client, seed) for seed, client in enumerate(clients)))
-    counted = [moment for moment in times if moment >= begin]
-    return len(counted) / (max(counted) - begin)
+    since = max((moment for moment in times if moment < begin), default=start)
+    return sum(moment > since for moment in times) / (max(times) - since)
 
 
 async def arrive(clients: Sequence[Client], per_s: float, seconds: float) -> list[float]:
