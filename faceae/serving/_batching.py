@@ -70,6 +70,7 @@ class Batcher:
         *,
         max_batch: int,
         max_delay_s: float,
+        micro_batch: int | None = None,
         observe: Callable[[BatchTimes], None] = lambda times: None,
     ) -> None:
         """Make a batcher; `run` must be running for it to compute.
@@ -80,6 +81,9 @@ class Batcher:
                 model is free, so that it holds all that has arrived.
             max_batch: rows per batch at most.
             max_delay_s: time to wait for requests that are still coming.
+            micro_batch: rows that `compute` works on at once. A batch of more rows, but fewer than
+                `max_batch`, holds a multiple of it: a smaller remainder would keep one thread busy
+                while the others have nothing to do. None: any number is as good.
             observe: called after each batch.
         """
         self._compute = compute
@@ -88,6 +92,7 @@ class Batcher:
         self._arrivals = arrivals
         self._max_batch = max_batch
         self._max_delay_s = max_delay_s
+        self._micro_batch = micro_batch or max_batch
         self._observe = observe
         self._pieces: deque[_Piece] = deque()
         self._changed = asyncio.Event()
@@ -145,20 +150,26 @@ class Batcher:
         """Remove the first pieces that fit into a batch from the queue."""
         batch: list[_Piece] = []
         num_rows = 0
+        limit = self._choose_limit()
         while self._pieces:
             piece = self._pieces[0]
             if piece.result.done():  # the request was given up
                 self._pieces.popleft()
                 continue
             num_rows += len(piece.rows)
-            if batch and (
-                piece.is_alone or piece.numbers != batch[0].numbers or num_rows > self._max_batch
-            ):
+            if batch and (piece.is_alone or piece.numbers != batch[0].numbers or num_rows > limit):
                 break
             batch.append(self._pieces.popleft())
             if piece.is_alone:
                 break
         return batch
+
+    def _choose_limit(self) -> int:
+        """Return how many rows the next batch may hold."""
+        waiting, size = self.num_waiting, self._micro_batch
+        if size < waiting < self._max_batch:
+            return waiting // size * size
+        return self._max_batch
 
     async def _answer(self, batch: list[_Piece]) -> None:
         began = time.perf_counter()

@@ -70,6 +70,7 @@ class Engine:
                 self.arrivals,
                 max_batch=self._config.max_batch,
                 max_delay_s=self._config.max_delay_ms / 1000,
+                micro_batch=getattr(session, "micro_batch", None),
                 observe=partial(self._observe, kind),
             )
         self._tasks = [asyncio.create_task(each.run()) for each in self._batchers.values()]

@@ -179,3 +179,21 @@ def test_rows_alone_are_not_joined() -> None:
 
     run(model, use)
     assert model.batches == [1, 9, 1]
+
+
+@pytest.mark.parametrize(("count", "batches"), [(5, [1, 3, 2]), (8, [1, 8]), (2, [1, 2])])
+def test_batches_leave_no_thread_idle(count: int, batches: list[int]) -> None:
+    model = Model()
+
+    async def use(batcher: Batcher, arrivals: Arrivals) -> None:
+        model.gate.clear()
+        first = asyncio.create_task(batcher.submit(rows(0)))
+        await asyncio.sleep(0.05)  # it is being computed
+        tasks = [asyncio.create_task(batcher.submit(rows(i))) for i in range(count)]
+        while batcher.num_waiting < count:
+            await asyncio.sleep(0.01)
+        model.gate.set()
+        await asyncio.gather(first, *tasks)
+
+    run(model, use, max_batch=8, micro_batch=3)
+    assert model.batches == batches
