@@ -31,6 +31,8 @@ _REPLY_TYPES = {
     ".zip": "application/zip",
 }
 _MAX_BODY_BYTES = 6 * 2**20
+_NOT_ON_SAGEMAKER = ("api_key", "collect", "cors_origins", "log_latents", "page", "trace")
+"""Options of the server that need another client, folder or service than an endpoint has."""
 _NOT_FOUND = "Could not find"
 
 
@@ -76,7 +78,7 @@ def deploy(model: str, name: str, config: EndpointConfig) -> None:
     from faceae.serving import ServeConfig
 
     check_name(name)
-    parse_texts(config.options, list_options(ServeConfig, ("api_key", "cors_origins", "page")))
+    parse_texts(config.options, list_options(ServeConfig, _NOT_ON_SAGEMAKER))
     if not model.endswith(".tar.gz") or find_input(model) != model:
         raise FaceaeError(f"{model}: must be the URL of a model.tar.gz")
     client = open_client("sagemaker")
