@@ -1,4 +1,4 @@
-"""Faces a second in Chromium, by the precision of the page's generator.
+"""Faces a second in Chromium, by the precision of the page's decoder.
 
 Compares the page of `faceae export web` in int8 and in fp16 with the same page in float32, the
 peer. The model is that of `benchmarks.generate`: default size, random weights. All pages stay open.
@@ -35,17 +35,19 @@ FLAGS = ("--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage
 _OPEN = """
     const done = arguments[0];
     const start = performance.now();
-    import("./generator.js").then(({ openGenerator }) => openGenerator()).then((generator) => {
-      window.generator = generator;
+    (async () => {
+      window.facts = await (await fetch("./model.json")).json();
+      const { openBrowser } = await import("./browser.js");
+      window.faces = await openBrowser(window.facts);
       done((performance.now() - start) / 1000);
-    });
+    })();
 """
 _DRAW = """
     const [batch, count, done] = arguments;
-    const noises = Array(batch).fill(new Float32Array(window.generator.latentSize).fill(0.5));
+    const latents = Array(batch).fill(new Float32Array(window.facts.latentSize).fill(0.5));
     (async () => {
       const start = performance.now();
-      for (let face = 0; face < count; face += batch) await window.generator.draw(noises, 1);
+      for (let face = 0; face < count; face += batch) await window.faces.decode(latents);
       done(count / ((performance.now() - start) / 1000));
     })();
 """
@@ -64,8 +66,13 @@ def write_pages(folder: Path) -> dict[str, ExportReport]:
         "fp16": export_web(trained, folder / "fp16", precision="fp16").report,
     }
     shutil.copytree(folder / "fp16", folder / "fp32")
-    path = folder / "fp32" / "generator.onnx"
-    return reports | {"fp32": export_model(trained, "onnx", "generator", path, CPU)}
+    path = folder / "fp32" / "decoder.onnx"
+    return reports | {"fp32": export_model(trained, "onnx", "decoder", path, CPU)}
+
+
+def _measure_generator(page: Path) -> int:
+    """Return the bytes of the two files that draw faces."""
+    return sum((page / f"{part}.onnx").stat().st_size for part in ("sampler", "decoder"))
 
 
 @contextmanager
@@ -107,6 +114,7 @@ def main() -> None:
     load = os.getloadavg()
     with tempfile.TemporaryDirectory() as folder, serve(Path(folder)) as address:
         reports = write_pages(Path(folder))
+        sizes = {name: _measure_generator(Path(folder, name)) for name in reports}
         driver = open_chromium()
         try:
             driver.set_script_timeout(120)
@@ -133,7 +141,7 @@ def main() -> None:
     }
     findings = {
         "load_seconds": load_seconds,
-        "generator_bytes": {name: report.num_bytes for name, report in reports.items()},
+        "generator_bytes": sizes,
         "psnr_db": {name: report.parity.psnr_db for name, report in reports.items()},
     }
     runner.save("web", rows, settings, findings)

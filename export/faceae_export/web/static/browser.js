@@ -47,7 +47,8 @@ export async function openBrowser({ imageSize, latentSize }) {
       const { faces } = await decoder.run({ latents: rows(ort, latents.slice(first, first + BATCH)) });
       const each = split(faces.data, 3 * imageSize * imageSize);
       pictures.push(...each.map((face) => toPicture(toBytes(face, imageSize), imageSize)));
-      await new Promise((next) => setTimeout(next)); // let the browser paint and handle input
+      const isLast = first + BATCH >= latents.length;
+      if (!isLast) await new Promise((next) => setTimeout(next)); // let the browser handle input
     }
     return pictures;
   }
