@@ -11,7 +11,16 @@ RESULTS = ROOT / "benchmarks" / "results"
 DOCUMENTS = sorted(path for path in [*ROOT.glob("*.md"), *ROOT.glob("[!.]*/README.md")])
 LINK = re.compile(r"\]\(([^)#]+?)(?:#[^)]*)?\)")
 RESULT = re.compile(r"`(?:benchmarks/)?(?:results/)?(\w+\.(?:json|svg))`")
-WRITTEN_BY_FACEAE = {"dataset.json", "run.json", "faceae.json", "checkpoint.json", "OUT.json"}
+WRITTEN_BY_FACEAE = {
+    "manifest.json",
+    "model.json",
+    "server.json",
+    "dataset.json",
+    "run.json",
+    "faceae.json",
+    "checkpoint.json",
+    "OUT.json",
+}
 
 
 def name_of(document: Path) -> str:
