@@ -81,11 +81,19 @@ def _describe_invocation(tasks: list[Task]) -> dict[str, Any]:
 def _query_parameters(tasks: list[Task]) -> list[dict[str, Any]]:
     schemas: dict[str, Any] = {"task": {"type": "string", "enum": [task.name for task in tasks]}}
     for task in tasks:
-        schemas |= {parameter.name: parameter.schema for parameter in task.parameters}
+        for parameter in task.parameters:
+            known = schemas.get(parameter.name, {})
+            schemas[parameter.name] = {**parameter.schema, **_widest(known, parameter.schema)}
     return [
         {"name": name, "in": "query", "required": False, **_in_query(schema)}
         for name, schema in schemas.items()
     ]
+
+
+def _widest(a: dict[str, Any], b: dict[str, Any]) -> dict[str, Any]:
+    """Return the limits within which one of two tasks accepts a parameter."""
+    limits = (("minimum", min), ("maximum", max))
+    return {name: choose(a[name], b[name]) for name, choose in limits if name in a and name in b}
 
 
 def _in_query(schema: dict[str, Any]) -> dict[str, Any]:

@@ -244,6 +244,12 @@ def test_the_openapi_document_is_true(client: TestClient, images: np.ndarray) ->
                     assert refused.status_code == 422, (body["task"], name, limit)
 
 
+def test_the_query_allows_what_any_task_allows(client: TestClient) -> None:
+    invoke = client.get("/openapi.json").json()["paths"]["/invocations"]["post"]
+    (count,) = (each["schema"] for each in invoke["parameters"] if each["name"] == "count")
+    assert (count["minimum"], count["maximum"]) == (1, 100_000)
+
+
 def test_the_page_has_a_policy(served: ServedModel, tmp_path: Path) -> None:
     (tmp_path / "index.html").write_text("<p>page</p>")
     with TestClient(create_app(served, ServeConfig(page=tmp_path))) as client:
