@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from faceae.errors import FaceaeError
+from faceae.evaluation.samples import SampleConfig, check_samples
 from faceae.runs import TrainConfig
 from faceae_shards import Dataset
 
@@ -93,6 +94,9 @@ def plan_study(config: TuneConfig, dataset: Dataset) -> StudyRecord:
         pruning=config.pruning or "hyperband",
     )
     _check_options(record, config)
+    if record.objective == "samples":
+        split = "valid" if "valid" in dataset.splits else "test"
+        check_samples(dataset, SampleConfig(samples=record.samples, split=split))
     return record
 
 

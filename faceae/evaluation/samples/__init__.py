@@ -3,7 +3,7 @@
 from ._distances import frechet_distance, kernel_distance
 from ._face_set import FaceSet, describe_faces
 from ._inception import InceptionSpace
-from ._measure_run import SampleConfig, evaluate_samples, nearest_path
+from ._measure_run import SampleConfig, check_samples, evaluate_samples, nearest_path
 from ._neighbours import Overlap, measure_overlap
 from ._quality import SampleQuality, compare_faces, measure_samples
 from ._record import SampleRecord
@@ -21,6 +21,7 @@ __all__ = [
     "SampleRecord",
     "SpaceName",
     "TextureSpace",
+    "check_samples",
     "compare_faces",
     "describe_faces",
     "describe_quality",

@@ -174,6 +174,12 @@ def _to_arrays(batches: Iterable[torch.Tensor]) -> NDArray[np.uint8]:
     return images
 
 
+def check_samples(dataset: Dataset, config: SampleConfig) -> None:
+    """Raise FaceaeError unless a dataset has enough faces to measure new faces with."""
+    if config.inception is None:
+        _choose_count(dataset, config, TextureSpace())
+
+
 def draw_faces(
     model: FaceAutoEncoder,
     sampler: Sampler,
