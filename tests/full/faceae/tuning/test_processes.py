@@ -96,8 +96,9 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> faceae_shards.Dataset:
     """240 drawn faces at 32x32, enough to compare sets of them."""
     folder = tmp_path_factory.mktemp("drawn")
     write_dataset(SynthConfig(out=folder / "faces", count=240, seed=0, workers=1))
+    photos = (folder / "faces" / "img_align_celeba").rename(folder / "photos")
     pack = faceae_shards.PackConfig(
-        source=folder / "faces" / "img_align_celeba",
+        source=photos,
         out=folder / "packed",
         crop=178,
         size=32,
