@@ -91,8 +91,8 @@ def _draw_figures(study: StudyView, unit: str) -> Iterator[_Figure]:
         yield _Figure(
             title="Importance",
             source=embed_svg(plot_importances(study.importances)),
-            text="How much an option decides whether a trial is among the better ones (PED-ANOVA, "
-            "of complete trials). With few trials this is a hint only.",
+            text="How much an option decides whether a trial is among the better ones after its "
+            "first epoch (PED-ANOVA). With few trials this is a hint only.",
         )
     if any(trial.state in ("complete", "pruned") for trial in study.trials):
         yield _Figure(

@@ -11,7 +11,10 @@ from ._storage import Place, import_optuna
 from ._study import load_study
 
 _MIN_TRIALS = 6
-"""Complete trials from which on importances are more than chance."""
+"""Trials from which on importances are more than chance."""
+
+_MIN_GOOD_TRIALS = 10
+"""Trials that count as good ones; at most half of all. With two or three, chance would decide."""
 
 TrialState = Literal["complete", "pruned", "running", "failed", "waiting"]
 
@@ -90,9 +93,7 @@ def view_study(
         record=record,
         trials=trials,
         best=best,
-        importances=(
-            _measure_importances(study) if importances and len(complete) >= _MIN_TRIALS else {}
-        ),
+        importances=_measure_importances(study, record) if importances else {},
     )
 
 
@@ -118,14 +119,33 @@ def view_trial(trial: Any) -> TrialView:
     )
 
 
-def _measure_importances(study: Any) -> dict[str, float]:
-    """Return PED-ANOVA's importances of the options that all trials have; nothing of few trials."""
+def _measure_importances(study: Any, record: StudyRecord) -> dict[str, float]:
+    """Return PED-ANOVA's importances of the options that all trials have; nothing of few trials.
+
+    Trials are compared by their values after the first epoch. Complete trials alone would be a
+    choice: pruning has left those that are alike.
+    """
     optuna = import_optuna()
+    states = optuna.trial.TrialState
+    first = [
+        optuna.trial.create_trial(
+            params=trial.params,
+            distributions=trial.distributions,
+            value=trial.intermediate_values[1],
+        )
+        for trial in study.get_trials(deepcopy=False, states=(states.COMPLETE, states.PRUNED))
+        if 1 in trial.intermediate_values
+    ]
+    if len(first) < _MIN_TRIALS:
+        return {}
+    compared = optuna.create_study(direction="maximize" if record.maximizes else "minimize")
+    compared.add_trials(first)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            evaluator = optuna.importance.PedAnovaImportanceEvaluator()
-            measured = optuna.importance.get_param_importances(study, evaluator=evaluator)
-    except (RuntimeError, ValueError):  # too few complete trials, or all of equal value
+            share = max(0.1, min(0.5, _MIN_GOOD_TRIALS / len(first)))
+            evaluator = optuna.importance.PedAnovaImportanceEvaluator(target_quantile=share)
+            measured = optuna.importance.get_param_importances(compared, evaluator=evaluator)
+    except (RuntimeError, ValueError):  # all of equal value
         return {}
     return {name: float(share) for name, share in measured.items() if share == share}
