@@ -55,7 +55,7 @@ def test_killed_process_is_noticed_by_another(
     dying = start(arguments(dataset_npy, study, *space, "--epochs", "100000"))
     number = wait_for_epoch(study, dying)
     dying.kill()
-    dying.wait()
+    dying.communicate()
     (dead,) = read_study(study).trials
     assert (dead.number, dead.state) == (number, "running")
 
