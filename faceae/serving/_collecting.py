@@ -3,10 +3,10 @@
 import io
 import json
 import logging
-import os
 import tarfile
 import threading
 import time
+import uuid
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,8 @@ class Collector:
     """Writes framed images to a tar, and packs every full tar into a dataset of its own.
 
     The tar is `incoming-*.tar` in the folder, with an image and its description per sample; the
-    datasets are `inputs-*`. After a crash, `faceae shard` packs the tar that was left.
+    datasets are `inputs-*`. The tar is complete after each request, so after a crash `faceae shard`
+    packs the one that was left. Several servers may share the folder.
     """
 
     def __init__(self, folder: Path, size: int) -> None:
@@ -51,7 +52,6 @@ class Collector:
         self._tar: tarfile.TarFile | None = None
         self._path = folder
         self._num_images = 0
-        self._num_tars = 0
 
     def add(self, faces: NDArray[np.uint8], consent: str, facts: dict[str, Any]) -> None:
         """Keep framed images, N x S x S x 3, with the client's consent.
@@ -65,8 +65,13 @@ class Collector:
         described = {"consent": consent[:_MAX_CONSENT], "time": time.time(), **facts}
         data = json.dumps(described).encode()
         with self._lock:
-            for face in faces:
-                self._write(encode_picture(face, ".png"), data)
+            try:
+                for face in faces:
+                    self._write(encode_picture(face, ".png"), data)
+                self._end_for_now()
+            except OSError:
+                self._tar, self._num_images = None, 0  # half a sample would damage later ones
+                raise
             is_full = self._num_images >= _PER_DATASET
         if is_full:
             self.pack()
@@ -97,13 +102,23 @@ class Collector:
 
     def _write(self, picture: bytes, description: bytes) -> None:
         if self._tar is None:
-            self._num_tars += 1
             now = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
-            self._path = self._folder / f"incoming-{now}-{os.getpid()}-{self._num_tars:04}.tar"
-            self._tar = tarfile.open(self._path, "w")  # noqa: SIM115 - kept until it is packed
+            # Containers have the same process ids.
+            self._path = self._folder / f"incoming-{now}-{uuid.uuid4().hex[:12]}.tar"
+            self._tar = tarfile.open(self._path, "x")  # noqa: SIM115 - kept until it is packed
         name = f"{self._num_images:09}"
         for suffix, data in ((".png", picture), (".json", description)):
             entry = tarfile.TarInfo(name + suffix)
             entry.size = len(data)
             self._tar.addfile(entry, io.BytesIO(data))
         self._num_images += 1
+
+    def _end_for_now(self) -> None:
+        """Write the tar's end to the disk; the next sample replaces it."""
+        if self._tar is None:
+            return
+        file = self._tar.fileobj
+        assert file is not None
+        file.write(bytes(2 * tarfile.BLOCKSIZE))
+        file.flush()
+        file.seek(self._tar.offset)

@@ -4,8 +4,8 @@ A file holds 256 latents or somewhat more, N x Z float32, as safetensors; the la
 metadata has the hash of the model's weights and the times of the first and the last latent.
 """
 
-import os
 import time
+import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,6 +41,7 @@ class LatentLog:
         self._rows: Rows = []
         self._since = ""
         self._num_files = 0
+        self._server = uuid.uuid4().hex[:12]  # containers have the same process ids
 
     def add(self, latents: NDArray[np.float32]) -> bool:
         """Keep latents, N x Z, and return whether they fill a file."""
@@ -63,7 +64,7 @@ class LatentLog:
         if not rows:
             return
         self._num_files += 1
-        name = f"{since.replace(':', '')}-{os.getpid()}-{self._num_files:06}.safetensors"
+        name = f"{since.replace(':', '')}-{self._server}-{self._num_files:06}.safetensors"
         metadata = {
             "format": _FORMAT,
             "weights_hash": self._weights_hash,

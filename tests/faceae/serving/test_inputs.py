@@ -1,5 +1,6 @@
 """What the server does with incoming images besides its task: drift, a log, a collection, spans."""
 
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +13,7 @@ from starlette.testclient import TestClient
 import faceae_shards
 from faceae.errors import FaceaeError
 from faceae.serving import ServeConfig, ServedModel, create_app, read_latent_log
+from faceae.serving._collecting import Collector
 
 CONSENT = "for research, until 2030"
 
@@ -74,6 +76,23 @@ def test_images_are_kept_with_consent_only(served: ServedModel, tmp_path: Path) 
     described = list(faceae_shards.read_descriptions(dataset, "train"))
     assert [(each["consent"], each["request_id"]) for each in described] == [(CONSENT, "r7")] * 3
     assert {(each["task"], each["width"]) for each in described} == {("encode", 32)}
+
+
+def test_after_a_crash_the_tar_can_be_packed(tmp_path: Path) -> None:
+    faces = np.random.default_rng(0).integers(0, 256, (3, 32, 32, 3), np.uint8)
+    collector = Collector(tmp_path / "kept", 32)
+    for _ in range(2):
+        collector.add(faces, CONSENT, {})
+    (tar,) = (tmp_path / "kept").iterdir()
+    left = tmp_path / "left.tar"
+    shutil.copy(tar, left)
+    config = faceae_shards.PackConfig(
+        source=left, out=tmp_path / "out", size=32, split=(1.0, 0.0, 0.0), workers=1
+    )
+    assert faceae_shards.pack(config).num_samples["train"] == 6
+    collector.pack()
+    (path,) = (tmp_path / "kept").iterdir()
+    assert faceae_shards.open_dataset(path).num_samples("train") == 6
 
 
 def test_images_are_not_kept_by_default(
