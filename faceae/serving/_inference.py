@@ -2,6 +2,7 @@
 
 import asyncio
 import math
+import re
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -28,6 +29,7 @@ from ._tasks import MAX_IMAGES, Task, TaskRequest
 ATTRIBUTES_HEADER = "x-amzn-sagemaker-custom-attributes"
 """Header of SageMaker that may hold the task and its parameters, as `task=morph,frames=32`."""
 
+_ENTRY = re.compile(r"(?:\{[^}]*\}?|[^,;{])+")
 _CLOSE = {"Connection": "close"}
 _DISCARD_FACTOR = 4
 """Of a body that is too large, so many times the limit is received and dropped. The client can then
@@ -278,9 +280,12 @@ class Inference:
 
 
 def parse_attributes(text: str) -> dict[str, str]:
-    """Return the task and parameters in SageMaker's header: `task=morph,frames=32`."""
+    """Return the task and parameters in SageMaker's header: `task=morph,frames=32`.
+
+    An object in braces, such as `strengths={"Smiling": 2, "Young": -1}`, is one value.
+    """
     options = {}
-    for entry in text.replace(";", ",").split(","):
+    for entry in _ENTRY.findall(text):
         name, separator, value = entry.partition("=")
         if separator:
             options[name.strip()] = value.strip()

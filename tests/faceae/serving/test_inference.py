@@ -13,6 +13,7 @@ from PIL import Image
 from starlette.testclient import TestClient
 
 import faceae
+from faceae.serving import parse_attributes
 
 NPY = {"Accept": "application/x-npy"}
 
@@ -105,6 +106,16 @@ def test_a_tensor_of_two_faces_is_morphed(
 def test_sagemakers_header_holds_parameters(client: TestClient, images: np.ndarray) -> None:
     attributes = {"X-Amzn-SageMaker-Custom-Attributes": "task=morph, frames=4"}
     assert load(post(client, images, **attributes)).shape == (4, 32, 32, 3)
+
+
+def test_an_object_in_sagemakers_header_is_one_value() -> None:
+    strengths = '{"Smiling": 2, "Young": -1}'
+    expected = {"task": "edit", "strengths": strengths, "residual": "true"}
+    assert parse_attributes(f"task=edit, strengths={strengths}; residual=true, x") == expected
+    assert parse_attributes('a=1,strengths={"Smiling": 2,') == {
+        "a": "1",
+        "strengths": '{"Smiling": 2,',
+    }
 
 
 def test_reconstruct_encode_and_decode_agree(
