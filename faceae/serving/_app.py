@@ -18,6 +18,7 @@ from starlette.types import Receive, Scope, Send
 from faceae import __version__
 
 from . import _v2
+from ._collecting import CONSENT_HEADER
 from ._config import ServeConfig
 from ._engine import Engine
 from ._inference import Inference
@@ -157,7 +158,13 @@ def _list_middleware(config: ServeConfig, metrics: Metrics) -> list[Middleware]:
                 CORSMiddleware,
                 allow_origins=list(config.cors_origins),
                 allow_methods=["GET", "POST"],
-                allow_headers=["Authorization", "Content-Type", "X-API-Key", "X-Request-Id"],
+                allow_headers=[
+                    "Authorization",
+                    "Content-Type",
+                    "X-API-Key",
+                    "X-Request-Id",
+                    CONSENT_HEADER,
+                ],
                 expose_headers=["X-Request-Id", "Retry-After"],
             )
         )

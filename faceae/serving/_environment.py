@@ -81,4 +81,8 @@ def _read(name: str, text: str, kind: Any) -> Any:
         if text.lower() not in ("true", "false"):
             raise FaceaeError(f"the variable {name} must be true or false, got {text!r}")
         return text.lower() == "true"
-    return Path(text) if Path in kinds else text
+    if Path in kinds:
+        if not text.strip():
+            raise FaceaeError(f"the variable {name} is empty; name a folder, or unset the variable")
+        return Path(text)
+    return text

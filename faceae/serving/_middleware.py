@@ -122,7 +122,7 @@ class KeyRequired:
 
     def __init__(self, app: ASGIApp, key: str, metrics: Metrics) -> None:
         self._app = app
-        self._key = key.encode()
+        self._key = key.strip().encode()  # a key from a file ends in a line break
         self._metrics = metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -144,4 +144,4 @@ class KeyRequired:
         headers = Headers(scope=scope)
         scheme, _, token = headers.get("authorization", "").partition(" ")
         given = token if scheme.lower() == "bearer" else headers.get("x-api-key", "")
-        return hmac.compare_digest(given.strip().encode(), self._key)
+        return hmac.compare_digest(given.strip().encode("latin-1"), self._key)

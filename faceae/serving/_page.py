@@ -33,7 +33,7 @@ def list_page_routes(model: ServedModel, folder: Path | None) -> list[BaseRoute]
             computes all faces.
 
     Raises:
-        FaceaeError: the folder's models are not those of `model`.
+        FaceaeError: the folder's models are not those of `model`, or its model.json is damaged.
     """
     tasks = Route(f"/{SERVER_NAME}", _File(JSON, describe_server(model.tasks)).send)
     if folder is not None:
@@ -52,7 +52,10 @@ def list_page_routes(model: ServedModel, folder: Path | None) -> list[BaseRoute]
 
 def _check_folder(folder: Path, model: ServedModel) -> None:
     path = folder / MODEL_NAME
-    facts = json.loads(path.read_text("utf-8")) if path.is_file() else {}
+    try:
+        facts = json.loads(path.read_text("utf-8")) if path.is_file() else {}
+    except ValueError as error:
+        raise FaceaeError(f"`page` {path}: is not JSON; run `faceae export web` again") from error
     if facts.get("weightsHash", model.info.weights_hash) != model.info.weights_hash:
         raise FaceaeError(
             f"`page` {folder}: its models are of other weights than the served ones; run "

@@ -130,6 +130,13 @@ def test_the_key(served: ServedModel) -> None:
             assert client.post("/invocations", headers=headers).status_code == 200
 
 
+def test_a_key_from_a_file_and_one_beyond_ascii(served: ServedModel) -> None:
+    with TestClient(create_app(served, ServeConfig(api_key="schlüssel\n"))) as client:
+        key = "schlüssel".encode()
+        assert client.get("/metrics", headers={b"X-API-Key": key}).status_code == 200
+        assert client.get("/metrics", headers={b"X-API-Key": key[:-1]}).status_code == 401
+
+
 def test_an_empty_key_is_refused() -> None:
     with pytest.raises(FaceaeError, match="API key"):
         ServeConfig(api_key=" ")

@@ -48,6 +48,7 @@ def test_the_app(served_run: str, monkeypatch: pytest.MonkeyPatch) -> None:
         ("FACEAE_THREADS", "all"),
         ("FACEAE_MAX_BATCH", "many"),
         ("FACEAE_PAGE", "nowhere"),
+        ("FACEAE_COLLECT", ""),
     ],
 )
 def test_wrong_values(
