@@ -18,7 +18,8 @@ _REFUSED_KEYS = {
 }
 _DENIED = {"403", "AccessDenied", "AccessDeniedException"}
 _ROLE = re.compile(r"arn:aws[\w-]*:iam::\d{12}:role/\S+")
-_NAME = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}")
+_MAX_NAME = 63
+_NAME = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9])*")
 
 
 class Place(NamedTuple):
@@ -58,7 +59,7 @@ def check_role(role: str) -> None:
 
 def check_name(name: str) -> None:
     """Raise FaceaeError unless SageMaker accepts a name."""
-    if not _NAME.fullmatch(name):
+    if not _NAME.fullmatch(name) or len(name) > _MAX_NAME:
         raise FaceaeError(
             f"`name` must be 1 to 63 letters, digits and hyphens within, got {name!r}"
         )

@@ -6,6 +6,7 @@ import signal
 import sys
 import tarfile
 import tempfile
+import zlib
 from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
@@ -18,6 +19,7 @@ from ._places import base_folder, run_reported
 from ._train import train
 
 MODEL_ARCHIVE = "model.tar.gz"
+_MAX_PORT = 65535
 _SDK_PREFIX = "sagemaker_"
 """Hyperparameters of SageMaker's SDK, which are meant for its toolkit."""
 
@@ -125,7 +127,7 @@ def _serve() -> int:
 
     model = os.environ.setdefault("FACEAE_MODEL", str(base_folder() / "model"))
     port = os.environ.get("SAGEMAKER_BIND_TO_PORT", "8080")
-    if not port.isdecimal():
+    if not port.isdecimal() or int(port) > _MAX_PORT:
         raise FaceaeError(f"the variable SAGEMAKER_BIND_TO_PORT must be a port, got {port!r}")
     app = create_app_from_environment()
     # A container's own network: only its publisher can reach the port.
@@ -199,7 +201,7 @@ def _unpack_model(folder: Path, out: Path) -> Path:
     try:
         with tarfile.open(archive) as packed:
             packed.extractall(out, filter="data")
-    except tarfile.TarError as error:
+    except (tarfile.TarError, EOFError, zlib.error) as error:
         raise FaceaeError(f"{archive}: is damaged: {error}") from error
     return out
 

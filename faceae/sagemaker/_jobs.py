@@ -1,5 +1,6 @@
 """Jobs on SageMaker: packing and evaluation as processing jobs, and training."""
 
+import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -52,8 +53,8 @@ class JobConfig:
         check_name(self.name)
         if self.volume_gb < 1:
             raise FaceaeError(f"`volume_gb` must be at least 1, got {self.volume_gb}")
-        if not self.max_hours > 0:
-            raise FaceaeError(f"`max_hours` must be above 0, got {self.max_hours:g}")
+        if not 0 < self.max_hours < math.inf:
+            raise FaceaeError(f"`max_hours` must be above 0 and finite, got {self.max_hours:g}")
 
     @property
     def max_seconds(self) -> int:
