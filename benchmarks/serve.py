@@ -96,12 +96,14 @@ class Server:
 
     def stop(self) -> None:
         """End the server and the processes that it started."""
+        self._log.close()
+        if not self.process.is_running():
+            return
         processes = [*self.process.children(recursive=True), self.process]
         self.process.terminate()
         _, alive = psutil.wait_procs(processes, 10)
         for process in alive:
             process.kill()
-        self._log.close()
 
 
 def _free_port() -> int:

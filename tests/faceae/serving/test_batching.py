@@ -188,7 +188,9 @@ def test_batches_leave_no_thread_idle(count: int, batches: list[int]) -> None:
     async def use(batcher: Batcher, arrivals: Arrivals) -> None:
         model.gate.clear()
         first = asyncio.create_task(batcher.submit(rows(0)))
-        await asyncio.sleep(0.05)  # it is being computed
+        await asyncio.sleep(0)  # it waits
+        while batcher.num_waiting:
+            await asyncio.sleep(0.01)
         tasks = [asyncio.create_task(batcher.submit(rows(i))) for i in range(count)]
         while batcher.num_waiting < count:
             await asyncio.sleep(0.01)

@@ -16,7 +16,7 @@ import pytest
 Server = Any
 HEAD = b"POST /invocations HTTP/1.1\r\nHost: a\r\nContent-Type: %s\r\nContent-Length: %d\r\n\r\n"
 NUM_IDLE = 1000
-WAIT_S = 20
+WAIT_S = 60
 MIB = 2**20
 
 
