@@ -117,8 +117,7 @@ class Collector:
         """Write the tar's end to the disk; the next sample replaces it."""
         if self._tar is None:
             return
-        file = self._tar.fileobj
-        assert file is not None
+        file: Any = self._tar.fileobj  # its type lacks `flush`
         file.write(bytes(2 * tarfile.BLOCKSIZE))
         file.flush()
         file.seek(self._tar.offset)
