@@ -82,7 +82,7 @@ def choose_fastest(openers: Mapping[EngineName, Callable[[], Session]]) -> Engin
             sessions[name] = open_it()
         except FaceaeError as error:
             left_out[name] = str(error)
-        except ENGINE_ERRORS as error:
+        except (*ENGINE_ERRORS, OSError) as error:  # OSError: no room for its cache or its file
             left_out[name] = summarise(error)
     rates = _measure(sessions, left_out)
     if not rates:
