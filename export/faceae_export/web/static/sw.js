@@ -1,11 +1,15 @@
 // Keeps the page's files, so that it opens without a network. Online, files come from the server.
 
-const CACHE = "faceae-VERSION";
+const FOLDER = new URL("./", self.location).pathname;
+const PAGE = `faceae ${FOLDER} `; // an origin may have pages in several folders
+const CACHE = `${PAGE}faceae-VERSION`;
 const FILES = [];
 
 self.addEventListener("install", (event) => {
   self.skipWaiting();
-  event.waitUntil(caches.open(CACHE).then((cache) => cache.addAll(["./", ...FILES])));
+  // Not from the browser's own cache, which may hold files of an older export.
+  const requests = ["./", ...FILES].map((name) => new Request(name, { cache: "no-cache" }));
+  event.waitUntil(caches.open(CACHE).then((cache) => cache.addAll(requests)));
 });
 
 self.addEventListener("activate", (event) => {
@@ -19,9 +23,8 @@ self.addEventListener("fetch", (event) => {
 });
 
 function isKept(url) {
-  const folder = new URL("./", self.location).pathname;
-  const name = url.pathname.slice(folder.length);
-  return url.pathname.startsWith(folder) && (name === "" || FILES.includes(name));
+  const name = url.pathname.slice(FOLDER.length);
+  return url.pathname.startsWith(FOLDER) && (name === "" || FILES.includes(name));
 }
 
 async function answer(request) {
@@ -37,6 +40,6 @@ async function answer(request) {
 
 async function dropOthers() {
   const names = await caches.keys();
-  const old = names.filter((name) => name.startsWith("faceae-") && name !== CACHE);
+  const old = names.filter((name) => name.startsWith(PAGE) && name !== CACHE);
   await Promise.all(old.map((name) => caches.delete(name)));
 }
