@@ -31,6 +31,7 @@ let start = 0; // number of the first face of the grid
 // The two faces of the morph: a number of the seed, or a photograph with its square.
 const ends = [{ number: 0 }, { number: 1 }];
 let active = 0; // the end that takes the next face
+let seedNumber = 1n; // the last valid content of the field
 const stale = new Set(); // parts of the page to draw again: "ends", "morph", "faces"
 let isDrawing = false;
 let isReady = false;
@@ -172,7 +173,9 @@ function makeButton(index) {
 }
 
 function takeSeed() {
-  if (seed.reportValidity()) redraw("ends", "morph", "faces");
+  if (!seed.reportValidity()) return;
+  seedNumber = BigInt(seed.value);
+  redraw("ends", "morph", "faces");
 }
 
 function turnTo(first) {
@@ -181,7 +184,7 @@ function turnTo(first) {
 }
 
 function choose(number) {
-  ends[active] = { number };
+  ends[active] = { number, latents: ends[active].latents }; // until its own are computed
   active = 1 - active;
   redraw("ends", "morph");
 }
@@ -278,24 +281,26 @@ async function drawStale() {
 
 async function drawEnds() {
   showEnds();
-  for (const end of ends) {
+  const drawn = [...ends]; // the visitor may choose others meanwhile
+  for (const end of drawn) {
     if (end.photograph) continue;
-    [end.latents] = await faces.sample(BigInt(seed.value), end.number, 1, variety.valueAsNumber);
+    [end.latents] = await faces.sample(seedNumber, end.number, 1, variety.valueAsNumber);
   }
-  const pictures = await faces.decode(ends.map((end) => end.latents));
+  const pictures = await faces.decode(drawn.map((end) => end.latents));
   pictures.forEach((picture, index) => paint(cards[index].querySelector("canvas"), picture));
 }
 
 async function drawFaces() {
   showEnds();
   const first = start;
-  const latents = await faces.sample(BigInt(seed.value), first, NUM_FACES, variety.valueAsNumber);
+  const latents = await faces.sample(seedNumber, first, NUM_FACES, variety.valueAsNumber);
   const step = place.value === "server" ? NUM_FACES : 4;
-  for (let index = 0; index < NUM_FACES && !stale.size; index += step) {
+  let index = 0;
+  for (; index < NUM_FACES && !stale.size; index += step) {
     const pictures = await faces.decode(latents.slice(index, index + step));
     pictures.forEach((picture, offset) => paint(grid.children[index + offset].querySelector("canvas"), picture));
-    if (index + step < NUM_FACES && stale.size) stale.add("faces"); // what is missing comes later
   }
+  if (index < NUM_FACES) stale.add("faces"); // what is missing comes later
 }
 
 async function drawMorph() {
@@ -383,12 +388,14 @@ let linkTimer;
 
 function keepLinkSoon() {
   clearTimeout(linkTimer);
-  linkTimer = setTimeout(keepLink, 200);
+  linkTimer = setTimeout(() => {
+    if (!playing) keepLink();
+  }, 200);
 }
 
 function keepLink() {
   const link = {
-    seed: seed.value,
+    seed: seedNumber,
     start,
     from: ends[0].number,
     to: ends[1].number,
@@ -396,15 +403,18 @@ function keepLink() {
     variety: variety.valueAsNumber,
     edits: edits.strengths(),
   };
-  if (seed.validity.valid && !playing) history.replaceState(null, "", writeLink(link));
+  history.replaceState(null, "", writeLink(link));
 }
 
 function followLink() {
   const link = readLink(location.hash);
-  seed.value = link.seed ?? seed.value;
+  if (link.seed !== undefined) {
+    seed.value = link.seed;
+    seedNumber = BigInt(link.seed);
+  }
   start = link.start ?? start;
-  if (link.from !== undefined) ends[0] = { number: link.from };
-  if (link.to !== undefined) ends[1] = { number: link.to };
+  if (link.from !== undefined) ends[0] = { number: link.from, latents: ends[0].latents };
+  if (link.to !== undefined) ends[1] = { number: link.to, latents: ends[1].latents };
   share.value = link.at ?? share.value;
   variety.value = link.variety ?? variety.value;
   const unknown = edits.set(link.edits);

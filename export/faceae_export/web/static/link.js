@@ -2,8 +2,8 @@
 
 const EDIT = "edit."; // before the name of an attribute
 
-// Read the address. Returns seed, start, from, to, share, variety, where it holds them and they are
-// in range, and edits: strengths by attribute.
+// Read the address. Returns seed, start, from, to, at, variety, where it holds them and they are in
+// range, and edits: strengths by attribute.
 export function readLink(hash) {
   const values = new URLSearchParams(hash.slice(1));
   const link = { edits: {} };

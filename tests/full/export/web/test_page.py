@@ -312,6 +312,10 @@ def test_a_seed_that_is_no_number_changes_nothing(page: Page) -> None:
     page.set_seed("-3")
     np.testing.assert_array_equal(page.faces(), first)
     assert page.driver.find_elements(By.CSS_SELECTOR, "#seed:invalid")
+    page.type("variety", Keys.HOME)
+    faces = page.faces()
+    assert (faces == faces[0]).all()
+    assert page.find("status").text == ""
 
 
 def test_variety(page: Page, folder: Path) -> None:
@@ -491,7 +495,9 @@ def test_saved_picture_and_gif(page: Page, tmp_path: Path) -> None:
 
 
 def wait_for(path: Path) -> Any:
+    deadline = time.monotonic() + 60
     while not path.exists():
+        assert time.monotonic() < deadline, f"{path.name} was not saved"
         time.sleep(0.1)
     return Image.open(path)
 
@@ -527,6 +533,37 @@ def test_on_the_server(
         latents = trained.model.encode(images_NCHW).numpy()
     assert_alike(page.ends()[0], compute(trained, latents)[0])
     assert page.driver.get_log("browser") == []
+
+
+def test_choices_while_the_server_is_slow(
+    chromium: webdriver.Chrome, served: str, trained: TrainedModel
+) -> None:
+    page = Page(chromium, served)
+    page.driver.execute_async_script(
+        """
+        const pause = (ms) => new Promise((next) => setTimeout(next, ms));
+        const ask = window.fetch;
+        window.fetch = (...request) => pause(300).then(() => ask(...request));
+        const click = async (button, ms) => {
+          button.click();
+          await pause(ms);
+        };
+        (async (done) => {
+          const buttons = document.querySelectorAll("#grid button");
+          for (const face of [5, 7, 9]) await click(buttons[face], 200);
+          await pause(3000);
+          await click(document.getElementById("later"), 100);
+          document.getElementById("share").dispatchEvent(new Event("input"));
+          done();
+        })(arguments[0]);
+        """
+    )
+    page.wait()
+    assert page.find("status").text == ""
+    assert trained.sampler is not None
+    faces = compute(trained, trained.sampler.latents(latent_noise(1, 0, 24, LATENT_SIZE)))
+    assert_alike(page.ends(), faces[[9, 7]])
+    assert_alike(page.faces(), faces[NUM_FACES:])
 
 
 def compute(trained: TrainedModel, latents_NZ: NDArray[np.float32]) -> NDArray[np.uint8]:
