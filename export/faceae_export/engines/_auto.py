@@ -19,6 +19,8 @@ from ._open import make_example, open_model, open_session
 
 log = logging.getLogger(__name__)
 
+_OPEN_ERRORS: tuple[type[Exception], ...] = (*ENGINE_ERRORS, OSError)
+"""OSError: the file or the engine's cache cannot be written or read."""
 _TURNS = 3
 _MIN_FACES = 64
 """Faces per measurement; more if a session needs more to keep its threads busy."""
@@ -82,7 +84,7 @@ def choose_fastest(openers: Mapping[EngineName, Callable[[], Session]]) -> Engin
             sessions[name] = open_it()
         except FaceaeError as error:
             left_out[name] = str(error)
-        except (*ENGINE_ERRORS, OSError) as error:  # OSError: no room for its cache or its file
+        except _OPEN_ERRORS as error:
             left_out[name] = summarise(error)
     rates = _measure(sessions, left_out)
     if not rates:
