@@ -178,9 +178,10 @@ def _find_kind(name: str) -> type:
 
 
 def _make_choices(name: str, kind: type, values: list[Any]) -> Choices:
-    if not values or len(set(values)) < len(values):
+    choices = tuple(_convert(name, kind, value) for value in values)
+    if not choices or len(set(choices)) < len(choices):
         raise FaceaeError(f"`{name}`: give different choices, got {values}")
-    return Choices(values=tuple(_convert(name, kind, value) for value in values))
+    return Choices(values=choices)
 
 
 def _make_range(name: str, kind: type, table: Mapping[str, Any]) -> Range:

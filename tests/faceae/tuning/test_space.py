@@ -100,6 +100,7 @@ def test_bad_text(text: str, named: str) -> None:
         ("high = 1e-2, ", "", "`lr`: a range needs low and high"),
         ("low = 16, high = 70", "low = 16, high = 'a'", "`latent_size`: 'a'"),
         ('["plain", "variational"]', '"plain"', "`model`: 'plain' is one value"),
+        ('"variational"]', '["variational"]]', "`model`: ['variational'] is not a text"),
         ("lr = {", "lr = {{", "not a TOML file"),
         ("[space]", "", "there is no key"),
     ],
