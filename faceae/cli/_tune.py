@@ -170,7 +170,7 @@ def command(
     if result.stopped_by is None and promote is not None and not result.num_running:
         click.echo(_promote(result, promote))
         suggest_next("fit", promote, data)
-    elif result.stopped_by is None:
+    elif result.stopped_by is None and isinstance(config.study, Path):
         suggest_next("report", study)
     return 0 if result.stopped_by is None else _SIGNAL_EXIT + result.stopped_by
 

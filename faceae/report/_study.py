@@ -1,5 +1,6 @@
 """Fills study.html with the figures of a study."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -94,7 +95,7 @@ def _draw_figures(study: StudyView, unit: str) -> Iterator[_Figure]:
             text="How much an option decides whether a trial is among the better ones after its "
             "first epoch (PED-ANOVA). With few trials this is a hint only.",
         )
-    if any(trial.state in ("complete", "pruned") for trial in study.trials):
+    if any(trial.state in ("complete", "pruned") and trial.epochs for trial in study.trials):
         yield _Figure(
             title="Parallel coordinates",
             source=embed_svg(plot_parallel(study, unit)),
@@ -107,7 +108,12 @@ def _draw_figures(study: StudyView, unit: str) -> Iterator[_Figure]:
 
 def _sort_trials(study: StudyView) -> list[TrialView]:
     sign = -1 if study.record.maximizes else 1
-    return sorted(study.trials, key=lambda t: (_ORDER[t.state], sign * (t.value or 0.0), t.number))
+
+    def rank(trial: TrialView) -> tuple[int, float, int]:
+        value = math.inf if trial.value is None else sign * trial.value
+        return _ORDER[trial.state], value, trial.number
+
+    return sorted(study.trials, key=rank)
 
 
 def _make_row(study: StudyView, trial: TrialView) -> _Row:

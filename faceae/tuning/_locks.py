@@ -88,7 +88,10 @@ def fail_dead_trials(study: Any, locks: TrialLocks) -> None:
     """
     states = import_optuna().trial.TrialState
     for trial in study.get_trials(deepcopy=False, states=(states.RUNNING,)):
-        if not locks.is_held(trial.number):
+        if locks.is_held(trial.number):
+            continue
+        # A process records its trial before it lets go of the lock, perhaps just now.
+        if study.get_trials(deepcopy=False)[trial.number].state == states.RUNNING:
             study.tell(trial.number, state=states.FAIL, skip_if_finished=True)
             repeat_trial(study, trial)
 

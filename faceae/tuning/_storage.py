@@ -29,7 +29,7 @@ class Place:
     name: str
     """The study's name in its storage."""
     folder: Path | None
-    """Folder of the trials' runs and of the locks. None: unknown, to read a database only."""
+    """Folder of the trials' runs. None: unknown, to read only."""
 
     @property
     def title(self) -> str:
@@ -49,8 +49,8 @@ class Place:
 
 def find_place(config: TuneConfig) -> Place:
     """Return the place of the study that `config` names, whose paths must be absolute."""
-    folder = config.runs if is_database(config.study) else Path(config.study)
-    return Place(study=config.study, name=config.name, folder=folder)
+    folder = None if is_database(config.study) else Path(config.study)
+    return Place(study=config.study, name=config.name, folder=config.runs or folder)
 
 
 def is_study(path: Path | str) -> bool:

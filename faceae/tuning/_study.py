@@ -76,10 +76,7 @@ def open_study(config: TuneConfig) -> OpenStudy:
     is_new = place.journal is not None and not place.journal.is_file()
     planned = plan_study(config, dataset) if is_new else None
     storage = open_storage(place, repeat_trial)
-    locks = None
-    if place.journal is not None:
-        assert place.folder is not None
-        locks = TrialLocks(place.folder)
+    locks = None if place.journal is None else TrialLocks(place.journal.parent)
     with explain_storage(place), nullcontext() if locks is None else locks.starting():
         study, record = _begin_or_join(config, place, storage, dataset, planned)
     return OpenStudy(

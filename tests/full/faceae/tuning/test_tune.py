@@ -13,6 +13,7 @@ import pytest
 
 import faceae_shards
 from faceae.errors import FaceaeError
+from faceae.report import write_study_report
 from faceae.runs import TrainConfig
 from faceae.tuning import TuneConfig, make_space, promote, read_study, tune
 from faceae.tuning import _runs as runs_module
@@ -119,6 +120,42 @@ def test_trial_of_a_living_process_is_left_alone(
         result = tune(replace(config, trials=2))
         assert [t.state for t in result.study.trials] == ["running", "complete"]
         assert result.num_running == 1
+
+
+def test_trial_that_ends_while_it_is_looked_at_is_not_repeated(
+    training: FakeTraining, config: TuneConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = open_study(config)
+    trial = opened.study.ask()
+    assert opened.locks is not None
+
+    def end(number: int) -> bool:
+        opened.study.tell(number, 20.0)
+        return False
+
+    monkeypatch.setattr(opened.locks, "is_held", end)
+    opened.fail_dead()
+    assert [each.state.name for each in opened.study.get_trials()] == ["COMPLETE"]
+    assert trial.number == 0
+
+
+def test_runs_elsewhere(training: FakeTraining, config: TuneConfig, tmp_path: Path) -> None:
+    best = tune(replace(config, runs=tmp_path / "runs", trials=2)).study.best
+    assert best is not None
+    assert best.run == tmp_path / "runs" / "trials" / f"{best.number:05}"
+    assert (best.run / "model.safetensors").exists()
+    assert not (Path(config.study) / "trials").exists()
+
+
+def test_page_about_trials_without_a_value(
+    training: FakeTraining, config: TuneConfig, tmp_path: Path
+) -> None:
+    training.begun = diverge
+    tune(replace(config, trials=1))
+    running = open_study(config).study.ask()
+    running.report(20.0, 1)
+    write_study_report(read_study(config.study), tmp_path / "report.html")
+    assert "1 pruned, 1 running" in (tmp_path / "report.html").read_text()
 
 
 def test_only_the_best_keeps_its_weights(training: FakeTraining, config: TuneConfig) -> None:
