@@ -127,18 +127,27 @@ def _find(name: str) -> Factory:
                 importlib.import_module(f".{module}", __package__), attribute
             )
             return factory
-        (point,) = importlib.metadata.entry_points(group=_GROUP, name=name)
-        loaded: Factory = point.load()
+        loaded: Factory = _find_point(name).load()
     except ImportError as error:
+        remedy = f"pip install 'faceae[{name}]'" if name in _BUILT_IN else "install what it needs"
         raise FaceaeError(
-            f"`tracker` {name}: {error.name or error} cannot be imported; "
-            f"pip install 'faceae[{name}]'"
+            f"`tracker` {name}: {error.name or error} cannot be imported; {remedy}"
         ) from error
-    except ValueError as error:
-        others = (point.name for point in importlib.metadata.entry_points(group=_GROUP))
-        known = ", ".join(dict.fromkeys([*_BUILT_IN, *others]))
-        raise FaceaeError(f"`tracker` {name}: there is no such tracker; known: {known}") from error
+    except AttributeError as error:
+        raise FaceaeError(f"`tracker` {name}: its package is damaged ({error})") from error
     return loaded
+
+
+def _find_point(name: str) -> importlib.metadata.EntryPoint:
+    points = importlib.metadata.entry_points(group=_GROUP)
+    found = [point for point in points if point.name == name]
+    if len(found) > 1:
+        places = ", ".join(point.value for point in found)
+        raise FaceaeError(f"`tracker` {name}: several packages offer it: {places}; uninstall one")
+    if not found:
+        known = ", ".join(dict.fromkeys([*_BUILT_IN, *(point.name for point in points)]))
+        raise FaceaeError(f"`tracker` {name}: there is no such tracker; known: {known}")
+    return found[0]
 
 
 def _open(name: str, run: TrackedRun) -> Tracker:

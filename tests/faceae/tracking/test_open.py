@@ -52,7 +52,7 @@ def refuse(run: TrackedRun) -> Tracker:
 
 @pytest.fixture(autouse=True)
 def _packages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Another package that offers three trackers, and one whose own package is missing."""
+    """Another package that offers three trackers, and two that cannot be imported."""
     EVENTS.clear()
     info = tmp_path / "site" / "other-1.0.dist-info"
     info.mkdir(parents=True)
@@ -60,6 +60,7 @@ def _packages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (info / "entry_points.txt").write_text(
         "[faceae.trackers]\nrecorder = other:Recorder\nfailing = other:Failing\n"
         "refusing = other:refuse\nmissing = no_such_package:Tracker\n"
+        "damaged = other:no_such_class\n"
     )
     monkeypatch.syspath_prepend(info.parent)
     monkeypatch.setitem(sys.modules, "other", sys.modules[__name__])
@@ -128,7 +129,8 @@ def test_tracker_that_cannot_begin_leaves_nothing(config: TrainConfig) -> None:
     ("name", "words"),
     [
         ("no-such", "known: tensorboard, wandb, mlflow, clearml, recorder"),
-        ("missing", "no_such_package cannot be imported"),
+        ("missing", "no_such_package cannot be imported; install"),
+        ("damaged", "damaged: its package is damaged"),
     ],
 )
 def test_tracker_that_is_not_there(config: TrainConfig, name: str, words: str) -> None:
