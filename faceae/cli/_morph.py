@@ -56,6 +56,11 @@ class _Faces:
         drawn = [f"face {number} of seed {self.seed}" for number in self.numbers]
         return [*map(str, self.photos), *drawn]
 
+    @property
+    def is_closed(self) -> bool:
+        """Whether the last face is the first one again."""
+        return self.names[0] == self.names[-1]
+
 
 @verb()
 @run_argument
@@ -165,7 +170,8 @@ def command(
     _check_faces(out, faces, form)
     run = read_run(run_path)
     count = frames or _count_frames(form, faces, seconds)
-    _check_size(out, form, count, run.model.image_size * scale, seconds)
+    num_frames = _count_shown(form, count, faces.is_closed)
+    _check_size(out, form, num_frames, run.model.image_size * scale, seconds)
     on_device = resolve_device(device)
     crop = run.crop if crop is None else crop or None
     pixels = read_faces(faces.photos, run.model.image_size, crop, align=align)
@@ -175,7 +181,7 @@ def command(
     join = interpolate_square if form == "grid" else partial(interpolate, ease=ease)
     z_NZ = join(latents_KZ, count, interpolation=interpolation, sampler=trained.sampler)
     pictures = decode_latents(session, z_NZ)
-    _save(out, form, pictures, seconds, scale, np.array_equal(latents_KZ[0], latents_KZ[-1]))
+    _save(out, form, pictures, seconds, scale, faces.is_closed)
     what = f"{count} frames" if form != "grid" else f"{count}x{count} faces"
     names = faces.names
     click.echo(f"{out}: {what} from {names[0]} to {names[-1]}, decoded in {session.engine}")
@@ -225,15 +231,25 @@ def _count_frames(form: Form, faces: _Faces, seconds: float | None) -> int:
         return _GRID_SIDE
     count = _STEP_FRAMES[form] * (len(faces) - 1) + 1
     if seconds is not None:
-        count = round(seconds * FRAMES_PER_SECOND / 2) + 1
+        ways = 1 if faces.is_closed else 2
+        count = round(seconds * FRAMES_PER_SECOND / ways) + 1
     return max(min(count, _MAX_FRAMES), len(faces))
 
 
-def _check_size(out: Path, form: Form, count: int, side: int, seconds: float | None) -> None:
+def _count_shown(form: Form, count: int, is_closed: bool) -> int:
+    """Return the number of frames or faces in the file that is written."""
+    if form == "grid":
+        return count**2
+    if form != "movie":
+        return count
+    return count - 1 if is_closed else 2 * count - 2
+
+
+def _check_size(out: Path, form: Form, num_frames: int, side: int, seconds: float | None) -> None:
     if form == "movie":
-        check_movie_size(out, 2 * count - 2, side, side, seconds)
+        check_movie_size(out, num_frames, side, side, seconds)
     else:
-        check_grid_size(out, count**2 if form == "grid" else count, side, side)
+        check_grid_size(out, num_frames, side, side)
 
 
 def _find_latents(

@@ -95,6 +95,9 @@ def test_a_closed_chain_runs_once(fitted_run: Path, photographs: list[str], tmp_
     morph(fitted_run, closed, tmp_path / "m.gif", "--frames", "9")
     with Image.open(tmp_path / "m.gif") as gif:
         assert gif.n_frames == 8
+    morph(fitted_run, closed, tmp_path / "m.webp", "--seconds", "0.8")
+    with Image.open(tmp_path / "m.webp") as webp:
+        assert webp.n_frames == 20, "25 frames per second"
 
 
 def test_drawn_faces_after_photographs(
