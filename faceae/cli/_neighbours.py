@@ -109,6 +109,8 @@ def command(
     run = read_run(run_path)
     out = out or run_path / f"neighbours-{split}.png"
     size = run.model.image_size
+    if out in photos:
+        raise FaceaeError(f"{out}: is one of the photographs; name another file as `out`")
     _check_out(out, len(names) * (k + 1), size * scale)
     crop = run.crop if crop is None else crop or None
     model = load(run_path, device=device)

@@ -82,12 +82,14 @@ def draw_map(
 
     Raises:
         FaceaeError, ShardsError: there is no such split or attribute, the split has fewer than
-            three faces, or an image cannot be read.
+            three faces or the model fewer than two latents, or an image cannot be read.
     """
     config = config or MapConfig()
     num_faces = dataset.num_samples(config.split)
     if num_faces < 3:
         raise FaceaeError(f"`split`: {config.split} has {num_faces} faces; a map needs at least 3")
+    if model.config.latent_size < 2:
+        raise FaceaeError("a map has two directions, and the model's `latent_size` is 1")
     labels_N = _read_labels(dataset, config)
     encoded = encode_split(model, dataset, config.split, config.loader, on_images)
     points_N2, shares = _project(encoded.latents)
@@ -131,8 +133,8 @@ def _suggest(name: str, known: Sequence[str]) -> str:
 def _project(latents: NDArray[np.float32]) -> tuple[NDArray[np.float64], tuple[float, float]]:
     """Return the principal components of latents, N x 2, and their shares of the variance."""
     z_NZ = latents.astype(np.float64) - latents.mean(axis=0, dtype=np.float64)
-    variances, vectors = np.linalg.eigh(np.atleast_2d(np.cov(z_NZ.T)))
-    axes_Z2 = vectors[:, : -3 if len(variances) > 1 else None : -1]
+    variances, vectors = np.linalg.eigh(np.cov(z_NZ.T))
+    axes_Z2 = vectors[:, :-3:-1]
     # Signs of eigenvectors differ between libraries.
     largest = np.abs(axes_Z2).argmax(axis=0)
     axes_Z2 = axes_Z2 * np.sign(axes_Z2[largest, range(axes_Z2.shape[1])])

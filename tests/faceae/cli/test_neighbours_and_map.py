@@ -72,6 +72,7 @@ def test_bad_input(
         ("neighbours", [*good, "-o", picture], "or --numbers"),
         ("neighbours", [*good, photo, "-o", picture, "-k", "161"], "-k must be 1 to 160"),
         ("neighbours", [*good, photo, "-o", str(tmp_path / "n.gif")], "n.gif: a picture must"),
+        ("neighbours", [*good, photo, "-o", photo], "another file as --out"),
         ("neighbours", [*good, photo, "-o", picture, "--split", "no"], "no"),
         ("neighbours", [*good, str(tmp_path / "no.jpg"), "-o", picture], "no.jpg: No such file"),
         ("neighbours", [*good, str(tmp_path / "black.jpg"), "-o", picture], "no face found"),
