@@ -4,8 +4,8 @@ Draws faces, packs them, trains a model, finds its directions and runs `faceae e
 test split, whose persons are not in the training split. Attributes of drawn faces are exact. Then
 draws pictures of new people twice, without and with an attribute, and compares the edit with the
 truth. All this is done twice: with directions as they are found, and with directions of which each
-keeps all other attributes. `--faces 20000 --epochs 6 --width 32` is the size of the kept results;
-the defaults are smaller and show that the script works.
+keeps all other attributes. `--faces 20000 --epochs 6 --width 32` takes hours on one core; the
+defaults are smaller and show that the script works.
 """
 
 import argparse

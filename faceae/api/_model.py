@@ -146,7 +146,8 @@ class FaceModel:
         """Return the frames on the way from one face to another, frames x S x S x 3 uint8, RGB.
 
         Args:
-            frames: of the whole way, at least one for each face, whose reconstruction it is.
+            frames: number of frames of the whole way, at least one for each face. The frame of a
+                face is its reconstruction.
             then: further faces that the way leads to, after `last`.
             interpolation: linear: on straight lines between the latents. spherical: on arcs around
                 the origin of the latent space. prior: on arcs around the average face (`fit` must
