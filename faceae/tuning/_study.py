@@ -1,6 +1,7 @@
 """A study that a process works on: begun or joined."""
 
 import os
+import time
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
@@ -18,6 +19,8 @@ from ._storage import Place, explain_storage, find_place, import_optuna, open_st
 
 _RECORD = "faceae"
 """Attribute of the study that holds its StudyRecord."""
+_RECORD_LOOKS = 10
+_RECORD_LOOK_S = 0.5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,14 +113,26 @@ def _begin_or_join(
     except KeyError:
         record = planned or plan_study(config, dataset)
         direction = "maximize" if record.maximizes else "minimize"
-        study = optuna.create_study(
-            study_name=place.name, storage=storage, direction=direction, load_if_exists=True
-        )
-        study.set_user_attr(_RECORD, record.to_json())
+        try:
+            study = optuna.create_study(study_name=place.name, storage=storage, direction=direction)
+        except optuna.exceptions.DuplicatedStudyError:
+            study = optuna.load_study(study_name=place.name, storage=storage)
+        else:
+            study.set_user_attr(_RECORD, record.to_json())
+    if place.journal is None:
+        _wait_for_record(study)
     record = _read_record(study, place)
     check_agreement(record, config, dataset)
     study.pruner = _make_pruner(record)
     return study, record
+
+
+def _wait_for_record(study: Any) -> None:
+    """Wait while another process may be about to write the record of a study in a database."""
+    for _ in range(_RECORD_LOOKS):
+        if _RECORD in study.user_attrs:
+            return
+        time.sleep(_RECORD_LOOK_S)
 
 
 def _read_record(study: Any, place: Place) -> StudyRecord:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import signal
+import time
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -375,6 +376,19 @@ class TestDatabase:
         trials = tune(config).study.trials
         assert [t.state for t in trials] == ["failed", "complete", "complete"]
         assert trials[2].params == chosen
+
+    def test_two_processes_begin_at_once(
+        self, training: FakeTraining, config: TuneConfig, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        first = open_study(replace(config, name="first"))
+        storage, record = str(config.study), first.record.to_json()
+        other = optuna.create_study(study_name="faceae", storage=storage, direction="maximize")
+
+        def write_record(seconds: float) -> None:
+            other.set_user_attr("faceae", record)
+
+        monkeypatch.setattr(time, "sleep", write_record)
+        assert open_study(config).record == first.record
 
     def test_bad_place(self, config: TuneConfig) -> None:
         with raises_one_line("`runs`"):
