@@ -59,7 +59,7 @@ class Predictor:
         if request.values.get("count", 0) > MAX_PICTURED:
             raise Problem(422, f"`count` must be at most {MAX_PICTURED} here")
         is_latents = request.task.gives == "latents"
-        do = self._engine.encode if is_latents else self._engine.make_faces
+        do = self._engine.make_latents if is_latents else self._engine.make_faces
         return Prediction(request=request, media_type=media_type, result=self._wait(do(request)))
 
     def encode(self, prediction: Prediction, accept: str) -> tuple[bytes, str]:

@@ -111,6 +111,12 @@ def test_latents(invoke: Invoke) -> None:
     )
 
 
+def test_latents_of_new_faces(invoke: Invoke) -> None:
+    body = json.dumps({"task": "sample", "count": 3})
+    latents = np.load(io.BytesIO(invoke(body, "application/json", "application/x-npy")))
+    assert latents.shape == (3, 16)
+
+
 def test_custom_attributes(invoke: Invoke, context: Context) -> None:
     context.headers = {"X-Amzn-SageMaker-Custom-Attributes": "frames=4"}
     content = invoke(npy(tensor()), "application/x-npy", "application/x-npy")
