@@ -18,7 +18,6 @@ from ._options import list_options, parse_arguments
 from ._places import base_folder, run_reported
 from ._train import train
 
-MODEL_ARCHIVE = "model.tar.gz"
 _MAX_PORT = 65535
 _SDK_PREFIX = "sagemaker_"
 """Hyperparameters of SageMaker's SDK, which are meant for its toolkit."""
@@ -194,9 +193,9 @@ def _measure_samples(run: Any, dataset: Any, out: Path, config: Any, samples: in
 
 
 def _unpack_model(folder: Path, out: Path) -> Path:
-    """Return a run's folder: processing jobs get model.tar.gz as it is."""
-    archive = folder / MODEL_ARCHIVE
-    if not archive.is_file():
+    """Return a run's folder: processing jobs get the archive as it is, under its name on S3."""
+    archive = next(iter(sorted(folder.glob("*.tar.gz"))), None)
+    if archive is None:
         return folder
     try:
         with tarfile.open(archive) as packed:

@@ -10,8 +10,8 @@ from faceae_shards import PART_SUFFIX
 
 from ._archive import write_model_archive
 from ._aws import Place, check_bucket, explained, open_client, parse_place
-from ._container import MODEL_ARCHIVE
 
+_ARCHIVE = "model.tar.gz"
 _LAST = "dataset.json"
 """A dataset with this file counts as complete."""
 
@@ -48,9 +48,9 @@ def upload(path: Path, url: str, on_file: OnFile = lambda url: None) -> str:
 
 
 def _upload_model(run: Path, place: Place, on_file: OnFile) -> str:
-    target = place if place.key.endswith(".tar.gz") else place.join(MODEL_ARCHIVE)
+    target = place if place.key.endswith(".tar.gz") else place.join(_ARCHIVE)
     with tempfile.TemporaryDirectory(prefix="faceae-") as folder:
-        archive = Path(folder) / MODEL_ARCHIVE
+        archive = Path(folder) / _ARCHIVE
         write_model_archive(read_run(run), archive)
         _put(archive, target, on_file)
     return str(target)
