@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import torch
 
+from faceae.doctor.checks._bench import SMALL, make_trained
 from faceae.editing import Direction, Directions
-from faceae.latent import LatentMoments, NormalSampler, latent_noise
-from faceae.model import FaceAutoEncoder, ModelConfig
+from faceae.latent import latent_noise
 from faceae.runs import TrainedModel
 from faceae_export import (
     GPU_MICRO_BATCH,
@@ -30,10 +30,19 @@ pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a G
 
 @pytest.fixture(scope="module")
 def trained() -> TrainedModel:
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        model = FaceAutoEncoder(ModelConfig(image_size=32, latent_size=16, width=8)).eval()
-    return TrainedModel(model=model, dataset_hash="", crop=None, sampler=None)
+    """A small model whose faces differ, with a sampler of its latents and a direction."""
+    fields = {"classifier": "ridge", "accuracy": 1, "auc": 1, "num_positive": 9, "num_negative": 9}
+    directions = Directions(
+        found=(Direction(name="Smiling", **fields),),
+        refused=(),
+        vectors=np.ones((1, 16), np.float32),
+        normals=np.ones((1, 16), np.float32),
+        offsets=np.zeros(1, np.float32),
+        limits=np.ones(1, np.float32),
+        weights_hash="",
+        dataset_hash="",
+    )
+    return replace(make_trained(SMALL), directions=directions)
 
 
 @pytest.mark.parametrize("name", ["decoder.onnx", "decoder.ts"])
@@ -63,26 +72,6 @@ def test_large_batch_on_the_gpu_in_pieces(trained: TrainedModel, tmp_path: Path)
         np.testing.assert_allclose(found[0], expected, atol=1e-4)
 
 
-@pytest.fixture(scope="module")
-def sampled(trained: TrainedModel) -> TrainedModel:
-    """The model with a sampler of its latents, and a direction."""
-    moments = LatentMoments(16)
-    moments.update(np.random.default_rng(0).normal(size=(100, 16)))
-    sampler = NormalSampler(moments.normal_prior(weights_hash="", dataset_hash=""))
-    fields = {"classifier": "ridge", "accuracy": 1, "auc": 1, "num_positive": 9, "num_negative": 9}
-    directions = Directions(
-        found=(Direction(name="Smiling", **fields),),
-        refused=(),
-        vectors=np.ones((1, 16), np.float32),
-        normals=np.ones((1, 16), np.float32),
-        offsets=np.zeros(1, np.float32),
-        limits=np.ones(1, np.float32),
-        weights_hash="",
-        dataset_hash="",
-    )
-    return replace(trained, sampler=sampler, directions=directions)
-
-
 @pytest.mark.parametrize("kind", get_args(Kind))
 @pytest.mark.parametrize(
     ("format_name", "suffix", "precision"),
@@ -93,7 +82,7 @@ def sampled(trained: TrainedModel) -> TrainedModel:
     ],
 )
 def test_every_export_agrees_with_the_model(
-    sampled: TrainedModel,
+    trained: TrainedModel,
     tmp_path: Path,
     format_name: FormatName,
     suffix: str,
@@ -104,12 +93,12 @@ def test_every_export_agrees_with_the_model(
     if kind == "sampler" and precision != "fp32":
         pytest.skip("latents are sampled in float32")
     cuda, path = torch.device("cuda", 0), tmp_path / f"part{suffix}"
-    report = export_model(sampled, format_name, kind, path, cuda, precision=precision)
+    report = export_model(trained, format_name, kind, path, cuda, precision=precision)
     assert "cuda" in report.checked_in.lower()
     assert "cuda" in open_session(path, cuda).engine.lower()
 
 
-def test_dataset_of_new_faces_goes_on(sampled: TrainedModel, tmp_path: Path) -> None:
+def test_dataset_of_new_faces_goes_on(trained: TrainedModel, tmp_path: Path) -> None:
     """Stopped after its first shard, it ends with the bytes of one that was not stopped."""
 
     def stop(num_done: int, total: int) -> None:
@@ -117,7 +106,7 @@ def test_dataset_of_new_faces_goes_on(sampled: TrainedModel, tmp_path: Path) -> 
             raise KeyboardInterrupt
 
     cuda, path = torch.device("cuda", 0), tmp_path / "generator.onnx"
-    export_model(sampled, "onnx", "generator", path, cuda)
+    export_model(trained, "onnx", "generator", path, cuda)
     generator = open_generator(path, cuda)
     options: dict[str, Any] = {"seed": 3, "samples_per_shard": 64}
     generate_shards(generator, tmp_path / "whole", range(5, 300), **options)
