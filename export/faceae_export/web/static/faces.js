@@ -424,7 +424,7 @@ function followLink() {
 
 let linkProblem = "";
 
-// Run what a visitor asked for. Its failure is told in words, and the page goes on.
+// Run what a visitor asked for. A failure is shown in words, and the page goes on.
 async function attempt(action) {
   controls.setAttribute("aria-busy", "true");
   main.setAttribute("aria-busy", "true");
