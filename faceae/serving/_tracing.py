@@ -29,7 +29,8 @@ class Tracing:
         """Return the span of a stage."""
         if self._tracer is None:
             return nullcontext()
-        return self._tracer.start_as_current_span(name)
+        span: AbstractContextManager[Any] = self._tracer.start_as_current_span(name)
+        return span
 
     @contextmanager
     def request_span(self, method: str, path: str, headers: Mapping[str, str]) -> Iterator[Any]:
