@@ -44,7 +44,7 @@ class Watch:
         self._start = self._last = time.monotonic()
         self._printer = _Printer(self.tell, translate, level)
         self._collector = _Collector(self._begin)
-        self._levels: dict[str, int] = {}
+        self._before: dict[str, tuple[int, bool]] = {}
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
 
@@ -58,8 +58,10 @@ class Watch:
             logger = logging.getLogger(name)
             logger.addHandler(self._printer)
             logger.addHandler(self._collector)
-            self._levels[name] = logger.level
+            self._before[name] = logger.level, logger.propagate
             logger.setLevel(logging.DEBUG)
+            # A library may give the root logger a handler, which would print every stage.
+            logger.propagate = False
         if not self.is_quiet:
             self._thread.start()
         return self
@@ -71,9 +73,10 @@ class Watch:
         traceback: TracebackType | None,
     ) -> None:
         self.stop_heartbeat()
-        for name, level in self._levels.items():
+        for name, (level, propagate) in self._before.items():
             logger = logging.getLogger(name)
             logger.setLevel(level)
+            logger.propagate = propagate
             logger.removeHandler(self._printer)
             logger.removeHandler(self._collector)
 

@@ -2,6 +2,7 @@
 
 import logging
 import re
+import sys
 import time
 
 import click
@@ -121,6 +122,24 @@ def test_a_terminal_has_lines_only_without_a_bar(
 
 def test_loggers_are_left_as_they_were() -> None:
     loggers = [logging.getLogger(name) for name in ("faceae", "faceae_shards", "faceae_export")]
-    before = [(logger.level, list(logger.handlers)) for logger in loggers]
+    before = [(each.level, list(each.handlers), each.propagate) for each in loggers]
     main(of=choosing)
-    assert [(logger.level, logger.handlers) for logger in loggers] == before
+    assert [(each.level, each.handlers, each.propagate) for each in loggers] == before
+
+
+def test_handler_that_a_library_gives_the_root_logger_prints_nothing_more(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    @verb()
+    def exporting() -> None:
+        """Do as ONNX Runtime's quantiser does, which calls logging.info."""
+        root.addHandler(handler)
+        log.debug("a stage")
+        log.warning("a warning")
+
+    root, handler = logging.getLogger(), logging.StreamHandler(sys.stderr)
+    try:
+        main(of=exporting)
+    finally:
+        root.removeHandler(handler)
+    assert capsys.readouterr().err == "a warning\n"
