@@ -1,10 +1,52 @@
-"""The share of a Ray cluster that a trial has."""
+"""A study on a Ray cluster of this machine: trials in its processes."""
 
 import dataclasses
+import os
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+import faceae_shards
+from faceae.cli import run
+from faceae.tuning import read_study
+from faceae_shards.executors._cluster import connected
 from faceae_shards.executors._ray import RayExecutor, _count_places
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[None]:
+    """Ray on this machine, whose processes find our own code."""
+    with pytest.MonkeyPatch.context() as patch:
+        root = Path(__file__).parents[4]
+        patch.setenv(
+            "PYTHONPATH", f"{root}{os.pathsep}{root / 'shards'}{os.pathsep}{root / 'export'}"
+        )
+        # Ray starts its processes with a low priority, which a busy machine may starve.
+        patch.setenv("RAY_worker_niceness", "0")
+        with connected("local"):
+            yield
+
+
+def test_trials_run_in_the_cluster(
+    cluster: None,
+    dataset_npy: faceae_shards.Dataset,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    command = ["tune", str(dataset_npy.path), "--study", "study", "--search", "width=4:8"]
+    command += ["--trials", "3", "--epochs", "1", "--batch-size", "8", "--latent-size", "16"]
+    command += ["--init", "random", "--device", "cpu", "--no-amp", "--loader", "webdataset"]
+    command += ["--pruning", "none", "--executor", "ray", "--promote", "winner"]
+    assert run(command) == 0, capsys.readouterr().err
+    captured = capsys.readouterr()
+    assert captured.err.count(" complete, ") == 3
+    trials = read_study(tmp_path / "study").trials
+    assert [trial.state for trial in trials] == 3 * ["complete"]
+    assert (tmp_path / "winner" / "model.safetensors").exists()
+    assert not list((tmp_path / "study" / "locks").glob("0*"))
 
 
 class FakeRay:
