@@ -32,7 +32,8 @@ test: $(INSTALLED)
 # `faceae export web` is tested with Chromium, its driver and npm, the server's metrics with
 # Prometheus, installed if they are missing.
 test-full: $(EXTRAS) $(IMG2DATASET) programs
-	$(BIN)/pytest tests/full tests/shards/images/test_heic.py tests/export/test_readme.py
+	$(BIN)/pytest tests/full tests/shards/images/test_heic.py tests/export/test_readme.py \
+	  tests/faceae/test_movies.py
 
 programs:
 	@missing=; \

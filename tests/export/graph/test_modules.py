@@ -96,8 +96,8 @@ def test_autoencoder_is_both(trained: TrainedModel) -> None:
 def test_morph_is_the_line_between_two_latents(trained: TrainedModel, steps: int) -> None:
     images_NHWC = make_images(2)
     frames = build(trained, "morph")(images_NHWC, torch.tensor(steps))
-    start_Z, end_Z = encode(trained, images_NHWC).numpy()
-    expected = decode(trained, torch.from_numpy(interpolate(start_Z, end_Z, steps)))
+    ends_2Z = encode(trained, images_NHWC).numpy()
+    expected = decode(trained, torch.from_numpy(interpolate(ends_2Z, steps)))
     assert frames.shape == expected.shape
     assert (frames.int() - expected.int()).abs().max() <= 1
     assert (frames[0].int() - frames[-1].int()).abs().max() > 10

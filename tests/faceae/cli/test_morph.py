@@ -69,13 +69,12 @@ def test_gif_goes_there_and_back(fitted_run: Path, photographs: list[str], tmp_p
         assert np.array_equal(frames[index], frames[-index])
 
 
-def test_a_chain_in_every_format(
+def test_a_chain_as_a_movie_and_as_a_strip(
     fitted_run: Path, face_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     chain = [str(path) for path in sorted(face_folder.rglob("*.jpg"))[:3]]
-    for name in ("m.webp", "m.mp4"):
-        options = ("--seconds", "0.8", "--ease", "--scale", "2")
-        morph(fitted_run, chain, tmp_path / name, *options)
+    options = ("--seconds", "0.8", "--ease", "--scale", "2")
+    morph(fitted_run, chain, tmp_path / "m.webp", *options)
     with Image.open(tmp_path / "m.webp") as movie:
         assert movie.size == (64, 64)
         times = []

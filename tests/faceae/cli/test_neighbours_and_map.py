@@ -75,7 +75,7 @@ def test_bad_input(
         ("neighbours", [*good, photo, "-o", photo], "another file as --out"),
         ("neighbours", [*good, photo, "-o", picture, "--split", "no"], "no"),
         ("neighbours", [*good, str(tmp_path / "no.jpg"), "-o", picture], "no.jpg: No such file"),
-        ("neighbours", [*good, str(tmp_path / "black.jpg"), "-o", picture], "no face found"),
+        ("neighbours", [*good, str(tmp_path / "black.jpg"), "-o", picture], "--no-align"),
         ("neighbours", [*good, "--numbers", "1", "-o", picture], "faceae fit"),
         ("map", [*good, "-o", str(tmp_path / "m.html")], "m.html: a picture must"),
         ("map", [*good, "-o", picture, "--attribute", "Brihgt"], "did you mean Bright?"),
