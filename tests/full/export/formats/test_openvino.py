@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import nn
 
+from faceae.editing import Direction, Directions
 from faceae.errors import FaceaeError
 from faceae.latent import LatentMoments, NormalSampler
 from faceae.model import FaceAutoEncoder, ModelConfig
@@ -31,7 +32,22 @@ def trained() -> TrainedModel:
     moments = LatentMoments(16)
     moments.update(np.random.default_rng(0).normal(size=(100, 16)))
     sampler = NormalSampler(moments.normal_prior(weights_hash="", dataset_hash=""))
-    return TrainedModel(model=model, dataset_hash="", crop=None, sampler=sampler)
+    change = Direction(
+        name="Smiling", classifier="ridge", accuracy=1, auc=1, num_positive=9, num_negative=9
+    )
+    directions = Directions(
+        found=(change,),
+        refused=(),
+        vectors=np.ones((1, 16), np.float32),
+        normals=np.ones((1, 16), np.float32),
+        offsets=np.zeros(1, np.float32),
+        limits=np.ones(1, np.float32),
+        weights_hash="",
+        dataset_hash="",
+    )
+    return TrainedModel(
+        model=model, dataset_hash="", crop=None, sampler=sampler, directions=directions
+    )
 
 
 @pytest.fixture(scope="module")
