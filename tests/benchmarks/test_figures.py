@@ -297,6 +297,29 @@ def new_faces() -> Iterator[str]:
     yield row("held-out photographs", "", "", "1.0", *rest(floor), "").replace("|  ", "| ")
 
 
+def edits() -> Iterator[str]:
+    result = read("edits")
+    for search in ("free", "kept"):
+        measured, redrawn = result[search]["edits"]["edits"], result[search]["redrawn"]
+        by_name = {edit["name"]: edit for edit in measured}
+        for each in redrawn:
+            edit = by_name[each["name"]]
+            shares = (
+                f"{share:.0%}"
+                for share in (edit["turned_on"], edit["turned_off"], edit["same_person"])
+            )
+            yield row(
+                f"{each['name']}, {search}",
+                *shares,
+                f"{each['likeness']:.2f}",
+                f"{each['edited_drift']:.2f}",
+                f"{each['redrawn_drift']:.2f}",
+            )
+        turned = [edit["turned_on"] for edit in measured if edit["turned_on"] is not None]
+        yield f"{statistics.fmean(turned):.0%} of the faces, {search}"
+    yield f"a width of {result['settings']['width']}"
+
+
 CLAIMS: dict[str, Callable[[], Iterator[str]]] = {
     "Packing": packing,
     "Packing many images": packing_many,
@@ -315,6 +338,7 @@ CLAIMS: dict[str, Callable[[], Iterator[str]]] = {
     "In the browser": browser,
     "Feature space of new faces": feature_space,
     "New faces": new_faces,
+    "Edits": edits,
 }
 INPUTS = {"learning rate 0.01", "momentum 0.9", "(30.93 dB)"}
 """Settings that a section names, and a figure that stands in it twice."""
