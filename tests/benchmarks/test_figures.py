@@ -297,6 +297,16 @@ def new_faces() -> Iterator[str]:
     yield row("held-out photographs", "", "", "1.0", *rest(floor), "").replace("|  ", "| ")
 
 
+def serving() -> Iterator[str]:
+    rates, result = rates_of("serve"), read("serve")
+    levels = ("1 client", "8 clients", "64 clients")
+    for title, name in {"LitServe": "LitServe", "a FastAPI handler": "FastAPI handler"}.items():
+        ours = (against(rates[level, "faceae serve"], rates[level, name]) for level in levels)
+        yield row(title, *ours)
+    ratio = result["targets"]["p99_of_one_client_against_the_bare_model"]
+    yield f"latency is {ratio:.2f} times"
+
+
 def edits() -> Iterator[str]:
     result = read("edits")
     for search in ("free", "kept"):
@@ -339,6 +349,7 @@ CLAIMS: dict[str, Callable[[], Iterator[str]]] = {
     "Feature space of new faces": feature_space,
     "New faces": new_faces,
     "Edits": edits,
+    "Serving": serving,
 }
 INPUTS = {"learning rate 0.01", "momentum 0.9", "(30.93 dB)"}
 """Settings that a section names, and a figure that stands in it twice."""
