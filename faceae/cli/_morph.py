@@ -21,7 +21,13 @@ from faceae.pictures import PICTURE_FORMATS, check_grid_size, enlarge, save_grid
 
 from ._command import device_option, option, run_argument, section, verb
 from ._outputs import check_out_file
-from ._photographs import MAX_NUMBER, align_option, crop_option, parse_numbers, read_faces
+from ._photographs import (
+    align_option,
+    crop_option,
+    numbers_option,
+    read_faces,
+    seed_option,
+)
 
 if TYPE_CHECKING:
     import torch
@@ -108,19 +114,8 @@ class _Faces:
 )
 @section(
     "Faces",
-    option(
-        "--numbers",
-        callback=parse_numbers,
-        metavar="N,N",
-        help="Faces of these numbers that `faceae generate` draws, after the photographs.",
-    ),
-    option(
-        "--seed",
-        type=click.IntRange(0, MAX_NUMBER - 1),
-        metavar="N",
-        default=0,
-        help="With --numbers: seed of the drawn faces.",
-    ),
+    numbers_option,
+    seed_option,
     crop_option,
     align_option,
 )

@@ -21,7 +21,13 @@ from ._command import (
     verb,
 )
 from ._outputs import check_out_file
-from ._photographs import MAX_NUMBER, align_option, crop_option, parse_numbers, read_faces
+from ._photographs import (
+    align_option,
+    crop_option,
+    numbers_option,
+    read_faces,
+    seed_option,
+)
 from ._remote import fetch_dataset
 
 if TYPE_CHECKING:
@@ -55,19 +61,8 @@ if TYPE_CHECKING:
 )
 @section(
     "Faces",
-    option(
-        "--numbers",
-        callback=parse_numbers,
-        metavar="N,N",
-        help="Faces of these numbers that `faceae generate` draws, after the photographs.",
-    ),
-    option(
-        "--seed",
-        type=click.IntRange(0, MAX_NUMBER - 1),
-        metavar="N",
-        default=0,
-        help="With --numbers: seed of the drawn faces.",
-    ),
+    numbers_option,
+    seed_option,
     crop_option,
     align_option,
 )

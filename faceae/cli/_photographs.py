@@ -42,6 +42,21 @@ def parse_numbers(ctx: click.Context, param: click.Parameter, value: str | None)
     return tuple(int(number) for number in numbers)
 
 
+numbers_option = option(
+    "--numbers",
+    callback=parse_numbers,
+    metavar="N,N",
+    help="Faces of these numbers that `faceae generate` draws, after the photographs.",
+)
+seed_option = option(
+    "--seed",
+    type=click.IntRange(0, MAX_NUMBER - 1),
+    metavar="N",
+    default=0,
+    help="With --numbers: seed of the drawn faces.",
+)
+
+
 def read_faces(
     photos: Sequence[Path], size: int, crop: int | None, *, align: bool
 ) -> NDArray[np.uint8]:

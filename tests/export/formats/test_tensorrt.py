@@ -103,3 +103,4 @@ def test_import_of_the_wheel_loads_its_libraries(
 def test_without_the_wheel_nothing_happens(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "tensorrt", None)  # its import fails
     load_tensorrt()
+    assert sys.modules["tensorrt"] is None

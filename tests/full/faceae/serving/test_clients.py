@@ -95,6 +95,7 @@ def test_an_upload_that_breaks_off(server: Server) -> None:
         with server.connect() as client:  # a reset, as of a client that was killed
             client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
             client.sendall(HEAD % (b"application/x-npy", MIB) + bytes(100_000))
+    assert server.generate() == 200
 
 
 def test_a_reply_that_nobody_reads(server: Server) -> None:
