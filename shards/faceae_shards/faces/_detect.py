@@ -55,8 +55,9 @@ _TURN_GAIN = 2.0
 _MIN_SCORE = 0.6
 """Least confidence of a face in its close view."""
 _SURE_SCORE = 0.9
-"""Confidence that only faces reach which are upright in their close view. In 104 drawn and
-photographed faces all upright ones did, and none that was upside down."""
+"""Confidence that upright faces reach in their close view, and few that are upside down."""
+_CERTAIN_SCORE = 0.92
+"""Confidence above which a face is not looked at turned."""
 _QUARTERS = (np.pi, np.pi / 2, -np.pi / 2)
 """Turns by which a face is looked at where it is not sure to be upright."""
 _BOX_ENLARGED = 2.0
@@ -148,9 +149,9 @@ def _cut_out(
 
 
 def _look_all_round(image_HWC: NDArray[np.uint8], face: Face) -> Face | None:
-    """Return the face as `_look_closely` does, turned by a quarter or a half if it is sure then."""
+    """Return the face as `_look_closely` does, turned by quarters if it is surer then."""
     upright = _look_closely(image_HWC, face)
-    if upright is not None and upright.score >= _SURE_SCORE:
+    if upright is not None and upright.score >= _CERTAIN_SCORE:
         return upright
     to_close = fit_similarity((upright or face).landmarks, _CLOSE_TARGETS)
     for angle_rad in _QUARTERS:
@@ -160,7 +161,8 @@ def _look_all_round(image_HWC: NDArray[np.uint8], face: Face) -> Face | None:
             continue
         landmarks = to_turned.invert().apply(_CLOSE_TARGETS)
         turned = _look_closely(image_HWC, replace(face, landmarks=landmarks))
-        if turned is not None and turned.score >= _SURE_SCORE:
+        least = max(_SURE_SCORE, upright.score if upright else 0)
+        if turned is not None and turned.score >= least:
             return turned
     return upright
 
