@@ -27,7 +27,7 @@ _MAX_RETRIES = 3
 """How often Ray repeats a task whose process was killed."""
 _POLL_S = 0.2
 _SETTLE_S = 10.0
-_LIBRARIES = ("faceae", "pillow", "simplejpeg")
+_LIBRARIES = ("faceae", "pillow", "simplejpeg", "cykooz-resizer")
 """The bytes of a shard depend on the versions of these."""
 
 
@@ -63,7 +63,14 @@ class Surroundings:
 
 def get_versions() -> dict[str, str]:
     """Return the installed versions of the libraries that shape a shard's bytes."""
-    return {name: importlib.metadata.version(name) for name in _LIBRARIES}
+    return {name: _find_version(name) for name in _LIBRARIES}
+
+
+def _find_version(name: str) -> str:
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:  # cykooz-resizer, for Linux on ARM
+        return "(not installed)"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,9 +14,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
-from ..images import fit_image
+from ..images import fit_image, scale_image
 from ._opencv import load_cv2
 from ._similarity import Similarity, fit_similarity
 
@@ -131,7 +130,7 @@ def sample(
     """Sample a picture of `width` x `height` pixels from a photograph, without aliasing.
 
     The photograph is interpolated (bicubic) at least as densely as it has pixels, then scaled down
-    by Pillow's bicubic filter, as `fit_image` does. Beyond its edges the outermost pixels repeat.
+    by the filter of `fit_image`. Beyond its edges the outermost pixels repeat.
     """
     image_HWC, to_source = _cut(image_HWC, to_source, width, height)
     while to_source.scale > _MAX_DENSITY and min(image_HWC.shape[:2]) > 1:
@@ -140,8 +139,7 @@ def sample(
     dense = warp(image_HWC, _refine_grid(to_source, density), width * density, height * density)
     if density == 1:
         return dense
-    image = Image.fromarray(dense).resize((width, height), Image.Resampling.BICUBIC)
-    return np.array(image)
+    return scale_image(dense, width, height)
 
 
 def warp(

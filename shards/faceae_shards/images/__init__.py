@@ -12,6 +12,7 @@ from ._encode import (
     fit_image,
 )
 from ._refused import MAX_PIXELS, ImageRefused
+from ._scale import find_resizer, scale_image
 
 __all__ = [
     "MAX_PIXELS",
@@ -25,6 +26,8 @@ __all__ = [
     "encode_for_shard",
     "encode_jpeg",
     "encode_pixels",
+    "find_resizer",
     "fit_image",
     "is_html",
+    "scale_image",
 ]

@@ -11,12 +11,12 @@ from functools import lru_cache
 import numpy as np
 import simplejpeg
 from numpy.typing import NDArray
-from PIL import Image
 
 from .._errors import ShardsError
 from .._format import Encoding
 from ._decode import check_loadable_jpeg, check_plain_jpeg, decode
 from ._refused import MAX_PIXELS, ImageRefused
+from ._scale import scale_image
 
 NPY_HEADER_BYTES = 128
 """Before the pixels of every npy sample, so that a reader can skip them without parsing."""
@@ -58,8 +58,9 @@ def fit_image(
     """Keep the centre square of `crop` pixels, then scale the shorter side to `size`, then keep
     the centre square of that.
 
-    Scaling is Pillow's bicubic filter, which averages over the source pixels it covers. Offsets of
-    centre squares round down. Enlarges where asked to. The result is C-contiguous.
+    Scaling is a bicubic filter, which averages over the source pixels it covers. Its values differ
+    from those of Pillow's filter by 0.2 of 255 on average. Offsets of centre squares round down.
+    Enlarges where asked to. The result is C-contiguous.
 
     Raises:
         ShardsError: the image is smaller than `crop`.
@@ -74,8 +75,7 @@ def fit_image(
     height, width, _ = image_HWC.shape
     short = min(height, width)
     scaled = (_scale(width, size, short), _scale(height, size, short))
-    image = Image.fromarray(image_HWC).resize(scaled, Image.Resampling.BICUBIC)
-    return np.ascontiguousarray(_crop_centre(np.array(image), size))
+    return np.ascontiguousarray(_crop_centre(scale_image(image_HWC, *scaled), size))
 
 
 def encode_for_shard(

@@ -18,7 +18,7 @@ from .._errors import ShardsError
 from .._format import SPLITS
 from ..dataset import KEY_DIGITS, PackOptions, SourceInfo
 from ..faces import MAX_FACES, WEIGHTS_SHA256, check_detector
-from ..images import MAX_PIXELS
+from ..images import MAX_PIXELS, find_resizer
 from ..sources import (
     WILD_FIELD,
     Annotations,
@@ -179,6 +179,7 @@ class Plan:
             "libraries": {
                 "Pillow": PIL.__version__,
                 "simplejpeg": simplejpeg.__version__,
+                "cykooz-resizer": find_resizer(),
                 **({"OpenCV": check_detector()} if self.config.align else {}),
             },
         }

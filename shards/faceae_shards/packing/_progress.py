@@ -27,7 +27,7 @@ _TITLES = {
     "face": "latents, or another processor",
     "samples_per_shard": "`samples_per_shard` (the default follows from the number of images)",
     "align": "`align` or `face`",
-    "libraries": "versions of Pillow, simplejpeg or OpenCV",
+    "libraries": "versions of Pillow, simplejpeg, cykooz-resizer or OpenCV",
 }
 """What messages call the keys of an identity that are no fields of a config."""
 
