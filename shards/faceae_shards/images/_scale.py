@@ -52,9 +52,7 @@ def _get_resizer() -> tuple[Any, Any]:
     return pair
 
 
-def _scale_with_pillow(
-    image_HWC: NDArray[np.uint8], width: int, height: int
-) -> NDArray[np.uint8]:
+def _scale_with_pillow(image_HWC: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:
     image = Image.fromarray(image_HWC)
     columns = image.resize((image.width, height), Image.Resampling.BICUBIC)
     return np.array(columns.resize((width, height), Image.Resampling.BICUBIC))
