@@ -28,11 +28,11 @@ def latent_noise(seed: int, start: int, count: int, latent_size: int) -> NDArray
         if not 0 <= value < _LIMIT:
             raise FaceaeError(f"`{name}` must be at least 0 and below 2^63, got {value}")
     first_block, offset = divmod(start, BLOCK_FACES)
-    num_blocks = -(-(offset + count) // BLOCK_FACES)
-    noise_NZ = np.empty((num_blocks * BLOCK_FACES, latent_size), dtype=np.float32)
-    for index in range(num_blocks):
+    end = offset + count
+    noise_NZ = np.empty((end, latent_size), dtype=np.float32)
+    for index, first in enumerate(range(0, end, BLOCK_FACES)):
         # A block advances only the counter's lowest word, so that blocks never overlap.
         bits = np.random.Philox(key=seed, counter=[0, 0, 0, first_block + index])
-        rows = slice(index * BLOCK_FACES, (index + 1) * BLOCK_FACES)
-        np.random.Generator(bits).standard_normal(out=noise_NZ[rows], dtype=np.float32)
-    return noise_NZ[offset : offset + count]
+        rows = noise_NZ[first : first + BLOCK_FACES]  # a block may end early: its rows are in order
+        np.random.Generator(bits).standard_normal(out=rows, dtype=np.float32)
+    return noise_NZ[offset:]
