@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 from ._bodies import JSON, NPY, PICTURES
@@ -62,6 +63,7 @@ def _default_type(request: TaskRequest, media_type: str) -> str:
     return JSON
 
 
+@lru_cache(256)
 def _sort(accept: str) -> list[tuple[str, Sequence[str]]]:
     """Return the media ranges of a header with their parameters, the most wanted first."""
     ranges = []

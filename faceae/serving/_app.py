@@ -13,7 +13,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from faceae import __version__
 
@@ -64,10 +64,11 @@ def create_app(
         await engine.stop()
         await asyncio.to_thread(inputs.close)
 
+    inference = Inference(engine, config, metrics, inputs)
     handlers: dict[Any, Any] = {Problem: _answer_problem, HTTPException: _answer_http_error}
     return Starlette(
-        routes=_Routes(model, config, engine, metrics, inputs).list(),
-        middleware=_list_middleware(config, metrics),
+        routes=_Routes(model, config, engine, metrics, inputs).list(inference),
+        middleware=[*_list_middleware(config, metrics), Middleware(_Shortcut, inference=inference)],
         exception_handlers=handlers,
         lifespan=lifespan,
     )
@@ -91,9 +92,8 @@ class _Routes:
         self._inputs = inputs
         self._document = describe_api(model, config)
 
-    def list(self) -> list[BaseRoute]:
+    def list(self, inference: Inference) -> list[BaseRoute]:
         """Return all routes."""
-        inference = Inference(self._engine, self._config, self._metrics, self._inputs)
         invoke, infer = _Endpoint(inference.invoke), _Endpoint(inference.infer)
         routes: list[BaseRoute] = [
             Route("/ping", self._ready),
@@ -138,6 +138,23 @@ class _Routes:
     async def _model_ready(self, request: Request) -> Response:
         _v2.find_task(self._model, request.path_params["model"])
         return await self._ready(request)
+
+
+class _Shortcut:
+    """Serves the path that most requests have, without the cost of the router."""
+
+    def __init__(self, app: ASGIApp, inference: Inference) -> None:
+        self._app = app
+        self._inference = inference
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or (scope["method"], scope["path"]) != ("POST", "/invocations"):
+            await self._app(scope, receive, send)
+            return
+        try:
+            await self._inference.invoke(scope, receive, send)
+        except Problem as problem:
+            await problem.respond(record_of(scope).request_id)(scope, receive, send)
 
 
 class _Endpoint:

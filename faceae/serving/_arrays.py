@@ -2,6 +2,7 @@
 
 import io
 import math
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -48,6 +49,7 @@ def read_npy(data: bytes) -> NDArray[Any]:
     return array.reshape(shape, order="F" if is_fortran else "C").copy()
 
 
+@lru_cache(256)
 def write_npy_header(dtype: str, shape: tuple[int, ...]) -> bytes:
     """Return the start of a .npy file; the data in C order follows."""
     stream = io.BytesIO()

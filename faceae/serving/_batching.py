@@ -33,6 +33,31 @@ class Arrivals:
             self.coming -= 1
 
 
+class Lanes:
+    """The threads of a model, which its batchers share. Each computes one batch at a time."""
+
+    def __init__(self, executor: Executor, count: int = 1) -> None:
+        """Use `count` threads of `executor`."""
+        self.executor = executor
+        self._free = asyncio.Semaphore(count)
+        self._num_busy = 0
+
+    @property
+    def is_one_busy(self) -> bool:
+        """Whether no more than one batch is being computed."""
+        return self._num_busy <= 1
+
+    async def take(self) -> None:
+        """Wait for a free lane; who came first gets it first."""
+        await self._free.acquire()
+        self._num_busy += 1
+
+    def give_back(self) -> None:
+        """Free a lane."""
+        self._num_busy -= 1
+        self._free.release()
+
+
 @dataclass(frozen=True, kw_only=True)
 class BatchTimes:
     """What a batcher observed about one batch."""
@@ -64,35 +89,32 @@ class Batcher:
     def __init__(
         self,
         compute: Compute,
-        executor: Executor,
-        turn: asyncio.Lock,
+        lanes: Lanes,
         arrivals: Arrivals,
         *,
         max_batch: int,
         max_delay_s: float,
-        micro_batch: int | None = None,
+        compute_beside: Compute | None = None,
         observe: Callable[[BatchTimes], None] = lambda times: None,
     ) -> None:
         """Make a batcher; `run` must be running for it to compute.
 
         Args:
-            compute: runs the model on `executor`.
-            turn: lock that all batchers of a model share. A batch is put together only when the
-                model is free, so that it holds all that has arrived.
+            compute: runs the model, on all cores.
+            lanes: all batchers of a model share them. A batch is put together only when a lane is
+                free, so that it holds all that has arrived.
             max_batch: rows per batch at most.
             max_delay_s: time to wait for requests that are still coming.
-            micro_batch: rows that `compute` works on at once. A batch of more rows, but fewer than
-                `max_batch`, holds a multiple of it: a smaller remainder would keep one thread busy
-                while the others have nothing to do. None: any number is as good.
+            compute_beside: runs the model on one core, while other lanes compute too. None: as
+                `compute`.
             observe: called after each batch.
         """
         self._compute = compute
-        self._executor = executor
-        self._turn = turn
+        self._compute_beside = compute_beside or compute
+        self._lanes = lanes
         self._arrivals = arrivals
         self._max_batch = max_batch
         self._max_delay_s = max_delay_s
-        self._micro_batch = micro_batch or max_batch
         self._observe = observe
         self._pieces: deque[_Piece] = deque()
         self._changed = asyncio.Event()
@@ -123,15 +145,24 @@ class Batcher:
 
     async def run(self) -> None:
         """Compute batches until this task is cancelled."""
-        while True:
-            while not self._pieces:
-                self._changed.clear()
-                await self._changed.wait()
-            await self._wait_for_company()
-            async with self._turn:
+        async with asyncio.TaskGroup() as running:
+            while True:
+                while not self._pieces:
+                    self._changed.clear()
+                    await self._changed.wait()
+                await self._wait_for_company()
+                await self._lanes.take()
                 batch = self._take()
                 if batch:
-                    await self._answer(batch)
+                    running.create_task(self._answer_in_lane(batch))
+                else:
+                    self._lanes.give_back()
+
+    async def _answer_in_lane(self, batch: list[_Piece]) -> None:
+        try:
+            await self._answer(batch)
+        finally:
+            self._lanes.give_back()
 
     async def _enqueue(self, rows: Array, numbers: tuple[Array, ...], is_alone: bool) -> Array:
         result: asyncio.Future[Array] = asyncio.get_running_loop().create_future()
@@ -140,6 +171,8 @@ class Batcher:
         return await result
 
     async def _wait_for_company(self) -> None:
+        if not self._arrivals.coming:
+            return
         with suppress(TimeoutError):
             async with asyncio.timeout(self._max_delay_s):
                 while self._arrivals.coming and self.num_waiting < self._max_batch:
@@ -150,7 +183,7 @@ class Batcher:
         """Remove the first pieces that fit into a batch from the queue."""
         batch: list[_Piece] = []
         num_rows = 0
-        limit = self._choose_limit()
+        limit = self._max_batch
         while self._pieces:
             piece = self._pieces[0]
             if piece.result.done():  # the request was given up
@@ -163,13 +196,6 @@ class Batcher:
             if piece.is_alone:
                 break
         return batch
-
-    def _choose_limit(self) -> int:
-        """Return how many rows the next batch may hold."""
-        waiting, size = self.num_waiting, self._micro_batch
-        if size < waiting < self._max_batch:
-            return waiting // size * size
-        return self._max_batch
 
     async def _answer(self, batch: list[_Piece]) -> None:
         began = time.perf_counter()
@@ -197,12 +223,14 @@ class Batcher:
             batch[0].result.set_exception(error)
 
     async def _run_model(self, batch: list[_Piece]) -> list[Array]:
+        run = self._compute if self._lanes.is_one_busy else self._compute_beside
+
         def compute() -> list[Array]:
             numbers = batch[0].numbers
             if len(batch) == 1:
-                return [self._compute(batch[0].rows, *numbers)]
-            result = self._compute(np.concatenate([piece.rows for piece in batch]), *numbers)
+                return [run(batch[0].rows, *numbers)]
+            result = run(np.concatenate([piece.rows for piece in batch]), *numbers)
             ends = np.cumsum([len(piece.rows) for piece in batch])[:-1]
             return np.split(result, ends)
 
-        return await asyncio.get_running_loop().run_in_executor(self._executor, compute)
+        return await asyncio.get_running_loop().run_in_executor(self._lanes.executor, compute)

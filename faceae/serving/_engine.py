@@ -1,4 +1,4 @@
-"""Does the tasks: one queue per part of the model, one thread that runs the model."""
+"""Does the tasks: one queue per part of the model, and the threads that run the model."""
 
 import asyncio
 import logging
@@ -17,7 +17,7 @@ from faceae.latent import interpolate, latent_noise
 from faceae_export import CPU_MICRO_BATCH, Kind
 
 from ._arrays import to_pixels
-from ._batching import Arrivals, Batcher, BatchTimes
+from ._batching import Arrivals, Batcher, BatchTimes, Lanes
 from ._config import ServeConfig
 from ._model import ServedModel
 from ._problem import Problem
@@ -55,22 +55,26 @@ class Engine:
         self._observe = observe
         self._observe_latents = observe_latents
         self._tasks: list[asyncio.Task[None]] = []
-        self._compute = ThreadPoolExecutor(1, "faceae-model")
+        self._num_lanes = min(
+            getattr(session, "num_lanes", 1) for session in model.sessions.values()
+        )
+        self._compute = ThreadPoolExecutor(self._num_lanes, "faceae-model")
         self._helpers = ThreadPoolExecutor(max(2, os.cpu_count() or 1), "faceae-request")
         self._batchers: dict[Kind, Batcher] = {}
 
     async def start(self) -> None:
         """Start the queues."""
-        turn = asyncio.Lock()
+        lanes = Lanes(self._compute, self._num_lanes)
+        most = self._config.max_batch
         for kind, session in self.model.sessions.items():
             self._batchers[kind] = Batcher(
                 session.run,
-                self._compute,
-                turn,
+                lanes,
                 self.arrivals,
-                max_batch=self._config.max_batch,
+                # More than a micro-batch gains nothing, and all faces would wait for the last.
+                max_batch=min(most, getattr(session, "micro_batch", most)),
                 max_delay_s=self._config.max_delay_ms / 1000,
-                micro_batch=getattr(session, "micro_batch", None),
+                compute_beside=getattr(session, "run_on_one_thread", None),
                 observe=partial(self._observe, kind),
             )
         self._tasks = [asyncio.create_task(each.run()) for each in self._batchers.values()]

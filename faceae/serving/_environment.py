@@ -16,7 +16,7 @@ from faceae.errors import FaceaeError
 from ._app import create_app
 from ._config import ServeConfig
 from ._model import open_served_model
-from ._server import set_up_logs
+from ._server import set_up_logs, spare_from_collection
 from ._tracing import set_up_traces
 
 _PREFIX = "FACEAE_"
@@ -49,7 +49,9 @@ def create_app_from_environment(*, warm_up_first: bool = False) -> Starlette:
     set_up_logs()
     if config.trace:
         set_up_traces()
-    return create_app(served, config, warm_up_first=warm_up_first)
+    app = create_app(served, config, warm_up_first=warm_up_first)
+    spare_from_collection()
+    return app
 
 
 def read_config(environment: Mapping[str, str]) -> ServeConfig:

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
-from starlette.datastructures import UploadFile
+from starlette.datastructures import QueryParams, UploadFile
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.types import Message, Receive, Scope, Send
@@ -65,19 +65,18 @@ class Inference:
         await self._serve(scope, receive, send, self._answer_v2)
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send, answer: Any) -> None:
-        request = Request(scope, receive)
         with self._admit():
             try:
-                response = await self._answer_in_time(answer, request)
+                response = await self._answer_in_time(answer, scope, receive)
                 await response(scope, receive, self._limit_time(send))
             except ClientDisconnect:
                 return  # nobody is left to answer
 
-    async def _answer_in_time(self, answer: Any, request: Request) -> Response:
+    async def _answer_in_time(self, answer: Any, scope: Scope, receive: Receive) -> Response:
         seconds = self._config.timeout_s
         try:
             async with asyncio.timeout(seconds):
-                response: Response = await answer(request)
+                response: Response = await answer(scope, receive)
                 return response
         except TimeoutError:
             self._metrics.rejected.labels("deadline").inc()
@@ -87,16 +86,20 @@ class Inference:
         """Return `send` for a client that may stop reading."""
 
         async def send_in_time(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                await send(message)  # it is only kept until the body follows
+                return
             async with asyncio.timeout(self._config.timeout_s):
                 await send(message)
 
         return send_in_time
 
-    async def _answer(self, request: Request) -> Response:
+    async def _answer(self, scope: Scope, receive: Receive) -> Response:
+        headers = record_of(scope).headers
         with ExitStack() as coming:
             coming.enter_context(self._engine.arrivals.expect())
-            task_request, media_type = await self._read(request)
-            form = choose_format(request.headers.get("accept", ""), task_request, media_type)
+            task_request, media_type = await self._read(scope, receive)
+            form = choose_format(headers.get("accept", ""), task_request, media_type)
             coming.pop_all().close()
             if self._engine.is_long(task_request):
                 check_pictured(task_request.values["count"], form)
@@ -113,17 +116,17 @@ class Inference:
                 )
         return Response(content, media_type=form.media_type)
 
-    async def _answer_v2(self, request: Request) -> Response:
-        task = _v2.find_task(self._engine.model, request.path_params["model"])
-        record_of(request.scope).task = task.name
+    async def _answer_v2(self, scope: Scope, receive: Receive) -> Response:
+        task = _v2.find_task(self._engine.model, scope["path_params"]["model"])
+        record_of(scope).task = task.name
         with ExitStack() as coming:
             coming.enter_context(self._engine.arrivals.expect())
-            data = await self._read_body(request)
+            data = await self._read_body(scope, receive)
             task_request, request_id = await self._in_thread_if(
                 len(data) > _MAX_INLINE_BYTES, "parse", self._read_v2, task, data
             )
             coming.pop_all().close()
-            self._note(request, task_request)
+            self._note(scope, task_request)
             if self._engine.is_long(task_request):
                 most = self._config.max_batch
                 raise Problem(422, f"`count` must be at most {most} here; /invocations streams")
@@ -176,28 +179,28 @@ class Inference:
             self._metrics.in_progress.set(self._num_running)
             self._mean_s += 0.1 * (time.perf_counter() - began - self._mean_s)
 
-    async def _read(self, request: Request) -> tuple[TaskRequest, str]:
-        data = await self._read_body(request)
-        media_type = split_media_type(request.headers.get("content-type", ""))
-        options = _read_options(request)
+    async def _read(self, scope: Scope, receive: Receive) -> tuple[TaskRequest, str]:
+        data = await self._read_body(scope, receive)
+        media_type = split_media_type(record_of(scope).headers.get("content-type", ""))
+        options = _read_options(scope)
         if media_type == MULTIPART:
-            parts = await self._read_form(request, data)
+            parts = await self._read_form(scope, data)
             task_request = await self._in_thread_if(True, "parse", self._read_parts, parts, options)
         else:
             task_request = await self._in_thread_if(
                 len(data) > _MAX_INLINE_BYTES, "parse", self._read_data, media_type, data, options
             )
-        self._note(request, task_request)
+        self._note(scope, task_request)
         return task_request, media_type
 
-    def _note(self, request: Request, task_request: TaskRequest) -> None:
+    def _note(self, scope: Scope, task_request: TaskRequest) -> None:
         """Record a request's task, and keep its images if they are collected."""
-        record = record_of(request.scope)
+        record = record_of(scope)
         record.task = task_request.task.name
-        consent = request.headers.get(CONSENT_HEADER, "")
+        consent = record.headers.get(CONSENT_HEADER, "")
         self._inputs.collect(task_request, consent, record.request_id)
 
-    async def _read_body(self, request: Request) -> bytes:
+    async def _read_body(self, scope: Scope, receive: Receive) -> bytes:
         """Return the body.
 
         Raises:
@@ -206,7 +209,7 @@ class Inference:
         with self._metrics.stage("read"):
             try:
                 async with asyncio.timeout(self._config.body_timeout_s):
-                    return await self._read_limited(request)
+                    return await self._read_limited(record_of(scope).headers, receive)
             except TimeoutError:
                 self._metrics.rejected.labels("slow_body").inc()
                 seconds = self._config.body_timeout_s
@@ -214,15 +217,20 @@ class Inference:
                     408, f"the body did not arrive within {seconds:g} s", headers=_CLOSE
                 ) from None
 
-    async def _read_limited(self, request: Request) -> bytes:
+    async def _read_limited(self, headers: Mapping[str, str], receive: Receive) -> bytes:
         limit = self._config.max_body_bytes
-        length = request.headers.get("content-length", "0")
+        length = headers.get("content-length", "0")
         announced = int(length) if length.isdecimal() else 0
-        if announced > limit and "expect" in request.headers:
+        if announced > limit and "expect" in headers:
             raise self._refuse_body()
         chunks: list[bytes] = []
         total = 0
-        async for chunk in request.stream():
+        is_whole = False
+        while not is_whole:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                raise ClientDisconnect
+            chunk, is_whole = message.get("body", b""), not message.get("more_body", False)
             total += len(chunk)
             if max(total, announced) > limit:
                 chunks.clear()
@@ -239,13 +247,13 @@ class Inference:
         limit = self._config.max_body_bytes
         return Problem(413, f"the body must have at most {limit:,} bytes", headers=_CLOSE)
 
-    async def _read_form(self, request: Request, data: bytes) -> list[FormPart]:
+    async def _read_form(self, scope: Scope, data: bytes) -> list[FormPart]:
         async def receive() -> Message:
             return {"type": "http.request", "body": data, "more_body": False}
 
         limits = {"max_files": MAX_IMAGES, "max_fields": MAX_IMAGES}
         size = self._config.max_body_bytes
-        async with Request(request.scope, receive).form(**limits, max_part_size=size) as form:
+        async with Request(scope, receive).form(**limits, max_part_size=size) as form:
             return [
                 FormPart(
                     name=name,
@@ -292,9 +300,11 @@ def parse_attributes(text: str) -> dict[str, str]:
     return options
 
 
-def _read_options(request: Request) -> Mapping[str, str]:
-    attributes = request.headers.get(ATTRIBUTES_HEADER, "")
-    return {**parse_attributes(attributes), **request.query_params}
+def _read_options(scope: Scope) -> Mapping[str, str]:
+    attributes = record_of(scope).headers.get(ATTRIBUTES_HEADER, "")
+    if not attributes and not scope["query_string"]:
+        return {}
+    return {**parse_attributes(attributes), **QueryParams(scope["query_string"])}
 
 
 async def _prepend(first: Faces, others: AsyncIterator[Faces]) -> AsyncIterator[Faces]:

@@ -6,9 +6,9 @@ import logging
 import re
 import time
 import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ._metrics import Metrics
@@ -27,6 +27,7 @@ _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _OTHER = "other"
 _SERVER_ERROR = 500
 _GIVEN_UP = 499
+_NOSNIFF = (b"x-content-type-options", b"nosniff")
 
 
 @dataclass
@@ -34,6 +35,8 @@ class RequestRecord:
     """What the access log says about a request."""
 
     request_id: str
+    headers: Mapping[str, str]
+    """The request's headers, with names in lower case. Of several with one name, the first."""
     task: str | None = None
     status: int | None = None
     bytes_out: int = 0
@@ -58,18 +61,17 @@ class Observed:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        headers = Headers(scope=scope)
+        headers = _read_headers(scope)
         given = headers.get("x-request-id", "")
         is_fit = _REQUEST_ID.fullmatch(given) is not None
-        record = RequestRecord(given if is_fit else uuid.uuid4().hex)
+        record = RequestRecord(given if is_fit else uuid.uuid4().hex, headers)
         scope[_RECORD] = record
 
         async def send_observed(message: Message) -> None:
             if message["type"] == "http.response.start":
                 record.status = message["status"]
-                headers = MutableHeaders(scope=message)
-                headers["X-Request-Id"] = record.request_id
-                headers.setdefault("X-Content-Type-Options", "nosniff")
+                added = ((b"x-request-id", record.request_id.encode()), _NOSNIFF)
+                message = {**message, "headers": [*message["headers"], *added]}
             else:
                 record.bytes_out += len(message.get("body", b""))
             await send(message)
@@ -99,8 +101,7 @@ class Observed:
         seconds = time.perf_counter() - record.began
         status = record.status or _GIVEN_UP
         task = record.task or _OTHER
-        self._metrics.requests.labels(task, status).inc()
-        self._metrics.seconds.labels(task).observe(seconds)
+        self._metrics.observe_request(task, status, seconds)
         client = scope.get("client")
         entry = {
             "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
@@ -111,7 +112,7 @@ class Observed:
             "task": record.task,
             "status": status,
             "ms": round(seconds * 1000, 2),
-            "bytes_in": Headers(scope=scope).get("content-length"),
+            "bytes_in": record.headers.get("content-length"),
             "bytes_out": record.bytes_out,
         }
         _access_log.info(json.dumps(entry))
@@ -141,7 +142,14 @@ class KeyRequired:
     def _is_allowed(self, scope: Scope) -> bool:
         if scope["path"] in HEALTH_PATHS:
             return True
-        headers = Headers(scope=scope)
+        headers = record_of(scope).headers
         scheme, _, token = headers.get("authorization", "").partition(" ")
         given = token if scheme.lower() == "bearer" else headers.get("x-api-key", "")
         return hmac.compare_digest(given.strip().encode("latin-1"), self._key)
+
+
+def _read_headers(scope: Scope) -> dict[str, str]:
+    headers: dict[str, str] = {}
+    for name, value in scope["headers"]:
+        headers.setdefault(name.decode("latin-1"), value.decode("latin-1"))
+    return headers

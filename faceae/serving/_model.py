@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -57,7 +58,7 @@ class ServedModel:
         """Engine and device that compute, for a person to read."""
         return next(iter(self.sessions.values())).engine
 
-    @property
+    @cached_property
     def tasks(self) -> tuple[str, ...]:
         """Tasks that the parts can do."""
         return tuple(
@@ -68,8 +69,11 @@ class ServedModel:
         )
 
     def warm_up(self) -> None:
-        """Run every part once, on a single face."""
+        """Run every part once, on a single face, and open all that they would open later."""
         for session in self.sessions.values():
+            prepare = getattr(session, "prepare", None)
+            if prepare is not None:
+                prepare()
             session.run(
                 *(
                     np.ones([1 if isinstance(n, str) else n for n in port.shape], port.dtype)

@@ -23,6 +23,7 @@ class Tracing:
         Raises:
             FaceaeError: traces are on, and OpenTelemetry is not installed.
         """
+        self.is_on = is_on
         self._tracer = _get_tracer() if is_on else None
 
     def span(self, name: str) -> AbstractContextManager[Any]:

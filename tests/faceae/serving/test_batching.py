@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from faceae.serving._batching import Arrivals, Batcher, BatchTimes
+from faceae.serving._batching import Arrivals, Batcher, BatchTimes, Lanes
 
 Use = Callable[[Batcher, Arrivals], Awaitable[None]]
 
@@ -22,8 +22,10 @@ class Model:
         self.batches: list[int] = []
         self.gate = threading.Event()
         self.gate.set()
+        self.has_begun = False
 
     def __call__(self, rows: np.ndarray, *numbers: np.ndarray) -> np.ndarray:
+        self.has_begun = True
         self.gate.wait(10)
         self.batches.append(len(rows))
         factor = numbers[0] if numbers else 2
@@ -32,15 +34,15 @@ class Model:
         return rows * factor
 
 
-def run(model: Model, use: Use, **limits: Any) -> list[BatchTimes]:
+def run(model: Model, use: Use, num_lanes: int = 1, **limits: Any) -> list[BatchTimes]:
     """Run `use` beside a batcher of `model`, and return what the batcher observed."""
     observed: list[BatchTimes] = []
 
     async def main() -> None:
         arrivals = Arrivals()
-        with ThreadPoolExecutor(1) as executor:
+        with ThreadPoolExecutor(num_lanes) as executor:
             options = {"max_batch": 4, "max_delay_s": 0.0, "observe": observed.append, **limits}
-            batcher = Batcher(model, executor, asyncio.Lock(), arrivals, **options)
+            batcher = Batcher(model, Lanes(executor, num_lanes), arrivals, **options)
             task = asyncio.create_task(batcher.run())
             try:
                 await asyncio.wait_for(use(batcher, arrivals), 10)
@@ -181,21 +183,25 @@ def test_rows_alone_are_not_joined() -> None:
     assert model.batches == [1, 9, 1]
 
 
-@pytest.mark.parametrize(("count", "batches"), [(5, [1, 3, 2]), (8, [1, 8]), (2, [1, 2])])
-def test_batches_leave_no_thread_idle(count: int, batches: list[int]) -> None:
-    model = Model()
+def test_lanes_compute_beside_each_other() -> None:
+    alone, beside = Model(), Model()
 
     async def use(batcher: Batcher, arrivals: Arrivals) -> None:
-        model.gate.clear()
-        first = asyncio.create_task(batcher.submit(rows(0)))
-        await asyncio.sleep(0)  # it waits
-        while batcher.num_waiting:
-            await asyncio.sleep(0.01)
-        tasks = [asyncio.create_task(batcher.submit(rows(i))) for i in range(count)]
-        while batcher.num_waiting < count:
-            await asyncio.sleep(0.01)
-        model.gate.set()
-        await asyncio.gather(first, *tasks)
+        alone.gate.clear()
+        first = asyncio.create_task(batcher.submit(rows(1)))
+        while not alone.has_begun:
+            await asyncio.sleep(0.001)
+        beside.gate.clear()
+        others = [asyncio.create_task(batcher.submit(rows(i))) for i in range(2)]
+        while not beside.has_begun:
+            await asyncio.sleep(0.001)
+        late = asyncio.create_task(batcher.submit(rows(5)))  # both lanes are busy
+        beside.gate.set()
+        await asyncio.gather(*others, late)
+        assert not first.done()
+        alone.gate.set()
+        await first
 
-    run(model, use, max_batch=8, micro_batch=3)
-    assert model.batches == batches
+    run(alone, use, num_lanes=2, compute_beside=beside)
+    assert alone.batches == [1]
+    assert sum(beside.batches) == 3
