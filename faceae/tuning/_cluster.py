@@ -7,6 +7,7 @@ from pathlib import Path
 from faceae_shards.executors import Tick, open_executor
 
 from ._config import TuneConfig
+from ._runs import Cleaner
 from ._storage import explain_storage
 from ._study import OpenStudy, open_study
 from ._tune import TuneResult, run_next, view
@@ -22,7 +23,9 @@ class _TrialWorker:
 
     def run(self, task: int, tick: Tick) -> TrialView | None:
         """Run the next trial. Return None if the study has all of them."""
-        return run_next(open_study(self.config), TuneObserver())
+        opened = open_study(self.config)
+        with Cleaner(opened.place) as cleaner:
+            return run_next(opened, TuneObserver(), cleaner)
 
     def close(self) -> None:
         """Nothing stays open."""

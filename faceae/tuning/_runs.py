@@ -3,7 +3,9 @@
 import filecmp
 import os
 import shutil
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from typing import Self
 
 from faceae.errors import FaceaeError
 from faceae.runs import Run, read_run, write_run
@@ -17,15 +19,47 @@ _KEPT = frozenset({"run.json", "run.toml", "metrics.jsonl", "tensorboard"})
 """What stays of a trial that is not the best."""
 
 
-def drop_losers(place: Place, study: StudyView) -> None:
-    """Remove the weights, checkpoints and pictures of all finished trials but the best.
+class Cleaner:
+    """Removes what losing trials have left, in a thread beside the next trial.
 
-    Files of trials that other processes work on are left alone.
+    A context manager: its end waits for the thread.
     """
-    for trial in study.trials:
-        is_best = study.best is not None and trial.number == study.best.number
-        if trial.state in ("complete", "pruned", "failed") and not is_best:
-            drop_weights(place.run_path(trial.number))
+
+    def __init__(self, place: Place) -> None:
+        self._place = place
+        self._dropped: set[int] = set()
+        self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="cleaner")
+        self._last: Future[None] | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._pool.shutdown()
+        self._check()
+
+    def drop_losers(self, study: StudyView) -> None:
+        """Remove the weights, checkpoints and pictures of all finished trials but the best.
+
+        Files of trials that other processes work on are left alone.
+
+        Raises:
+            OSError: something could not be removed, perhaps after an earlier call.
+        """
+        best = None if study.best is None else study.best.number
+        finished = {t.number for t in study.trials if t.state in ("complete", "pruned", "failed")}
+        losers = finished - self._dropped - {best}
+        self._dropped |= losers
+        self._check()
+        self._last = self._pool.submit(self._drop, sorted(losers))
+
+    def _drop(self, numbers: list[int]) -> None:
+        for number in numbers:
+            drop_weights(self._place.run_path(number))
+
+    def _check(self) -> None:
+        if self._last is not None:
+            self._last.result()
 
 
 def drop_weights(run: Path) -> None:

@@ -1,8 +1,6 @@
 """Where a study is stored: Optuna's journal in the study's folder, or a database."""
 
-import os
 import re
-import sys
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,6 +11,7 @@ from typing import Any
 from faceae.errors import FaceaeError
 
 from ._config import TuneConfig, is_database
+from ._journal import first_line, open_journal
 
 _JOURNAL = "journal.log"
 _HEARTBEAT_S = 30
@@ -89,12 +88,15 @@ def open_storage(place: Place, on_dead: Callable[[Any, Any], None], *, writes: b
         raise FaceaeError(f"{place.title}: no study (no {_JOURNAL}); `faceae tune` makes one")
     if writes:
         place.journal.parent.mkdir(parents=True, exist_ok=True)
-    return _open_journal(optuna, place.journal, writes=writes)
+    return open_journal(optuna, place.journal, writes=writes)
 
 
 @contextmanager
 def explain_storage(place: Place) -> Iterator[None]:
     """Raise FaceaeError where a database fails, or does not answer any more."""
+    if place.journal is not None:
+        yield
+        return
     optuna = import_optuna()
     from sqlalchemy.exc import SQLAlchemyError
 
@@ -102,48 +104,9 @@ def explain_storage(place: Place) -> Iterator[None]:
         yield
     except (optuna.exceptions.StorageInternalError, SQLAlchemyError) as error:
         raise FaceaeError(
-            f"`study` {place.title}: the database failed ({_first_line(error)}); run the same "
+            f"`study` {place.title}: the database failed ({first_line(error)}); run the same "
             "command again to go on"
         ) from error
-
-
-def _open_journal(optuna: Any, path: Path, *, writes: bool) -> Any:
-    journal = optuna.storages.journal
-    # Windows lets only some users make symbolic links.
-    make_lock = (
-        journal.JournalFileOpenLock if sys.platform == "win32" else journal.JournalFileSymlinkLock
-    )
-    lock = make_lock(str(path))
-    if writes and path.exists():
-        _cut_torn_line(journal, path, lock)
-    try:
-        return optuna.storages.JournalStorage(journal.JournalFileBackend(str(path), lock_obj=lock))
-    except (AssertionError, AttributeError, KeyError, TypeError, ValueError) as error:
-        raise FaceaeError(
-            f"{path}: damaged, or not the journal of a study ({_first_line(error)}); restore it "
-            "from a copy, or begin another `study`"
-        ) from error
-
-
-def _cut_torn_line(journal: Any, path: Path, lock: Any) -> None:
-    """Cut off a last line that a machine could not finish when it went down."""
-    with path.open("rb") as file:
-        if _length_of_whole_lines(file) == path.stat().st_size:
-            return
-    lock.acquire()
-    try:
-        with path.open("r+b") as file:
-            file.truncate(_length_of_whole_lines(file))
-    finally:
-        lock.release()
-
-
-def _length_of_whole_lines(file: Any) -> int:
-    size: int = file.seek(0, os.SEEK_END)
-    start = max(0, size - (1 << 20))
-    file.seek(start)
-    rest: bytes = file.read()
-    return start + rest.rfind(b"\n") + 1
 
 
 def _open_database(optuna: Any, place: Place, on_dead: Callable[[Any, Any], None]) -> Any:
@@ -160,11 +123,7 @@ def _open_database(optuna: Any, place: Place, on_dead: Callable[[Any, Any], None
             )
     except (SQLAlchemyError, ImportError, RuntimeError, ValueError) as error:
         raise FaceaeError(
-            f"`study` {place.title}: the database cannot be used ({_first_line(error)}); check the "
+            f"`study` {place.title}: the database cannot be used ({first_line(error)}); check the "
             "URL, and that its driver is installed"
         ) from error
 
-
-def _first_line(error: BaseException) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0] if lines else type(error).__name__

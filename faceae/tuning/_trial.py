@@ -26,7 +26,7 @@ from ._watch import TuneObserver
 log = logging.getLogger(__name__)
 
 TRAIN_SECONDS = "train_seconds"
-"""Attribute of a trial: the wall time of its training."""
+"""Attribute of a trial: the wall time of its training, without that of reporting to the study."""
 RUN = "run"
 HOST = "host"
 NOTE = "note"
@@ -82,7 +82,8 @@ class TrialRunner:
             trial.set_user_attr(NOTE, " ".join(str(error).split()))
             raise import_optuna().TrialPruned from error
         finally:
-            trial.set_user_attr(TRAIN_SECONDS, time.perf_counter() - start)
+            seconds = time.perf_counter() - start - watch.report_seconds
+            trial.set_user_attr(TRAIN_SECONDS, seconds)
         return self._finish(trial, result, watch)
 
     def _begin(self, trial: Any) -> dict[str, Any]:
@@ -128,6 +129,7 @@ class _TrialWatch(Observer):
         self._opened, self._trial, self._observer = opened, trial, observer
         self.has_begun = False
         self.values: list[float] = []
+        self.report_seconds = 0.0
 
     def on_start(self, run: Run, *, step: int, total_steps: int) -> None:
         """Remember the run."""
@@ -137,10 +139,17 @@ class _TrialWatch(Observer):
         """Report the objective."""
         value = self._measure(metrics)
         self.values.append(value)
-        self._trial.report(value, metrics.epoch)
+        start = time.perf_counter()
+        try:
+            self._report(metrics.epoch, value)
+        finally:
+            self.report_seconds += time.perf_counter() - start
+
+    def _report(self, epoch: int, value: float) -> None:
+        self._trial.report(value, epoch)
         epochs = self._run.config.epochs
-        self._observer.on_epoch(self._trial.number, metrics.epoch, epochs, value)
-        if metrics.epoch < epochs and self._trial.should_prune():
+        self._observer.on_epoch(self._trial.number, epoch, epochs, value)
+        if epoch < epochs and self._trial.should_prune():
             raise import_optuna().TrialPruned
 
     def _measure(self, metrics: EpochMetrics) -> float:

@@ -6,7 +6,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 
 from ._config import TuneConfig
-from ._runs import drop_losers
+from ._runs import Cleaner
 from ._storage import explain_storage, import_optuna
 from ._study import OpenStudy, open_study
 from ._trial import StoppedError, SurplusError, TrialRunner
@@ -46,17 +46,21 @@ def tune(config: TuneConfig, observer: TuneObserver | None = None) -> TuneResult
     opened, watch = open_study(config), observer or TuneObserver()
     watch.on_study(view(opened), config.trials)
     stopped_by = None
-    try:
-        while run_next(opened, watch) is not None:
-            pass
-    except StoppedError as error:
-        stopped_by = error.signal
+    with Cleaner(opened.place) as cleaner:
+        try:
+            while run_next(opened, watch, cleaner) is not None:
+                pass
+        except StoppedError as error:
+            stopped_by = error.signal
     with explain_storage(opened.place):
         return TuneResult(study=view(opened), stopped_by=stopped_by)
 
 
-def run_next(opened: OpenStudy, observer: TuneObserver) -> TrialView | None:
+def run_next(opened: OpenStudy, observer: TuneObserver, cleaner: Cleaner) -> TrialView | None:
     """Run one trial. Return it, or None if the study has all that were asked for.
+
+    Args:
+        cleaner: removes what the trial leaves, if it is not the best.
 
     Raises:
         StoppedError: a signal has stopped the trial.
@@ -79,7 +83,7 @@ def run_next(opened: OpenStudy, observer: TuneObserver) -> TrialView | None:
         assert runner.number is not None
         trial = view_trial(opened.study.get_trials(deepcopy=False)[runner.number])
         study = view(opened)
-        drop_losers(opened.place, study)
+    cleaner.drop_losers(study)
     observer.on_trial_end(trial, study.best)
     return trial
 

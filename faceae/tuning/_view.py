@@ -34,7 +34,7 @@ class TrialView:
     seconds: float | None
     """From its beginning to its end."""
     train_seconds: float | None
-    """Wall time of its training."""
+    """Wall time of its training, without that of reporting to the study."""
     run: Path | None
     """Folder of its run, on the machine `host`."""
     host: str | None

@@ -1,6 +1,7 @@
 """Studies with a training that takes no time: counting, seeds, dead trials, files, bad input."""
 
 import dataclasses
+import os
 import signal
 import time
 import warnings
@@ -297,6 +298,38 @@ def test_line_that_was_not_finished_is_cut_off(training: FakeTraining, config: T
         file.write('{"op_code":4,"wor')
     assert len(read_study(config.study).trials) == 2
     assert len(tune(replace(config, trials=3)).study.trials) == 3
+
+
+def test_journal_is_synced_once_a_trial(
+    training: FakeTraining, config: TuneConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Lines are complete for other processes at once; a sync takes as long as some steps."""
+    tune(replace(config, trials=1))
+    lengths: list[int] = []
+    real = os.fsync
+
+    def sync(descriptor: int) -> None:
+        lengths.append(os.fstat(descriptor).st_size)
+        real(descriptor)
+
+    monkeypatch.setattr(os, "fsync", sync)
+    tune(replace(config, trials=3))
+    text = (Path(config.study) / "journal.log").read_text()
+    ends = [line for line in text.splitlines() if '"datetime_complete"' in line]
+    assert len(ends) == 3
+    assert len(lengths) == 2
+    assert text.encode()[: lengths[-1]].decode().endswith(ends[-1] + "\n")
+
+
+def test_losers_that_cannot_be_removed(
+    training: FakeTraining, config: TuneConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def remove(path: Path) -> None:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(runs_module, "remove", remove)
+    with pytest.raises(PermissionError, match="trials"):
+        tune(replace(config, pruning="none"))
 
 
 @pytest.mark.parametrize("text", ["no JSON\n", '{"other": 1}\n', "3\n"])
