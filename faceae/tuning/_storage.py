@@ -126,4 +126,3 @@ def _open_database(optuna: Any, place: Place, on_dead: Callable[[Any, Any], None
             f"`study` {place.title}: the database cannot be used ({first_line(error)}); check the "
             "URL, and that its driver is installed"
         ) from error
-
