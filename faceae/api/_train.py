@@ -58,8 +58,9 @@ def fit(
     new one is complete.
 
     Args:
-        prior: "normal" is one normal distribution, "gmm" a Gaussian mixture, and "flow" a
-            flow-matching network, which takes minutes to train.
+        prior: "normal" is one normal distribution, "gmm" a Gaussian mixture, "flow" a
+            flow-matching network, which takes minutes to train, and "pairs" mixtures of two
+            training faces, whose latents are kept in the file and in exported generators.
         split: split of the dataset to fit on.
         batch_size: faces per batch. Does not change the result.
         device: device to encode and to train a flow on; auto takes the GPU if there is one.

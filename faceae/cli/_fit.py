@@ -31,10 +31,11 @@ if TYPE_CHECKING:
 @data_argument
 @option(
     "--prior",
-    type=click.Choice(["normal", "gmm", "flow"]),
+    type=click.Choice(["normal", "gmm", "flow", "pairs"]),
     default="normal",
     help="Distribution to fit. normal: one normal distribution. gmm: a Gaussian mixture. flow: a "
-    "flow-matching network, which takes minutes to train.",
+    "flow-matching network, which takes minutes to train. pairs: mixtures of two training faces, "
+    "whose latents are kept in the file and in exported generators.",
 )
 @option("--split", default="train", metavar="SPLIT", help="Split of DATA to fit on.")
 @batch_size_option(256)

@@ -10,6 +10,7 @@ from ._interpolation import Interpolation, interpolate, interpolate_square
 from ._mixture import MixturePrior
 from ._moments import LatentMoments
 from ._normal import NormalPrior, NormalSampler
+from ._pairs import PairsPrior, fit_pairs
 from ._prior import Prior, PriorKind, Sampler
 from ._sampling import latent_noise
 
@@ -25,12 +26,14 @@ __all__ = [
     "MixturePrior",
     "NormalPrior",
     "NormalSampler",
+    "PairsPrior",
     "Prior",
     "PriorKind",
     "Sampler",
     "fit_flow",
     "fit_latents",
     "fit_mixture",
+    "fit_pairs",
     "interpolate",
     "interpolate_square",
     "latent_noise",

@@ -11,6 +11,7 @@ from faceae_shards import atomic_path
 from ._flow import FlowPrior
 from ._mixture import MixturePrior
 from ._normal import NormalPrior
+from ._pairs import PairsPrior
 from ._prior import REFIT, Prior, PriorKind, Settings, Tensors
 
 _FORMAT = "faceae-latents"
@@ -19,7 +20,7 @@ _FIRST_VERSION = "1"
 """Files of version 1 hold a normal distribution and do not say so."""
 
 _PRIORS: dict[PriorKind, type[Prior]] = {
-    prior.kind: prior for prior in (NormalPrior, MixturePrior, FlowPrior)
+    prior.kind: prior for prior in (NormalPrior, MixturePrior, FlowPrior, PairsPrior)
 }
 
 

@@ -17,6 +17,7 @@ from ._fit_flow import fit_flow
 from ._fit_mixture import fit_mixture
 from ._held_out import OnProgress
 from ._moments import LatentMoments
+from ._pairs import fit_pairs
 from ._prior import Prior, PriorKind
 
 
@@ -43,7 +44,7 @@ def fit_latents(
 
     Args:
         model: in evaluation mode, on the device to encode on. A flow is trained there, too.
-        prior: kind of the prior. A mixture and a flow keep all latents in memory.
+        prior: kind of the prior. All kinds but normal keep all latents in memory.
         loader: library that reads the shards; auto: DALI if it can be imported.
         on_images: receives the number of faces encoded, and of all faces.
         on_fit: receives the number of faces that a mixture or a flow has seen, and the largest
@@ -75,6 +76,8 @@ def fit_latents(
         fitted = fit_mixture(np.concatenate(kept), normal, on_fit)
     elif prior == "flow":
         fitted = fit_flow(np.concatenate(kept), normal, on_fit, device=device)
+    elif prior == "pairs":
+        fitted = fit_pairs(np.concatenate(kept), normal)
     return FittedLatents(fitted, opened.reader)
 
 

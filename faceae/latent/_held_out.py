@@ -1,4 +1,4 @@
-"""What fitting a mixture and a flow share: enough faces, some of them held out.
+"""What priors that are not normal share: enough faces, some of them held out.
 
 Shapes: N faces, Z latent size, D leading directions.
 """
@@ -20,7 +20,7 @@ OnProgress = Callable[[int, int], None]
 """Receives the number of faces seen so far, and the largest number of faces to see."""
 
 MIN_FACES = 128
-"""Fewest faces that a mixture or a flow is fitted on."""
+"""Fewest faces that a prior is fitted on that is not normal."""
 _HELD_OUT_SHARE = 10
 """One face in so many is held out."""
 _SEED = 0

@@ -16,8 +16,9 @@ from torch import Tensor, nn
 from faceae.device import full_float32
 from faceae.errors import FaceaeError
 
-PriorKind = Literal["normal", "gmm", "flow"]
-"""normal: one normal distribution. gmm: a Gaussian mixture. flow: a flow-matching network."""
+PriorKind = Literal["normal", "gmm", "flow", "pairs"]
+"""normal: one normal distribution. gmm: a Gaussian mixture. flow: a flow-matching network. pairs:
+mixtures of two training faces."""
 
 Tensors = dict[str, NDArray[Any]]
 Settings = dict[str, str]

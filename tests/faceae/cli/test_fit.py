@@ -79,7 +79,7 @@ def test_fit_on_fewer_faces_than_numbers_says_so(
     assert "note: 12 faces span at most 11 of 16 directions" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("prior", ["gmm", "flow"])
+@pytest.mark.parametrize("prior", ["gmm", "flow", "pairs"])
 def test_prior_that_needs_more_faces_leaves_the_old_one(
     run_copy: Path,
     fitted_run: Path,
@@ -96,7 +96,7 @@ def test_prior_that_needs_more_faces_leaves_the_old_one(
     assert load_prior(run_copy / "latents.safetensors").kind == "normal"
 
 
-@pytest.mark.parametrize("prior", ["gmm", "flow"])
+@pytest.mark.parametrize("prior", ["gmm", "flow", "pairs"])
 def test_prior_draws_faces(
     run_copy: Path,
     dataset_npy: faceae_shards.Dataset,
@@ -109,7 +109,7 @@ def test_prior_draws_faces(
     monkeypatch.setattr("faceae.latent._fit_mixture._MIN_FACES_PER_COMPONENT", 4)
     monkeypatch.setattr("faceae.latent._fit_flow._CHECK_STEPS", 5)
     assert run(["fit", str(run_copy), str(dataset_npy.path), "--prior", prior]) == 0
-    word = {"gmm": "mixture of ", "flow": "flow on"}[prior]
+    word = {"gmm": "mixture of ", "flow": "flow on", "pairs": "pairs of "}[prior]
     assert f"latents.safetensors: {word}" in capsys.readouterr().out
     for name, options in (("all", ["-n5"]), ("part", ["-n2", "--start=3", "--batch-size=1"])):
         out = tmp_path / f"{name}.npy"
