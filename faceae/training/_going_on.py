@@ -9,6 +9,7 @@ from faceae.errors import FaceaeError
 from faceae.runs import Run, TrainConfig
 
 from .records import Position, list_checkpoints, read_position
+from .step import STAGES_SHARE
 
 log = logging.getLogger(__name__)
 
@@ -31,7 +32,8 @@ def extend_run(run: Run, asked: Mapping[str, Any]) -> Run:
     The schedule of the learning rate begins again where the run ended.
 
     Raises:
-        FaceaeError: `asked` has more epochs for a run that is not finished, or is adversarial.
+        FaceaeError: `asked` has more epochs for a run that is not finished, or for an
+            adversarial run whose first stages would come again.
     """
     epochs = asked.get("epochs", run.config.epochs)
     ends = list_checkpoints(run.checkpoints_path, epochs_only=True)
@@ -44,10 +46,11 @@ def extend_run(run: Run, asked: Mapping[str, Any]) -> Run:
             f"{position.epoch} are done; leave it out until the run is finished, which can then be "
             "extended"
         )
-    if run.model.variant == "adversarial":
+    if run.model.variant == "adversarial" and position.epoch < STAGES_SHARE * epochs:
         raise FaceaeError(
-            f"{run.path}: an adversarial run cannot be extended, because its stages are shares of "
-            f"all its epochs; start a new `run` with `epochs={epochs}`"
+            f"{run.path}: an adversarial run of {position.epoch} epochs cannot be extended to "
+            f"{epochs}, because its first stages are {STAGES_SHARE:.0%} of all its epochs; extend "
+            f"it less, or start a new `run` with `epochs={epochs}`"
         )
     log.info(
         "%s: extended from %d to %d epochs; the learning rate rises again to %g and falls to zero "

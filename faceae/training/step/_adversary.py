@@ -28,6 +28,8 @@ WARM_UP_SHARE = 0.08
 LONE_SHARE = 0.01
 """Share of all steps, after that, in which only the discriminator learns. Without this head start
 the decoder deceives it faster than it learns."""
+STAGES_SHARE = WARM_UP_SHARE + LONE_SHARE
+"""Share of all steps before model and discriminator learn together."""
 _RATE_RATIO = 2.0
 """Learning rate of the discriminator relative to the model's (Heusel et al., 2017)."""
 _ERROR_WEIGHT = 2.0

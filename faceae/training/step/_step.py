@@ -18,7 +18,7 @@ from faceae.runs import TrainConfig
 from ..distributed import Ranks, keep_statistics, synchronise_batchnorm
 from ._adversary import (
     BETAS,
-    LONE_SHARE,
+    STAGES_SHARE,
     WARM_UP_KEEP,
     WARM_UP_SHARE,
     Adversary,
@@ -177,8 +177,8 @@ def _adversarial_step(
         train_state.scaler.update()
         adversary.average_weights(train_state.model, keep=WARM_UP_KEEP if step else 0.0)
         return losses
-    learns_alone = progress < WARM_UP_SHARE + LONE_SHARE
-    if not learns_alone and (step - 1) / train_state.total_steps < WARM_UP_SHARE + LONE_SHARE:
+    learns_alone = progress < STAGES_SHARE
+    if not learns_alone and (step - 1) / train_state.total_steps < STAGES_SHARE:
         # The gradients grow by orders of magnitude here. With the moments of the small ones, the
         # first steps would be large enough to destroy the model.
         train_state.optimizer.state.clear()

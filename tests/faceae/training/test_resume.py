@@ -389,8 +389,16 @@ def test_float16_state_is_in_the_checkpoint(
     assert final_hash(config.run) == final_hash(unstopped.run)
 
 
-def test_adversarial_run_is_not_extended(config: TrainConfig) -> None:
+def test_adversarial_run_is_extended_unless_its_first_stages_would_come_again(
+    config: TrainConfig, signal_at: Any, final_hash: Any
+) -> None:
     config = replace(config, model="adversarial", epochs=1)
+    unstopped = replace(config, run=config.run.with_name("unstopped"))
+    train(unstopped)
+    with pytest.raises(FaceaeError, match="cannot be extended to 12"):
+        resume(unstopped.run, config.data, {"epochs": 12})
+    resume(unstopped.run, config.data, {"epochs": 2})
     train(config)
-    with pytest.raises(FaceaeError, match="an adversarial run cannot be extended"):
-        resume(config.run, config.data, {"epochs": 2})
+    resume(config.run, config.data, {"epochs": 2}, signal_at(STEPS_PER_EPOCH + 1))
+    resume(config.run, config.data, {})
+    assert final_hash(config.run) == final_hash(unstopped.run)
