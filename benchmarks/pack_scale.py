@@ -9,6 +9,7 @@ also holds the cost with that start included.
 
 import argparse
 import logging
+import os
 import shutil
 import statistics
 import tempfile
@@ -17,12 +18,12 @@ from pathlib import Path
 
 from benchmarks import isolated, packers, runner
 from benchmarks.pack import draw, list_images
+from benchmarks.shared import apart
 
 log = logging.getLogger(__name__)
 
 COUNTS = (2_000, 20_000, 200_000)
 FEW = 16
-MEMORY = Path("/dev/shm")
 
 
 def main() -> None:
@@ -32,12 +33,12 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    in_memory = str(MEMORY) if MEMORY.is_dir() else None
+    memory = os.environ[apart.MEMORY]
     seconds: dict[int, list[float]] = defaultdict(list)
     peaks: dict[int, list[float]] = defaultdict(list)
     with (
         tempfile.TemporaryDirectory() as scratch,
-        tempfile.TemporaryDirectory(dir=in_memory) as target,
+        tempfile.TemporaryDirectory(dir=memory) as target,
     ):
         folder, out = Path(scratch), Path(target, "out")
         faces = options.faces or draw(folder / "faces", COUNTS[-1])
@@ -69,7 +70,7 @@ def main() -> None:
         },
         "peak_mib": {str(count): max(peaks[count]) for count in lists},
     }
-    settings = {"rounds": options.rounds, "in_memory": in_memory is not None}
+    settings = {"rounds": options.rounds, "in_memory": memory.startswith("/dev/shm")}
     runner.save("pack_scale", [], settings, findings)
     for name, finding in findings.items():
         print(f"{name}: {finding}")

@@ -19,7 +19,6 @@ import asyncio
 import io
 import logging
 import os
-import socket
 import statistics
 import subprocess
 import sys
@@ -37,6 +36,7 @@ import torch
 from benchmarks import runner
 from benchmarks.models import make_model, make_sampler
 from benchmarks.serve_wire import MAX_BATCH, Client, arrive, saturate
+from benchmarks.shared import apart
 from faceae.latent import latent_noise
 from faceae.runs import TrainedModel
 from faceae_export import export_model, open_session
@@ -58,7 +58,7 @@ class Server:
 
     def __init__(self, name: str, model: Path, folder: Path, max_batch: int) -> None:
         self.name = name
-        self.port = _free_port()
+        self.port = apart.find_free_port()
         ours = ["faceae", "serve", str(model), "--port", str(self.port), "--device", "cpu"]
         arguments = {
             OURS: [*ours, "--max-batch", str(max_batch)],
@@ -104,13 +104,6 @@ class Server:
         _, alive = psutil.wait_procs(processes, 10)
         for process in alive:
             process.kill()
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 @contextmanager
