@@ -40,9 +40,11 @@ def environment(tmp_path: Path) -> dict[str, str]:
     paths = [str(tmp_path / "code"), str(ROOT), str(ROOT / "shards"), str(ROOT / "export")]
     (tmp_path / "code").mkdir()
     kept = {name: value for name, value in os.environ.items() if name != apart.MARK}
-    return kept | {name: str(path) for name, path in folders.items()} | {
-        "PYTHONPATH": os.pathsep.join([*paths, os.environ.get("PYTHONPATH", "")])
-    }
+    return (
+        kept
+        | {name: str(path) for name, path in folders.items()}
+        | {"PYTHONPATH": os.pathsep.join([*paths, os.environ.get("PYTHONPATH", "")])}
+    )
 
 
 def files_of(tmp_path: Path) -> set[Path]:
