@@ -26,7 +26,8 @@ import simplejpeg
 from numpy.typing import NDArray
 from PIL import Image
 
-from benchmarks import isolated, packers, runner, scenes
+from benchmarks import runner
+from benchmarks.shared import isolated, packing, scenes
 from faceae_shards import encode_jpeg
 from faceae_shards.faces import Face, detect_faces
 
@@ -60,7 +61,7 @@ def main() -> None:
     }
     rows = _measure_speed(options.photographs, options.packed, options.rounds)
     settings = {name: value for name, value in vars(options).items() if name != "photographs"}
-    settings |= {"workers": packers.NUM_WORKERS, "size": packers.SIZE, "large": _NUM_LARGE}
+    settings |= {"workers": packing.NUM_WORKERS, "size": packing.SIZE, "large": _NUM_LARGE}
     settings["load_average_before"] = load_average
     runner.save("align", rows, settings, findings)
     print(runner.table(rows))
@@ -219,7 +220,7 @@ def _draw_scenes(folder: Path) -> Path:
 
 def _rate(source: Path, out: Path, is_aligned: bool) -> float:
     run = isolated.run(
-        packers.prepare_faces, source=str(source), out=str(out), is_aligned=is_aligned
+        packing.prepare_faces, source=str(source), out=str(out), is_aligned=is_aligned
     )
     shutil.rmtree(out)
     return float(run.result) / run.seconds

@@ -15,7 +15,7 @@ from pathlib import Path
 import torch
 
 from benchmarks import runner
-from benchmarks.models import make_model
+from benchmarks.shared.models import make_model
 from faceae.latent import LatentMoments, NormalSampler, latent_noise
 from faceae.pictures import encode_picture, save_folder
 from faceae.runs import TrainedModel

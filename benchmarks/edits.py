@@ -18,7 +18,7 @@ from typing import Any
 
 import faceae
 from benchmarks import runner
-from benchmarks.redrawn import RedrawnBench, redrawn_table
+from benchmarks.shared.redrawn import RedrawnBench, redrawn_table
 from faceae.evaluation.edits import EditRecord, EditsConfig, evaluate_edits
 from faceae.runs import read_run
 from faceae.synthetic import SynthConfig, write_dataset

@@ -17,7 +17,7 @@ import torch
 from numpy.typing import NDArray
 
 from benchmarks import runner
-from benchmarks.models import make_model, make_sampler
+from benchmarks.shared.models import make_model, make_sampler
 from faceae.latent import latent_noise
 from faceae.model import FaceAutoEncoder, ModelConfig
 from faceae.runs import TrainedModel, open_run

@@ -6,7 +6,8 @@ decoder: eager and compiled PyTorch, frozen TorchScript, and `torch.onnx.export`
 in OpenVINO, if that is installed. Ours is the rewritten decoder in a `Session`, in float32 and in
 int8. Our ONNX file in OpenVINO is shown as well.
 
-Rates are also reported as a share of what arithmetic and memory allow (`benchmarks.ceilings`). ONNX
+Rates are also reported as a share of what arithmetic and memory allow
+(`benchmarks.shared.ceilings`). ONNX
 Runtime's profiler shows where its time goes.
 """
 
@@ -26,9 +27,10 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from benchmarks import ceilings, runner
+from benchmarks import runner
 from benchmarks.exact import Decode, largest_errors
-from benchmarks.models import make_model, make_sampler
+from benchmarks.shared import ceilings
+from benchmarks.shared.models import make_model, make_sampler
 from faceae.latent import latent_noise
 from faceae.model import FaceAutoEncoder, ModelConfig
 from faceae.runs import TrainedModel

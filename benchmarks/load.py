@@ -3,40 +3,33 @@
 All contenders give uint8 batches of 64x64 RGB faces from the same 178x218 JPEGs (`faceae synth`),
 in random order and mirrored at random, on the CPU.
 
-Peers: torch's DataLoader over loose JPEGs, decoded by Pillow or by torchvision, with 0 and 2
-workers; plain webdataset with Pillow; litdata and mosaicml-streaming with torchvision's decoder and
-2 workers; FFCV with 2 threads on JPEGs that it re-encoded. FFCV is left out if it is not installed
-(it has no wheel: pip builds it against OpenCV's headers).
+Peers: torch's DataLoader over loose JPEGs, decoded by Pillow, torchvision or torchcodec, with 0 and
+2 workers; SPDL and DALI's own pipeline over loose JPEGs with 2 threads; webdataset and `datasets`,
+which stream shards with Pillow; litdata and mosaicml-streaming with torchvision's decoder and 2
+workers; FFCV with 2 threads on JPEGs that it re-encoded. What is not installed is left out and
+named (FFCV has no wheel: pip builds it against OpenCV's headers).
 
 Ours: both loaders on the same JPEGs and on arrays packed at 64x64, and the cache. The cache's rate
 is also reported as a share of the rate of copying such batches in memory.
 """
 
 import argparse
-import importlib.util
 import logging
 import statistics
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 
 import faceae_shards
-from benchmarks import isolated, packers, runner
-from benchmarks.packers import NUM_WORKERS
-from benchmarks.peer_loaders import (
-    BATCH_SIZE,
-    IMAGE_SIZE,
-    open_litdata,
-    open_loose,
-    open_streaming,
-    open_webdataset,
-    read_pillow,
-    read_torchvision,
-)
+from benchmarks import peers, runner
+from benchmarks.peers.dataloader import open_loose
+from benchmarks.shared import isolated
+from benchmarks.shared.packing import MODES
+from benchmarks.shared.reading import BATCH_SIZE, IMAGE_SIZE, read_pillow, read_torchvision
 from faceae.data import LoaderConfig, make_loader
 from faceae.synthetic import SynthConfig, write_dataset
 
@@ -79,7 +72,6 @@ def _whole_turns(work: Callable[[], int]) -> Callable[[], int]:
 
 
 CACHE = "faceae cache"
-HAS_FFCV = importlib.util.find_spec("ffcv") is not None
 
 log = logging.getLogger(__name__)
 
@@ -96,22 +88,10 @@ def contenders(folder: Path, count: int) -> list[runner.Contender]:
     """Draw the faces, pack them, and return the loaders to compare."""
     write_dataset(SynthConfig(out=folder / "faces", count=count, seed=0))
     loose = folder / "faces" / "img_align_celeba"
-    jpg = pack_faces(loose, folder / "jpg")
-    listed = folder / "list.txt"
-    listed.write_text("".join(f"{path}\n" for path in sorted(loose.glob("*.jpg"))))
-    for name, prepare in (("litdata", packers.prepare_litdata), ("mds", packers.prepare_mds)):
-        out = str(folder / name)
-        isolated.run(prepare, listed=str(listed), out=out, mode=packers.MODES[0])
+    jpg = pack_faces(loose, folder / "jpg", samples_per_shard=max(1, count // 8))
     npy = pack_faces(loose, folder / "npy", size=IMAGE_SIZE, encoding="npy")
-    ways: list[tuple[str, bool, Callable[[], int]]] = [
-        (f"DataLoader, {name}, {workers} workers", True, open_loose(loose, read, workers))
-        for name, read in (("Pillow", read_pillow), ("torchvision", read_torchvision))
-        for workers in (0, NUM_WORKERS)
-    ]
+    ways = [(name, True, work) for name, work in _peers(folder, loose, jpg.shard_paths("train"))]
     ways += [
-        ("webdataset, Pillow", True, open_webdataset(jpg)),
-        ("litdata, torchvision, 2 workers", True, open_litdata(folder / "litdata")),
-        ("streaming, torchvision, 2 workers", True, open_streaming(folder / "mds")),
         ("faceae webdataset loader, jpg", False, _ours("webdataset", jpg)),
         ("faceae DALI loader, jpg", False, _ours("dali", jpg)),
         ("faceae DALI loader, npy 64x64", False, _ours("dali", npy)),
@@ -119,16 +99,41 @@ def contenders(folder: Path, count: int) -> list[runner.Contender]:
         (CACHE, False, _ours("dali", npy, "ram")),
         (COPYING, False, _copying(count // BATCH_SIZE)),
     ]
-    if HAS_FFCV:
-        from benchmarks.peer_ffcv import open_ffcv
-
-        ways.insert(0, ("FFCV, 2 threads", True, open_ffcv(loose, folder / "faces.beton")))
-    else:
-        log.warning("FFCV is not installed and not measured")
     return [
         runner.Contender(name=name, peer=peer, rate=runner.timed(_whole_turns(work)))
         for name, peer, work in ways
     ]
+
+
+def _peers(
+    folder: Path, loose: Path, shards: Sequence[Path]
+) -> Iterator[tuple[str, Callable[[], int]]]:
+    """Yield each peer that is installed, with its work."""
+    if ffcv := peers.load("ffcv"):
+        yield "FFCV, 2 threads", ffcv.open_ffcv(loose, folder / "faces.beton")
+    if spdl := peers.load("spdl"):
+        yield "SPDL, 2 threads", spdl.open_spdl(loose)
+    if dali := peers.load("dali"):
+        yield "DALI's own pipeline, 2 threads", dali.open_dali(loose)
+    ways = {"Pillow": read_pillow, "torchvision": read_torchvision}
+    if torchcodec := peers.load("torchcodec"):
+        ways["torchcodec"] = torchcodec.read_torchcodec
+    for name, read in ways.items():
+        for workers in (0, 2):
+            yield f"DataLoader, {name}, {workers} workers", open_loose(loose, read, workers)
+    if webdataset := peers.load("webdataset"):
+        yield "webdataset, Pillow", webdataset.open_webdataset(shards)
+    if hf_datasets := peers.load("hf_datasets"):
+        yield "datasets, streaming, Pillow, 2 workers", hf_datasets.open_datasets(shards)
+    listed = folder / "list.txt"
+    listed.write_text("".join(f"{path}\n" for path in sorted(loose.glob("*.jpg"))))
+    packed = {"listed": str(listed), "mode": MODES[0]}
+    if litdata := peers.load("litdata"):
+        isolated.run(litdata.prepare_litdata, out=str(folder / "litdata"), **packed)
+        yield "litdata, torchvision, 2 workers", litdata.open_litdata(folder / "litdata")
+    if streaming := peers.load("streaming"):
+        isolated.run(streaming.prepare_mds, out=str(folder / "mds"), **packed)
+        yield "streaming, torchvision, 2 workers", streaming.open_streaming(folder / "mds")
 
 
 def share_of_copying(rows: list[runner.Row]) -> float:
@@ -147,7 +152,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         rows = runner.measure(contenders(Path(folder), options.count), options.rounds)
     settings = {"count": options.count, "batch_size": BATCH_SIZE, "image_size": IMAGE_SIZE}
-    findings = {"ffcv_measured": HAS_FFCV, "cache_share_of_copying": share_of_copying(rows)}
+    findings = {"cache_share_of_copying": share_of_copying(rows)}
     runner.save("load", rows, settings, findings)
     runner.plot("load", [row for row in rows if row.name != COPYING])
     print(runner.table(rows))

@@ -13,8 +13,9 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from benchmarks import isolated, runner
-from benchmarks.load_epoch import BATCH_SIZE, IMAGE_SIZE, prepare_epoch
+from benchmarks import runner
+from benchmarks.shared import isolated
+from benchmarks.shared.epoch import BATCH_SIZE, IMAGE_SIZE, prepare_epoch
 
 log = logging.getLogger(__name__)
 

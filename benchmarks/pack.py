@@ -21,8 +21,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from benchmarks import isolated, packers, runner
-from benchmarks.packers import CROP, MODES, NUM_WORKERS, SIZE
+from benchmarks import peers, runner
+from benchmarks.peers import tar
+from benchmarks.shared import isolated, packing
+from benchmarks.shared.packing import CROP, MODES, NUM_WORKERS, SIZE
 
 log = logging.getLogger(__name__)
 
@@ -76,21 +78,29 @@ def list_images(folder: Path, images: list[Path], count: int) -> Path:
 def _contenders(
     folder: Path, listed: Path, peaks: dict[str, list[float]]
 ) -> Iterator[runner.Contender]:
+    ways = list(_ways())
     for mode in MODES:
-        for name, peer, prepare in (
-            ("faceae shard", False, packers.prepare_faceae),
-            ("webdataset.ShardWriter, Pillow", True, packers.prepare_shardwriter),
-            ("litdata.optimize, Pillow", True, packers.prepare_litdata),
-            ("streaming.MDSWriter, Pillow", True, packers.prepare_mds),
-            ("tar, nothing checked", False, packers.prepare_tar),
-            ("libjpeg-turbo on all cores, nothing written", False, packers.prepare_decoding),
-        ):
-            if mode != MODES[0] and prepare is packers.prepare_tar:
+        for name, peer, prepare in ways:
+            if mode != MODES[0] and name.startswith("tar"):
                 continue
             rate = functools.partial(
                 _rate, prepare, folder / "out", listed, mode, peaks[f"{mode}: {name}"]
             )
             yield runner.Contender(name=name, rate=rate, peer=peer, group=mode)
+
+
+def _ways() -> Iterator[tuple[str, bool, Any]]:
+    """Yield each contender's name, whether it is a peer, and how it is prepared."""
+    yield "faceae shard", False, packing.prepare_faceae
+    for name, module, function in (
+        ("webdataset.ShardWriter, Pillow", "webdataset", "prepare_shardwriter"),
+        ("litdata.optimize, Pillow", "litdata", "prepare_litdata"),
+        ("streaming.MDSWriter, Pillow", "streaming", "prepare_mds"),
+    ):
+        if peer := peers.load(module):
+            yield name, True, getattr(peer, function)
+    yield "tar, nothing checked", False, tar.prepare_tar
+    yield "libjpeg-turbo on all cores, nothing written", False, packing.prepare_decoding
 
 
 def _rate(prepare: Any, out: Path, listed: Path, mode: str, peaks: list[float]) -> float:

@@ -18,8 +18,9 @@ import time
 from pathlib import Path
 from typing import Any
 
-from benchmarks import isolated, packers, runner
+from benchmarks import runner
 from benchmarks.pack import draw
+from benchmarks.shared import isolated, packing
 from faceae_shards import verify
 
 log = logging.getLogger(__name__)
@@ -39,7 +40,7 @@ def main() -> None:
         folder = Path(scratch)
         faces = options.faces or draw(folder / "faces", COUNT)
         out = folder / "out"
-        findings = _pack(faces, out, packers.NUM_WORKERS)
+        findings = _pack(faces, out, packing.NUM_WORKERS)
         findings["verify"] = _verify(out)
         files = _hash_files(out)
         findings |= {"num_files": len(files), "sha256": _hash(files)}
@@ -48,16 +49,16 @@ def main() -> None:
         findings["one_worker"]["same_files"] = _hash_files(out) == files
         shutil.rmtree(out)
         findings["killed_at_shards"] = _kill(faces, out)
-        findings["resumed"] = _pack(faces, out, packers.NUM_WORKERS)
+        findings["resumed"] = _pack(faces, out, packing.NUM_WORKERS)
         findings["resumed"]["same_files"] = _hash_files(out) == files
-    runner.save("pack_celeba", [], {"workers": packers.NUM_WORKERS}, findings)
+    runner.save("pack_celeba", [], {"workers": packing.NUM_WORKERS}, findings)
     for name, finding in findings.items():
         print(f"{name}: {finding}")
 
 
 def _pack(faces: Path, out: Path, workers: int) -> dict[str, Any]:
     log.info("packing with %d workers", workers)
-    run = isolated.run(packers.prepare_folder, source=str(faces), out=str(out), workers=workers)
+    run = isolated.run(packing.prepare_folder, source=str(faces), out=str(out), workers=workers)
     return {**run.result, "seconds": run.seconds, "peak_mib": run.peak_mib}
 
 

@@ -16,9 +16,9 @@ import tempfile
 from collections import defaultdict
 from pathlib import Path
 
-from benchmarks import isolated, packers, runner
+from benchmarks import runner
 from benchmarks.pack import draw, list_images
-from benchmarks.shared import apart
+from benchmarks.shared import apart, isolated, packing
 
 log = logging.getLogger(__name__)
 
@@ -48,10 +48,10 @@ def main() -> None:
             log.info("round %d of %d", number + 1, options.rounds)
             for count, listed in lists.items():
                 run = isolated.run(
-                    packers.prepare_faceae,
+                    packing.prepare_faceae,
                     listed=str(listed),
                     out=str(out),
-                    mode=packers.MODES[0],
+                    mode=packing.MODES[0],
                 )
                 shutil.rmtree(out)
                 seconds[count].append(run.seconds)

@@ -1,28 +1,39 @@
-"""Runs contenders in turns and reports ratios.
+"""Runs contenders in turns, reports ratios, and writes results.
 
 The machine's speed drifts. Every round therefore runs each contender once, ratios are taken within
-a round, and the median of the rounds is reported with its range.
+a round, and the median of the rounds is reported with its range. Each script runs with folders of
+its own (`benchmarks.shared.apart`). Results are kept in `results/`; the environment variable
+`BENCHMARK_RESULTS` names another folder.
 """
 
+import datetime
 import logging
+import os
 import platform
 import statistics
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from matplotlib import pyplot
 from matplotlib.figure import Figure
 
+from benchmarks import peers
+from benchmarks.shared.limits import measure_limits
 from faceae_shards import write_json
 
 log = logging.getLogger(__name__)
 
-RESULTS = Path(__file__).parent / "results"
+KEPT = Path(__file__).parent / "results"
+"""The results that README.md is written from."""
+RESULTS = Path(os.environ.get("BENCHMARK_RESULTS", KEPT))
+LACKING = 77
+"""Exit status of a script that cannot run, because a program or package is missing."""
 _PACKAGES = (
     "faceae",
     "torch",
@@ -36,6 +47,10 @@ _PACKAGES = (
     "uvicorn",
     "mosaicml-streaming",
     "ffcv",
+    "spdl",
+    "datasets",
+    "torchcodec",
+    "nncf",
     "simplejpeg",
     "Pillow",
     "opencv-python-headless",
@@ -72,6 +87,12 @@ class Row:
     ratio_high: float
 
 
+def lack(what: str) -> NoReturn:
+    """End the script, because it cannot run without something that is missing."""
+    print(f"not run: {what} is missing", file=sys.stderr)
+    sys.exit(LACKING)
+
+
 def timed(work: Callable[[], float]) -> Callable[[], float]:
     """Return a `rate` function for work that returns its number of items."""
 
@@ -102,13 +123,14 @@ def measure(contenders: Sequence[Contender], rounds: int = 5) -> list[Row]:
 def _best_peer(
     group: str, contenders: Sequence[Contender], rates: Sequence[Sequence[float]]
 ) -> list[float]:
-    """Return the best rate of a group's peers in each round."""
-    peers = [
-        contender_rates
+    """Return the best rate of a group's peers in each round; of all, if every peer is missing."""
+    same = [
+        (contender.peer, contender_rates)
         for contender, contender_rates in zip(contenders, rates, strict=True)
-        if contender.peer and contender.group == group
+        if contender.group == group
     ]
-    return [max(round_rates) for round_rates in zip(*peers, strict=True)]
+    best = [each for peer, each in same if peer] or [each for _, each in same]
+    return [max(round_rates) for round_rates in zip(*best, strict=True)]
 
 
 def _row(contender: Contender, rates: list[float], best: list[float]) -> Row:
@@ -132,10 +154,12 @@ def save(
 ) -> Path:
     """Write `results/NAME.json` and return its path; `findings` are further results."""
     path = RESULTS / f"{name}.json"
-    RESULTS.mkdir(exist_ok=True)
+    RESULTS.mkdir(parents=True, exist_ok=True)
     result = {
         "settings": settings,
-        "machine": _machine(),
+        "command": " ".join(["python", *sys.orig_argv[1:]]),
+        "machine": describe_machine(),
+        "missing_peers": dict(peers.missing),
         "rows": [asdict(row) for row in rows],
         **(findings or {}),
     }
@@ -191,14 +215,17 @@ def save_figure(name: str, figure: Figure) -> Path:
     return path
 
 
-def _machine() -> dict[str, Any]:
-    git = ["git", "-C", str(RESULTS.parent), "describe", "--always", "--dirty"]
+def describe_machine() -> dict[str, Any]:
+    """Return what tells machines apart, with the date, the commit and the machine's limits."""
+    git = ["git", "-C", str(KEPT.parent), "describe", "--always", "--dirty"]
     done = subprocess.run(git, capture_output=True, text=True, check=False)
     return {
         "cpu": _cpu_name(),
         "python": platform.python_version(),
         "packages": {name: _version(name) for name in _PACKAGES},
         "commit": done.stdout.strip() or None,
+        "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
+        "limits": measure_limits(),
     }
 
 

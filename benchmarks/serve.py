@@ -34,9 +34,9 @@ import psutil
 import torch
 
 from benchmarks import runner
-from benchmarks.models import make_model, make_sampler
-from benchmarks.serve_wire import MAX_BATCH, Client, arrive, saturate
 from benchmarks.shared import apart
+from benchmarks.shared.models import make_model, make_sampler
+from benchmarks.shared.wire import MAX_BATCH, Client, arrive, saturate
 from faceae.latent import latent_noise
 from faceae.runs import TrainedModel
 from faceae_export import export_model, open_session
@@ -62,8 +62,8 @@ class Server:
         ours = ["faceae", "serve", str(model), "--port", str(self.port), "--device", "cpu"]
         arguments = {
             OURS: [*ours, "--max-batch", str(max_batch)],
-            LITSERVE: ["benchmarks.peer_litserve", str(model), str(self.port)],
-            NAIVE: ["benchmarks.peer_fastapi", str(model), str(self.port)],
+            LITSERVE: ["benchmarks.peers.litserve", str(model), str(self.port)],
+            NAIVE: ["benchmarks.peers.fastapi", str(model), str(self.port)],
         }[name]
         self._log_path = folder / f"{self.port}.log"
         self._log = self._log_path.open("wb")

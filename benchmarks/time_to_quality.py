@@ -33,7 +33,7 @@ from torchvision.transforms import v2
 
 import faceae_shards
 from benchmarks import runner
-from benchmarks.packers import NUM_WORKERS
+from benchmarks.shared.packing import NUM_WORKERS
 from faceae.data import Loader, LoaderConfig, make_loader
 from faceae.evaluation import fit_pca
 from faceae.model import FaceAutoEncoder, ModelConfig, psnr_db, start_from_components, to_float

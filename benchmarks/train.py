@@ -21,8 +21,9 @@ from torch import nn
 import faceae_shards
 from benchmarks import runner
 from benchmarks.load import pack_faces
-from benchmarks.packers import NUM_WORKERS
-from benchmarks.peer_loaders import IMAGE_SIZE, make_loose, read_pillow
+from benchmarks.peers.dataloader import make_loose
+from benchmarks.shared.packing import NUM_WORKERS
+from benchmarks.shared.reading import IMAGE_SIZE, read_pillow
 from faceae.data import LoaderConfig, make_loader
 from faceae.device import choose_amp
 from faceae.model import FaceAutoEncoder, ModelConfig

@@ -23,7 +23,7 @@ import torch
 from selenium import webdriver
 
 from benchmarks import runner
-from benchmarks.models import make_model
+from benchmarks.shared.models import make_model
 from faceae.latent import LatentMoments, NormalSampler
 from faceae.runs import TrainedModel
 from faceae_export import ExportReport, export_model, export_web

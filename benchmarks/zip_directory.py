@@ -14,7 +14,8 @@ from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import isolated, runner, zip_listings
+from benchmarks import runner
+from benchmarks.shared import isolated, zip_listings
 
 NUM_MEMBERS = 202_599
 

@@ -404,7 +404,7 @@ def test_setup_names_every_package() -> None:
     settings = configparser.ConfigParser()
     settings.read(ROOT / "setup.cfg", encoding="utf-8")
     named = settings["options"]["packages"].split()
-    assert sorted(named) == sorted(name for name in PACKAGES if name != "benchmarks")
+    assert sorted(named) == sorted(name for name in PACKAGES if name.split(".")[0] != "benchmarks")
 
 
 def test_shards_work_without_torch() -> None:

@@ -59,7 +59,7 @@ def test_a_benchmark_with_litdata_touches_no_folder_of_the_user(
     before = files_of(tmp_path)
     out = tmp_path / "out"
     arguments = f'{{"listed": "{tmp_path}/list.txt", "out": "{out}", "mode": "untouched"}}'
-    command = ["benchmarks.isolated", "benchmarks.packers:prepare_litdata", arguments]
+    command = ["benchmarks.shared.isolated", "benchmarks.packers:prepare_litdata", arguments]
     subprocess.run([sys.executable, "-m", *command], env=environment, cwd=ROOT, check=True)
     assert files_of(tmp_path) - {out} == before
     assert all(path.read_text() == "mine" for path in before if path.name == "precious")
@@ -85,7 +85,7 @@ def test_an_interrupted_benchmark_leaves_nothing(
 ) -> None:
     (tmp_path / "code" / "waiting.py").write_text(WAITING)
     seen = tmp_path / "seen"
-    command = ["benchmarks.isolated", "waiting:prepare", f'{{"seen": "{seen}"}}']
+    command = ["benchmarks.shared.isolated", "waiting:prepare", f'{{"seen": "{seen}"}}']
     process = subprocess.Popen([sys.executable, "-m", *command], env=environment, cwd=ROOT)
     end = time.monotonic() + LONG_S
     while not seen.exists():

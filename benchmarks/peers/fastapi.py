@@ -1,6 +1,6 @@
 """The server that one writes first: a FastAPI handler that runs the model once per request.
 
-python -m benchmarks.peer_fastapi MODEL PORT
+python -m benchmarks.peers.fastapi MODEL PORT
 """
 
 import sys
@@ -11,7 +11,7 @@ import numpy as np
 import torch
 import uvicorn
 
-from benchmarks.serve_wire import to_npy
+from benchmarks.shared.wire import to_npy
 from faceae.latent import latent_noise
 from faceae_export import open_session
 

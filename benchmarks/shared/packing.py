@@ -1,13 +1,11 @@
-"""The packers that `benchmarks.pack` compares.
+"""What packers share: our ways to pack, a decoder, and the check that peers make with Pillow.
 
 Each `prepare_…` imports its library and returns the work, which returns the number of images.
 """
 
-import functools
 import io
 import multiprocessing
 import os
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -75,78 +73,9 @@ def prepare_folder(source: str, out: str, workers: int) -> Callable[[], dict[str
     return work
 
 
-def prepare_shardwriter(listed: str, out: str, mode: str) -> Work:
-    """Pack with the loop of webdataset's documentation."""
-    import webdataset
-
-    paths, extension = _read_list(listed), "npy" if mode.startswith("npy") else "jpg"
-    Path(out).mkdir()
-
-    def work() -> int:
-        with webdataset.ShardWriter(f"{out}/%06d.tar", maxcount=4096, verbose=0) as writer:
-            for number, path in enumerate(paths):
-                writer.write({"__key__": f"{number:09}", extension: _check(path, mode)})
-        return len(paths)
-
-    return work
-
-
-def prepare_litdata(listed: str, out: str, mode: str) -> Work:
-    """Pack with litdata's `optimize` and as many workers as faceae."""
-    import litdata
-
-    paths = _read_list(listed)
-
-    def work() -> int:
-        litdata.optimize(
-            fn=functools.partial(check_for_litdata, mode=mode),
-            inputs=paths,
-            output_dir=out,
-            num_workers=NUM_WORKERS,
-            chunk_bytes="64MB",
-            verbose=False,
-        )
-        return len(paths)
-
-    return work
-
-
-def check_for_litdata(path: str, mode: str) -> dict[str, Any]:
-    """Return one sample for litdata."""
-    return {"image": _check(path, mode)}
-
-
-def prepare_mds(listed: str, out: str, mode: str) -> Work:
-    """Pack with streaming's writer in one process, as its documentation does."""
-    import streaming
-
-    paths = _read_list(listed)
-    column = "ndarray:uint8:64,64,3" if mode.startswith("npy") else "bytes"
-
-    def work() -> int:
-        with streaming.MDSWriter(out=out, columns={"image": column}) as writer:
-            for path in paths:
-                writer.write({"image": _check(path, mode)})
-        return len(paths)
-
-    return work
-
-
-def prepare_tar(listed: str, out: str, mode: str) -> Work:
-    """Copy the files into a tar without a check."""
-    num_images = len(_read_list(listed))
-
-    def work() -> int:
-        command = ["tar", "--absolute-names", "-cf", out, "-T", listed]
-        subprocess.run(command, check=True)
-        return num_images
-
-    return work
-
-
 def prepare_decoding(listed: str, out: str, mode: str) -> Work:
     """Read and decode on all cores with the decoder that training uses."""
-    paths = _read_list(listed)
+    paths = read_list(listed)
     parts = [paths[number::NUM_WORKERS] for number in range(NUM_WORKERS)]
     pool = multiprocessing.get_context("forkserver").Pool(NUM_WORKERS)
     pool.map(decode_all, [part[:1] for part in parts])
@@ -162,11 +91,12 @@ def decode_all(paths: list[str]) -> int:
     return len(paths)
 
 
-def _read_list(listed: str) -> list[str]:
+def read_list(listed: str) -> list[str]:
+    """Return the paths that a list names."""
     return Path(listed).read_text().splitlines()
 
 
-def _check(path: str, mode: str) -> Any:
+def check_image(path: str, mode: str) -> Any:
     """Decode an image with Pillow and return the bytes to store."""
     data = Path(path).read_bytes()
     with Image.open(io.BytesIO(data)) as image:

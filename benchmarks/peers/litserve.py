@@ -1,6 +1,6 @@
 """LitServe with dynamic batching, as its documentation sets it up.
 
-python -m benchmarks.peer_litserve MODEL PORT
+python -m benchmarks.peers.litserve MODEL PORT
 """
 
 import sys
@@ -13,7 +13,7 @@ import torch
 from fastapi import Response
 from numpy.typing import NDArray
 
-from benchmarks.serve_wire import MAX_BATCH, to_npy
+from benchmarks.shared.wire import MAX_BATCH, to_npy
 from faceae.latent import latent_noise
 from faceae_export import open_session
 

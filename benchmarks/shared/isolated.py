@@ -42,7 +42,7 @@ def run(prepare: Callable[..., Callable[[], Any]], **arguments: Any) -> Isolated
         arguments: JSON values.
     """
     name = f"{prepare.__module__}:{prepare.__name__}"
-    command = [sys.executable, "-m", "benchmarks.isolated", name, json.dumps(arguments)]
+    command = [sys.executable, "-m", "benchmarks.shared.isolated", name, json.dumps(arguments)]
     peak = _Pss(0, 0)
     with tempfile.TemporaryFile("w+") as output:
         process = subprocess.Popen(command, stdout=output)

@@ -12,8 +12,8 @@ from ffcv.transforms import RandomHorizontalFlip, ToTensor
 from ffcv.writer import DatasetWriter
 from numpy.typing import NDArray
 
-from benchmarks.packers import NUM_WORKERS
-from benchmarks.peer_loaders import BATCH_SIZE, IMAGE_SIZE
+from benchmarks.shared.packing import NUM_WORKERS
+from benchmarks.shared.reading import BATCH_SIZE, IMAGE_SIZE
 
 
 class _Faces:

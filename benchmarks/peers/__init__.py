@@ -1,0 +1,26 @@
+"""What users would otherwise run: one file for each peer, as its documentation recommends.
+
+A peer is imported by `load`, because any of them may be missing.
+"""
+
+import importlib
+import logging
+from typing import Any
+
+log = logging.getLogger(__name__)
+
+missing: dict[str, str] = {}
+"""Peers that were asked for and are not there, with the reason."""
+
+
+def load(name: str) -> Any:
+    """Return the module of a peer, or None if its package is missing or does not fit this machine.
+
+    A binary that was built for another torch or FFmpeg raises OSError or RuntimeError.
+    """
+    try:
+        return importlib.import_module(f"benchmarks.peers.{name}")
+    except (ImportError, OSError, RuntimeError) as error:
+        missing[name] = str(error).strip().splitlines()[0] if str(error).strip() else repr(error)
+        log.warning("not measured: %s (%s)", name, missing[name])
+        return None
