@@ -2,13 +2,13 @@
 
 All contenders have the same weights, latents and number of threads. The model has the default size,
 random weights, and BatchNorms that have seen latents, as after training. Peers run the plain
-decoder: eager and compiled PyTorch, frozen TorchScript, and `torch.onnx.export` in ONNX Runtime and
-in OpenVINO, if that is installed. Ours is the rewritten decoder in a `Session`, in float32 and in
-int8. Our ONNX file in OpenVINO is shown as well.
+decoder: eager and compiled PyTorch, frozen TorchScript, `torch.export` with AOTInductor, and
+`torch.onnx.export` in ONNX Runtime and in OpenVINO (float32, and int8 by NNCF). Ours is the
+rewritten decoder in a `Session`, in float32 and in int8. Our ONNX file in OpenVINO is shown as
+well. "Best peer" includes int8 where NNCF is installed.
 
 Rates are also reported as a share of what arithmetic and memory allow
-(`benchmarks.shared.ceilings`). ONNX
-Runtime's profiler shows where its time goes.
+(`benchmarks.shared.ceilings`). ONNX Runtime's profiler shows where its time goes.
 """
 
 import argparse
@@ -18,6 +18,7 @@ import os
 import tempfile
 import warnings
 from collections import Counter
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -27,7 +28,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from benchmarks import runner
+from benchmarks import peers, runner
 from benchmarks.exact import Decode, largest_errors
 from benchmarks.shared import ceilings
 from benchmarks.shared.models import make_model, make_sampler
@@ -36,11 +37,6 @@ from faceae.model import FaceAutoEncoder, ModelConfig
 from faceae.runs import TrainedModel
 from faceae_export import CPU_MICRO_BATCH, export_model, open_model, open_session
 from faceae_export.formats import OnnxSession, open_torchscript
-
-try:
-    import openvino
-except ImportError:
-    openvino = None
 
 log = logging.getLogger(__name__)
 
@@ -73,13 +69,6 @@ def _in_torch(module: nn.Module) -> Decode:
         return module(torch.from_numpy(z)).numpy()
 
     return decode
-
-
-def _in_openvino(path: Path) -> Decode:
-    core = openvino.Core()
-    options = {"INFERENCE_NUM_THREADS": torch.get_num_threads(), "INFERENCE_PRECISION_HINT": "f32"}
-    compiled = core.compile_model(core.read_model(path), "CPU", options)
-    return lambda z: compiled([z])[0]
 
 
 def _in_onnxruntime(path: Path) -> Decode:
@@ -146,21 +135,48 @@ def _export_plain(plain: nn.Module, path: Path) -> Path:
     return path
 
 
-def make_peers(model: FaceAutoEncoder, folder: Path) -> dict[str, Decode]:
+def make_peers(
+    model: FaceAutoEncoder, folder: Path, batch_sizes: tuple[int, ...]
+) -> dict[str, Decode]:
     """Return what a user would otherwise run, by name."""
     plain = _Plain(model).eval()
     channels_last = _Plain(make_model()).eval().to(memory_format=torch.channels_last)
     path = _export_plain(plain, folder / "plain.onnx")
-    peers = {
+    ways = {
         "PyTorch": _in_torch(plain),
         "PyTorch, channels last": _in_torch(channels_last),
         "torch.compile": _in_torch(torch.compile(plain, dynamic=False)),
         "frozen TorchScript": _in_torch(_freeze(plain)),
         "ONNX Runtime": _in_onnxruntime(path),
     }
-    if openvino is not None:
-        peers["OpenVINO"] = _in_openvino(path)
-    return peers
+    if aot_inductor := peers.load("aot_inductor"):
+        ways["torch.export, AOTInductor"] = _in_pieces(
+            aot_inductor.compile_decoder(plain, model.config.latent_size, batch_sizes, folder),
+            batch_sizes,
+        )
+    if openvino := peers.load("openvino"):
+        num_threads = torch.get_num_threads()
+        ways["OpenVINO"] = openvino.open_float32(path, num_threads)
+        try:
+            z = latent_noise(1, 0, 300, model.config.latent_size)
+            ways["OpenVINO, int8"] = openvino.quantise(path, num_threads, z)
+        except ImportError as error:
+            peers.miss("OpenVINO, int8", error)
+    return ways
+
+
+def _in_pieces(decode: Decode, sizes: Sequence[int]) -> Decode:
+    """Compute batches of other sizes in pieces of the given sizes."""
+
+    def decode_any(z: NDArray[np.float32]) -> NDArray[np.float32]:
+        faces, start = [], 0
+        while start < len(z):
+            size = max(each for each in sizes if each <= len(z) - start)
+            faces.append(decode(z[start : start + size]))
+            start += size
+        return faces[0] if len(faces) == 1 else np.concatenate(faces)
+
+    return decode_any
 
 
 def make_ours(model: FaceAutoEncoder, folder: Path) -> dict[str, Decode]:
@@ -179,8 +195,10 @@ def make_ours(model: FaceAutoEncoder, folder: Path) -> dict[str, Decode]:
         "rewritten, int8, ONNX Runtime": open_session(int8, CPU).run,
         "rewritten, int8, ONNX Runtime, a thread per micro-batch": _side_by_side(int8),
     }
-    if openvino is not None:
-        ours["rewritten, its ONNX file in OpenVINO"] = _in_openvino(onnx)
+    if openvino := peers.load("openvino"):
+        ours["rewritten, its ONNX file in OpenVINO"] = openvino.open_float32(
+            onnx, torch.get_num_threads()
+        )
     return ours
 
 
@@ -196,7 +214,10 @@ def _contender(
 
 
 def compare_batches(
-    peers: dict[str, Decode], ours: dict[str, Decode], z: NDArray[np.float32]
+    others: dict[str, Decode],
+    ours: dict[str, Decode],
+    z: NDArray[np.float32],
+    batch_sizes: Sequence[int],
 ) -> list[runner.Contender]:
     """Return every way at every batch size."""
     return [
@@ -206,10 +227,10 @@ def compare_batches(
             decode,
             z[: FACES_A_TURN.get(batch_size, MOST_FACES_A_TURN)],
             batch_size,
-            name in peers,
+            name in others,
         )
-        for batch_size in BATCH_SIZES
-        for name, decode in (peers | ours).items()
+        for batch_size in batch_sizes
+        for name, decode in (others | ours).items()
     ]
 
 
@@ -237,23 +258,26 @@ def main() -> None:
     """Measure, write results/generate.json and print the tables."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--batches", type=int, nargs="+", default=BATCH_SIZES, help="batch sizes")
+    parser.add_argument("--compared", type=int, default=FACES_TO_COMPARE, help="faces to compare")
     options = parser.parse_args()
     logging.basicConfig(format="%(message)s")
     logging.getLogger("benchmarks").setLevel(logging.INFO)
-    if openvino is None:
-        log.warning("openvino is not installed: left out")
     load = os.getloadavg()
     model = make_model()
-    z = latent_noise(0, 0, FACES_TO_COMPARE, model.config.latent_size)
+    z = latent_noise(0, 0, max(options.compared, MOST_FACES_A_TURN), model.config.latent_size)
     with tempfile.TemporaryDirectory() as folder:
-        peers, ours = make_peers(model, Path(folder)), make_ours(model, Path(folder))
+        others = make_peers(model, Path(folder), tuple(options.batches))
+        ours = make_ours(model, Path(folder))
         contenders = [
-            *compare_batches(peers, ours, z),
+            *compare_batches(others, ours, z, options.batches),
             *compare_micro_batches(Path(folder), z),
             *ceilings.contenders(model),
         ]
         rows = runner.measure(contenders, options.rounds)
-        errors = largest_errors(_in_torch(_Plain(model).eval()), peers | ours, z)
+        errors = largest_errors(
+            _in_torch(_Plain(model).eval()), others | ours, z[: options.compared]
+        )
         profiles = {
             f"{name}, batch {batch_size}": profile(Path(folder, f"{name}.onnx"), z[:batch_size])
             for name in ("plain", "ours", "int8")
@@ -265,11 +289,11 @@ def main() -> None:
         "load_average_after": os.getloadavg(),
         "flops_a_face": ceilings.count_flops(model),
         "weight_bytes": ceilings.count_weight_bytes(model),
-        "faces_compared": len(z),
+        "faces_compared": options.compared,
     }
     findings = {
-        "shares_of_sgemm": ceilings.shares(rows, BATCH_SIZES, with_reading=False),
-        "shares_of_reading_and_sgemm": ceilings.shares(rows, BATCH_SIZES, with_reading=True),
+        "shares_of_sgemm": ceilings.shares(rows, options.batches, with_reading=False),
+        "shares_of_reading_and_sgemm": ceilings.shares(rows, options.batches, with_reading=True),
         "largest_errors": errors,
         "profiles": profiles,
     }

@@ -112,7 +112,7 @@ def _peers(
     if ffcv := peers.load("ffcv"):
         yield "FFCV, 2 threads", ffcv.open_ffcv(loose, folder / "faces.beton")
     if spdl := peers.load("spdl"):
-        yield "SPDL, 2 threads", spdl.open_spdl(loose)
+        yield spdl.NAME, spdl.open_spdl(loose)
     if dali := peers.load("dali"):
         yield "DALI's own pipeline, 2 threads", dali.open_dali(loose)
     ways = {"Pillow": read_pillow, "torchvision": read_torchvision}

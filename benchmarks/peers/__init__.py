@@ -21,6 +21,11 @@ def load(name: str) -> Any:
     try:
         return importlib.import_module(f"benchmarks.peers.{name}")
     except (ImportError, OSError, RuntimeError) as error:
-        missing[name] = str(error).strip().splitlines()[0] if str(error).strip() else repr(error)
-        log.warning("not measured: %s (%s)", name, missing[name])
+        miss(name, error)
         return None
+
+
+def miss(name: str, error: Exception) -> None:
+    """Note that a peer cannot be measured, and why."""
+    missing[name] = (str(error).strip() or repr(error)).splitlines()[0]
+    log.warning("not measured: %s (%s)", name, missing[name])

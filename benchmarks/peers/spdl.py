@@ -1,19 +1,21 @@
-"""SPDL: its pipeline of threads with its own decoder, one list of files for each batch.
+"""SPDL: its pipeline of threads, one list of files for each batch.
 
-Its documentation advises `load_image_batch` where the images of a batch are known in advance.
-FFmpeg, which it loads, scales the shorter side and cuts the centre.
+Its documentation advises `load_image_batch` where the images of a batch are known in advance. This
+decoder needs FFmpeg's shared libraries on the machine, which then scale and cut. Without them the
+same threads decode with torchvision, as in SPDL's example of PyTorch transforms.
 """
 
 import random
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import spdl.io
+import torch
+from spdl.io.utils import get_ffmpeg_versions
 from spdl.pipeline import PipelineBuilder
 
 from benchmarks.shared.packing import NUM_WORKERS
-from benchmarks.shared.reading import BATCH_SIZE, IMAGE_SIZE, mirror_some
+from benchmarks.shared.reading import BATCH_SIZE, IMAGE_SIZE, mirror_some, read_torchvision
 
 _FIT = (
     f"scale=w={IMAGE_SIZE}:h={IMAGE_SIZE}:force_original_aspect_ratio=increase:flags=bilinear,"
@@ -21,7 +23,21 @@ _FIT = (
 )
 
 
-def _load(paths: list[str]) -> Any:
+def _has_ffmpeg() -> bool:
+    try:
+        get_ffmpeg_versions()
+    except (ImportError, OSError, RuntimeError):
+        return False
+    return True
+
+
+HAS_FFMPEG = _has_ffmpeg()
+NAME = f"SPDL, {'its own decoder' if HAS_FFMPEG else 'torchvision'}, 2 threads"
+
+
+def _load(paths: list[str]) -> torch.Tensor:
+    if not HAS_FFMPEG:
+        return torch.stack([read_torchvision(Path(path)) for path in paths])
     buffer = spdl.io.load_image_batch(paths, width=None, height=None, filter_desc=_FIT)
     return mirror_some(spdl.io.to_torch(buffer))
 
@@ -45,6 +61,8 @@ def open_spdl(folder: Path) -> Callable[[], int]:
             .build(num_threads=NUM_WORKERS)
         )
         with pipeline.auto_stop():
-            return sum(len(batch) for batch in pipeline)
+            count = sum(len(batch) for batch in pipeline)
+        assert count == num_faces, "SPDL drops what it cannot decode"
+        return count
 
     return work
