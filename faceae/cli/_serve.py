@@ -96,7 +96,7 @@ _MIB = 2**20
         type=click.Path(path_type=Path),
         metavar="FOLDER",
         help="Keep incoming images as datasets in FOLDER: those of requests whose header "
-        "X-Faceae-Consent says what the sender allows.",
+        "X-Faceae-Consent is yes.",
     ),
     option(
         "--trace",

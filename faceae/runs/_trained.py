@@ -1,6 +1,7 @@
 """A trained model with everything that is needed to use it."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import torch
@@ -27,6 +28,11 @@ class TrainedModel:
     """Draws latents of new faces. None: no prior of the latents was loaded."""
     directions: Directions | None = None
     """Changes of latents that change attributes. None: none were loaded."""
+
+    @cached_property
+    def weights_hash(self) -> str:
+        """`faceae.model.weights_hash` of the model, computed once."""
+        return weights_hash(self.model)
 
 
 def open_run(

@@ -24,10 +24,10 @@ from ._engine import Engine
 from ._inference import Inference
 from ._inputs import Inputs
 from ._metrics import Metrics
-from ._middleware import KeyRequired, Observed, record_of
+from ._middleware import HEALTH_PATHS, KeyRequired, Observed, record_of
 from ._model import ServedModel
 from ._openapi import describe_api
-from ._page import list_page_routes
+from ._page import list_open_paths, list_page_routes
 from ._problem import Problem
 from ._tracing import Tracing
 
@@ -68,7 +68,7 @@ def create_app(
     handlers: dict[Any, Any] = {Problem: _answer_problem, HTTPException: _answer_http_error}
     return Starlette(
         routes=_Routes(model, config, engine, metrics, inputs).list(inference),
-        middleware=[*_list_middleware(config, metrics), Middleware(_Shortcut, inference=inference)],
+        middleware=[*_list_middleware(model, config, metrics), Middleware(_Shortcut, inference=inference)],
         exception_handlers=handlers,
         lifespan=lifespan,
     )
@@ -167,7 +167,9 @@ class _Endpoint:
         await self._serve(scope, receive, send)
 
 
-def _list_middleware(config: ServeConfig, metrics: Metrics) -> list[Middleware]:
+def _list_middleware(
+    model: ServedModel, config: ServeConfig, metrics: Metrics
+) -> list[Middleware]:
     middleware = [Middleware(Observed, metrics=metrics)]
     if config.cors_origins:
         middleware.append(
@@ -186,7 +188,12 @@ def _list_middleware(config: ServeConfig, metrics: Metrics) -> list[Middleware]:
             )
         )
     if config.api_key is not None:
-        middleware.append(Middleware(KeyRequired, key=config.api_key, metrics=metrics))
+        open_paths = HEALTH_PATHS | list_open_paths(model, config.page)
+        middleware.append(
+            Middleware(
+                KeyRequired, key=config.api_key, open_paths=open_paths, metrics=metrics
+            )
+        )
     return middleware
 
 

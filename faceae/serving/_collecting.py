@@ -17,12 +17,31 @@ from faceae.errors import FaceaeError
 from faceae.pictures import encode_picture
 from faceae_shards import MIN_SIDE, PackConfig, ShardsError, pack
 
-CONSENT_HEADER = "x-faceae-consent"
-"""Header in which a client says that its images may be kept, and what for."""
+from ._problem import Problem
 
-_MAX_CONSENT = 200
+CONSENT_HEADER = "x-faceae-consent"
+"""Header in which a client says whether its images may be kept."""
+
+_YES, _NO = "yes", "no"
 _PER_DATASET = 1024
 _log = logging.getLogger("faceae.serving")
+
+
+def read_consent(header: str | None) -> bool:
+    """Return whether a client allows that its images are kept.
+
+    Args:
+        header: text of the header. None: there is none, which means no.
+
+    Raises:
+        Problem: it is neither yes nor no.
+    """
+    if header is None:
+        return False
+    answer = header.strip().lower()
+    if answer not in (_YES, _NO):
+        raise Problem(400, f"the header X-Faceae-Consent must be yes or no, got {header[:40]!r}")
+    return answer == _YES
 
 
 class Collector:
@@ -53,8 +72,8 @@ class Collector:
         self._path = folder
         self._num_images = 0
 
-    def add(self, faces: NDArray[np.uint8], consent: str, facts: dict[str, Any]) -> None:
-        """Keep framed images, N x S x S x 3, with the client's consent.
+    def add(self, faces: NDArray[np.uint8], facts: dict[str, Any]) -> None:
+        """Keep framed images, N x S x S x 3, to which the client has consented.
 
         Args:
             facts: further fields of each sample's description.
@@ -62,7 +81,7 @@ class Collector:
         Raises:
             OSError: the disk does not take them.
         """
-        described = {"consent": consent[:_MAX_CONSENT], "time": time.time(), **facts}
+        described = {"consent": _YES, "time": time.time(), **facts}
         data = json.dumps(described).encode()
         with self._lock:
             try:

@@ -16,7 +16,7 @@ from starlette.types import Message, Receive, Scope, Send
 from . import _v2
 from ._accept import ReplyFormat, choose_format
 from ._bodies import MULTIPART, NPY, BodyReader, FormPart, split_media_type
-from ._collecting import CONSENT_HEADER
+from ._collecting import CONSENT_HEADER, read_consent
 from ._config import ServeConfig
 from ._engine import Engine
 from ._inputs import Inputs
@@ -197,8 +197,8 @@ class Inference:
         """Record a request's task, and keep its images if they are collected."""
         record = record_of(scope)
         record.task = task_request.task.name
-        consent = record.headers.get(CONSENT_HEADER, "")
-        self._inputs.collect(task_request, consent, record.request_id)
+        has_consent = read_consent(record.headers.get(CONSENT_HEADER))
+        self._inputs.collect(task_request, has_consent, record.request_id)
 
     async def _read_body(self, scope: Scope, receive: Receive) -> bytes:
         """Return the body.

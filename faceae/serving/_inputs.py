@@ -51,13 +51,12 @@ class Inputs:
         if self._window is not None:
             self._metrics.set_drift(self._window.measure())
 
-    def collect(self, request: TaskRequest, consent: str, request_id: str) -> None:
+    def collect(self, request: TaskRequest, has_consent: bool, request_id: str) -> None:
         """Keep a request's images, if the server collects and the client consents."""
-        if self._collector is None or request.faces is None or not consent.strip():
+        if self._collector is None or request.faces is None or not has_consent:
             return
         facts = {"task": request.task.name, "request_id": request_id}
-        self._write(self._collector.add, request.faces, consent.strip(), facts)
-        self._metrics.collected.inc(len(request.faces))
+        self._write(self._collect, self._collector, request.faces, facts)
 
     def close(self) -> None:
         """Write what has not been written."""
@@ -66,6 +65,12 @@ class Inputs:
         if self._collector is not None:
             self._write(self._collector.pack)
         self._writer.shutdown()
+
+    def _collect(
+        self, collector: Collector, faces: NDArray[np.uint8], facts: dict[str, str]
+    ) -> None:
+        collector.add(faces, facts)
+        self._metrics.collected.inc(len(faces))
 
     def _write(self, write: Callable[..., None], *arguments: Any) -> None:
         def write_or_log() -> None:

@@ -119,11 +119,14 @@ class Observed:
 
 
 class KeyRequired:
-    """Refuses requests without the API key, except those about health."""
+    """Refuses requests without the API key, except those for some paths."""
 
-    def __init__(self, app: ASGIApp, key: str, metrics: Metrics) -> None:
+    def __init__(
+        self, app: ASGIApp, key: str, open_paths: frozenset[str], metrics: Metrics
+    ) -> None:
         self._app = app
         self._key = key.strip().encode()  # a key from a file ends in a line break
+        self._open_paths = open_paths
         self._metrics = metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -140,7 +143,7 @@ class KeyRequired:
         await self._app(scope, receive, send)
 
     def _is_allowed(self, scope: Scope) -> bool:
-        if scope["path"] in HEALTH_PATHS:
+        if scope["path"] in self._open_paths:
             return True
         headers = record_of(scope).headers
         scheme, _, token = headers.get("authorization", "").partition(" ")

@@ -12,7 +12,7 @@ from ._problem import MEDIA_TYPE
 from ._tasks import TASKS, Task
 
 _ERRORS = {
-    "400": "The body cannot be read.",
+    "400": "The body cannot be read, or X-Faceae-Consent is neither yes nor no.",
     "401": "The API key is missing or wrong.",
     "406": "No format of the reply is accepted.",
     "408": "The body arrives too slowly.",
@@ -63,6 +63,15 @@ def describe_api(model: ServedModel, config: ServeConfig) -> dict[str, Any]:
     return document
 
 
+_CONSENT = {
+    "name": "X-Faceae-Consent",
+    "in": "header",
+    "required": False,
+    "description": "Whether the server may keep the images, if it collects any.",
+    "schema": {"enum": ["yes", "no"], "default": "no"},
+}
+
+
 def _describe_invocation(tasks: list[Task]) -> dict[str, Any]:
     content: dict[str, Any] = {JSON: {"schema": {"oneOf": [_json_schema(task) for task in tasks]}}}
     content |= dict.fromkeys((NPY, *PICTURES), _BINARY)
@@ -72,7 +81,7 @@ def _describe_invocation(tasks: list[Task]) -> dict[str, Any]:
     replies = {media_type: ({} if media_type == JSON else _BINARY) for media_type in media_types}
     return {
         "summary": "; ".join(f"{task.name}: {task.meaning}" for task in tasks),
-        "parameters": _query_parameters(tasks),
+        "parameters": [*_query_parameters(tasks), _CONSENT],
         "requestBody": {"required": False, "content": content},
         "responses": {"200": {"description": "The result.", "content": replies}, **_errors()},
     }

@@ -21,6 +21,8 @@ _POLICY = {
     "style-src 'self'; img-src 'self' blob: data:; connect-src 'self'; manifest-src 'self'; "
     "worker-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 }
+_OPEN_SUFFIXES = (".css", ".html", ".js", ".json", ".png", ".wasm")
+_CLOSED_PATHS = {"/openapi.json"}
 _NEEDED = {"sample", "encode", "decode"}
 """Tasks that the page computes its faces with."""
 
@@ -48,6 +50,24 @@ def list_page_routes(model: ServedModel, folder: Path | None) -> list[BaseRoute]
         tasks,
         *(Route(f"/{name}", _File(_guess_type(name), content).send) for name, content in others),
     ]
+
+
+def list_open_paths(model: ServedModel, folder: Path | None) -> frozenset[str]:
+    """Return the page's paths that need no API key: all but the model and the directions.
+
+    A browser asks for a page without a key. The page then asks the visitor for it.
+
+    Args:
+        folder: see `list_page_routes`.
+    """
+    if folder is not None:
+        names = {path.relative_to(folder).as_posix() for path in folder.rglob("*")}
+    elif _NEEDED.issubset(model.tasks):
+        names = set(page_files(model.info, model.directions))
+    else:
+        return frozenset()
+    names = {name for name in names if name.endswith(_OPEN_SUFFIXES)}
+    return frozenset(f"/{name}" for name in {"", SERVER_NAME, *names}) - _CLOSED_PATHS
 
 
 def _check_folder(folder: Path, model: ServedModel) -> None:

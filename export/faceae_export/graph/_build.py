@@ -31,7 +31,7 @@ def describe_export(trained: TrainedModel, kind: Kind, precision: Precision = "f
     return ExportInfo(
         kind=kind,
         model=trained.model.config,
-        weights_hash=weights_hash(trained.model),
+        weights_hash=trained.weights_hash,
         dataset_hash=trained.dataset_hash,
         crop=trained.crop,
         precision=precision,

@@ -1,5 +1,6 @@
 """Readiness, metrics, KServe's routes, the OpenAPI document, limits, keys and logs."""
 
+import asyncio
 import io
 import json
 import logging
@@ -128,6 +129,46 @@ def test_the_key(served: ServedModel) -> None:
             assert client.get("/metrics", headers=headers).status_code == 401
         for headers in ({"X-API-Key": "k"}, {"Authorization": "Bearer k"}):
             assert client.post("/invocations", headers=headers).status_code == 200
+
+
+def test_the_page_opens_without_the_key(served: ServedModel, tmp_path: Path) -> None:
+    with TestClient(create_app(served, ServeConfig(api_key="k"))) as client:
+        for path in ("/", "/faces.js", "/key.js", "/model.json", "/server.json", "/sw.js"):
+            assert client.get(path).status_code == 200, path
+        for path in ("/openapi.json", "/metrics", "/v2", "/nowhere"):
+            assert client.get(path).status_code == 401, path
+    for name in ("index.html", "faces.js", "decoder.onnx", "directions.bin", "openapi.json"):
+        (tmp_path / name).write_text("x")
+    with TestClient(create_app(served, ServeConfig(api_key="k", page=tmp_path))) as client:
+        assert [client.get(path).status_code for path in ("/", "/faces.js")] == [200, 200]
+        for path in ("/decoder.onnx", "/directions.bin", "/openapi.json", "/./decoder.onnx"):
+            assert client.get(path).status_code == 401, path
+        key = {"X-API-Key": "k"}
+        assert client.get("/decoder.onnx", headers=key).status_code == 200
+
+
+def test_a_body_that_does_not_arrive(served: ServedModel) -> None:
+    app = create_app(served, ServeConfig(body_timeout_s=0.05), warm_up_first=True)
+    arrived = [{"type": "http.request", "body": b"{", "more_body": True}]
+    sent: list[Any] = []
+
+    async def receive() -> Any:
+        if not arrived:
+            await asyncio.Event().wait()
+        return arrived.pop()
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    async def main() -> None:
+        scope = {"type": "http", "method": "POST", "path": "/invocations", "query_string": b""}
+        async with app.router.lifespan_context(app):
+            await app({**scope, "headers": [], "client": None}, receive, send)
+
+    asyncio.run(main())
+    problem = json.loads(sent[1]["body"])
+    assert (sent[0]["status"], problem["status"]) == (408, 408)
+    assert (b"connection", b"close") in sent[0]["headers"]
 
 
 def test_a_key_from_a_file_and_one_beyond_ascii(served: ServedModel) -> None:

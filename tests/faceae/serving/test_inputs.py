@@ -15,7 +15,7 @@ from faceae.errors import FaceaeError
 from faceae.serving import ServeConfig, ServedModel, create_app, read_latent_log
 from faceae.serving._collecting import Collector
 
-CONSENT = "for research, until 2030"
+CONSENT = {"X-Faceae-Consent": "Yes"}
 
 
 @contextmanager
@@ -67,22 +67,41 @@ def test_latents_are_logged(served: ServedModel, tmp_path: Path) -> None:
 def test_images_are_kept_with_consent_only(served: ServedModel, tmp_path: Path) -> None:
     with serving(served, collect=tmp_path / "kept") as client:
         send(client)
-        send(client, **{"X-Faceae-Consent": " "})
-        send(client, 3, **{"X-Faceae-Consent": CONSENT, "X-Request-Id": "r7"})
-        assert gauge(client, "faceae_collected_images_total") == 3
+        send(client, **{"X-Faceae-Consent": "no"})
+        send(client, 3, **CONSENT, **{"X-Request-Id": "r7"})
+        while gauge(client, "faceae_collected_images_total") < 3:
+            pass  # a thread writes them
     (path,) = (tmp_path / "kept").iterdir()
     dataset = faceae_shards.open_dataset(path)
     assert faceae_shards.verify(path).problems == ()
     described = list(faceae_shards.read_descriptions(dataset, "train"))
-    assert [(each["consent"], each["request_id"]) for each in described] == [(CONSENT, "r7")] * 3
+    assert [(each["consent"], each["request_id"]) for each in described] == [("yes", "r7")] * 3
     assert {(each["task"], each["width"]) for each in described} == {("encode", 32)}
+
+
+@pytest.mark.parametrize("text", ["", " ", "for research", "y"])
+def test_consent_is_yes_or_no(client: TestClient, text: str) -> None:
+    reply = client.post("/invocations", headers={"X-Faceae-Consent": text})
+    assert reply.status_code == 400
+    assert "yes or no" in reply.json()["detail"]
+
+
+def test_images_that_cannot_be_written_are_not_counted(
+    served: ServedModel, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with serving(served, collect=tmp_path / "kept") as client:
+        (tmp_path / "kept").rmdir()
+        send(client, **CONSENT)
+        while "could not be written" not in caplog.text:
+            pass
+        assert gauge(client, "faceae_collected_images_total") == 0
 
 
 def test_after_a_crash_the_tar_can_be_packed(tmp_path: Path) -> None:
     faces = np.random.default_rng(0).integers(0, 256, (3, 32, 32, 3), np.uint8)
     collector = Collector(tmp_path / "kept", 32)
     for _ in range(2):
-        collector.add(faces, CONSENT, {})
+        collector.add(faces, {})
     (tar,) = (tmp_path / "kept").iterdir()
     left = tmp_path / "left.tar"
     shutil.copy(tar, left)
@@ -100,6 +119,6 @@ def test_images_are_not_kept_by_default(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     with serving(served) as client:
-        send(client, **{"X-Faceae-Consent": CONSENT})
+        send(client, **CONSENT)
         assert gauge(client, "faceae_collected_images_total") == 0
     assert list(tmp_path.iterdir()) == []

@@ -1,5 +1,6 @@
 // Computes faces in this browser, with ONNX Runtime Web.
 
+import { fetchWithKey } from "./key.js";
 import { latentNoise } from "./noise.js";
 import { toPicture, toRgb } from "./pictures.js";
 
@@ -62,7 +63,7 @@ async function open(ort, part) {
 }
 
 async function load(url) {
-  const response = await fetch(url, { cache: "no-cache" }); // a newer export may have replaced the file
+  const response = await fetchWithKey(url, { cache: "no-cache" }); // a newer export may have replaced the file
   if (!response.ok) throw new Error(`${url}: ${response.status} ${response.statusText}`);
   return new Uint8Array(await response.arrayBuffer());
 }

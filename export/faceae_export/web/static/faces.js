@@ -4,6 +4,7 @@ import { openBrowser } from "./browser.js";
 import { makeEdits } from "./edits.js";
 import { centreSquare, cutSquare, frameFace } from "./framing.js";
 import { encodeGif } from "./gif.js";
+import { fetchWithKey } from "./key.js";
 import { readLink, writeLink } from "./link.js";
 import { download, enlarge, paint, toBlob } from "./pictures.js";
 import { openServer } from "./server.js";
@@ -462,7 +463,7 @@ async function readJson(url) {
 // Return what strength 1 of each attribute adds to latents.
 async function readVectors() {
   if (facts.attributes.length === 0) return [];
-  const response = await fetch("./directions.bin", { cache: "no-cache" });
+  const response = await fetchWithKey("./directions.bin", { cache: "no-cache" });
   if (!response.ok) throw new Error(`./directions.bin: ${response.status} ${response.statusText}`);
   const numbers = new Float32Array(await response.arrayBuffer());
   return facts.attributes.map((_, row) => numbers.slice(row * facts.latentSize, (row + 1) * facts.latentSize));

@@ -1,5 +1,6 @@
 // Computes faces on the server that sent this page: `faceae serve`.
 
+import { fetchWithKey } from "./key.js";
 import { toBlob, toPicture } from "./pictures.js";
 
 const LARGEST_SIDE = 1600; // photographs are sent at this size at most
@@ -61,8 +62,9 @@ async function ask(url, body = "", type = "", form = "") {
   if (type) headers["Content-Type"] = type;
   let response;
   try {
-    response = await fetch(url, { method: "POST", body: body || undefined, headers });
-  } catch {
+    response = await fetchWithKey(url, { method: "POST", body: body || undefined, headers });
+  } catch (error) {
+    if (error.noKey) throw error;
     throw new Error("The server does not answer. Is it still running, and are you online?");
   }
   if (!response.ok) throw await explain(response);
