@@ -5,7 +5,6 @@ from torch import nn
 from faceae.editing import Directions
 from faceae.errors import FaceaeError
 from faceae.latent import NormalSampler
-from faceae.model import weights_hash
 from faceae.runs import TrainedModel
 
 from .._metadata import EDITORS, ExportInfo, Kind, Precision

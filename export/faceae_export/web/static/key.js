@@ -28,9 +28,10 @@ async function ask(isWrong) {
   field.value = "";
   try {
     await new Promise((enter, cancel) => {
-      const take = () => (field.value.trim() ? enter() : field.focus());
-      byId("enter").onclick = take;
-      field.onkeydown = (event) => event.key === "Enter" && take();
+      byId("unlocking").onsubmit = (event) => {
+        event.preventDefault(); // the key goes nowhere but into a header
+        if (field.value.trim()) enter();
+      };
       dialog.oncancel = byId("leave").onclick = () => cancel(explain());
       dialog.showModal();
     });

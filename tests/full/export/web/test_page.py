@@ -34,7 +34,7 @@ from faceae.editing import Direction, Directions
 from faceae.latent import LatentMoments, NormalSampler, latent_noise
 from faceae.model import FaceAutoEncoder, ModelConfig, to_float, to_uint8, weights_hash
 from faceae.runs import TrainedModel
-from faceae.serving import ServedModel, create_app, open_socket
+from faceae.serving import ServeConfig, ServedModel, create_app, open_socket
 from faceae_export import Kind, export_web, open_model
 from faceae_export.web._runtime import VERSION, read_runtime
 
@@ -133,11 +133,17 @@ def address(folder: Path) -> Iterator[str]:
 @pytest.fixture(scope="module")
 def served(trained: TrainedModel) -> Iterator[str]:
     """The address of `faceae serve` without a folder: the page computes on the server only."""
+    with serve_model(trained, ServeConfig()) as address:
+        yield address
+
+
+@contextmanager
+def serve_model(trained: TrainedModel, config: ServeConfig) -> Iterator[str]:
     parts: tuple[Kind, ...] = ("encoder", "decoder", "generator", "sampler")
     sessions = {part: open_model(trained, part, CPU) for part in parts}
     model = ServedModel(name="small", sessions=sessions, directions=trained.directions)
     listener = open_socket("127.0.0.1", 0)
-    server = uvicorn.Server(uvicorn.Config(create_app(model), log_level="error"))
+    server = uvicorn.Server(uvicorn.Config(create_app(model, config), log_level="error"))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
     thread.start()
     address = f"http://127.0.0.1:{listener.getsockname()[1]}/"
@@ -533,6 +539,25 @@ def test_on_the_server(
         latents = trained.model.encode(images_NCHW).numpy()
     assert_alike(page.ends()[0], compute(trained, latents)[0])
     assert page.driver.get_log("browser") == []
+
+
+def test_a_server_with_a_key(chromium: webdriver.Chrome, trained: TrainedModel) -> None:
+    with serve_model(trained, ServeConfig(api_key="schlüssel")) as address:
+        chromium.get(address)
+        dialog = chromium.find_element(By.ID, "unlock")
+        for key, words in (("wrong", "asks for a key"), ("schlüssel", "does not know")):
+            WebDriverWait(chromium, 60).until(
+                lambda _, words=words: dialog.is_displayed() and words in dialog.text
+            )
+            chromium.find_element(By.ID, "key").send_keys(key, Keys.ENTER)
+        WebDriverWait(chromium, 60).until(
+            lambda _: len(chromium.find_elements(By.CSS_SELECTOR, "#grid button")) == NUM_FACES
+        )
+        page = Page(chromium, address)  # opened once more: the tab has kept the key
+        assert not page.find("unlock").is_displayed()
+        assert len({face.tobytes() for face in page.faces()}) == NUM_FACES
+        chromium.execute_script("sessionStorage.clear()")
+        assert "schl" not in chromium.current_url
 
 
 def test_choices_while_the_server_is_slow(
