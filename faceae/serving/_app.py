@@ -68,7 +68,10 @@ def create_app(
     handlers: dict[Any, Any] = {Problem: _answer_problem, HTTPException: _answer_http_error}
     return Starlette(
         routes=_Routes(model, config, engine, metrics, inputs).list(inference),
-        middleware=[*_list_middleware(model, config, metrics), Middleware(_Shortcut, inference=inference)],
+        middleware=[
+            *_list_middleware(model, config, metrics),
+            Middleware(_Shortcut, inference=inference),
+        ],
         exception_handlers=handlers,
         lifespan=lifespan,
     )
@@ -167,9 +170,7 @@ class _Endpoint:
         await self._serve(scope, receive, send)
 
 
-def _list_middleware(
-    model: ServedModel, config: ServeConfig, metrics: Metrics
-) -> list[Middleware]:
+def _list_middleware(model: ServedModel, config: ServeConfig, metrics: Metrics) -> list[Middleware]:
     middleware = [Middleware(Observed, metrics=metrics)]
     if config.cors_origins:
         middleware.append(
@@ -190,9 +191,7 @@ def _list_middleware(
     if config.api_key is not None:
         open_paths = HEALTH_PATHS | list_open_paths(model, config.page)
         middleware.append(
-            Middleware(
-                KeyRequired, key=config.api_key, open_paths=open_paths, metrics=metrics
-            )
+            Middleware(KeyRequired, key=config.api_key, open_paths=open_paths, metrics=metrics)
         )
     return middleware
 
