@@ -28,7 +28,6 @@ from faceae_export import (
     open_generator,
 )
 
-NUMBERS = range(2048)
 CPU = torch.device("cpu")
 SUFFIXES = (".jpg", ".png")
 
@@ -45,33 +44,34 @@ def make_generator(folder: Path) -> OpenedGenerator:
     return open_generator(path, CPU)
 
 
-def draw(generator: OpenedGenerator) -> int:
+def draw(generator: OpenedGenerator, count: int) -> int:
     """Compute the faces and drop them."""
-    faces = generate_faces(generator.session, seed=0, start=0, count=len(NUMBERS))
+    faces = generate_faces(generator.session, seed=0, start=0, count=count)
     return sum(map(len, faces))
 
 
-def write_shards(generator: OpenedGenerator, folder: Path) -> int:
+def write_shards(generator: OpenedGenerator, count: int, folder: Path) -> int:
     """Write the faces as a dataset."""
     with tempfile.TemporaryDirectory(dir=folder) as parent:
         out = Path(parent, "shards")
-        summary = generate_shards(generator, out, NUMBERS, samples_per_shard=len(NUMBERS) // 4)
+        summary = generate_shards(generator, out, range(count), samples_per_shard=count // 4)
         return summary.num_samples["train"]
 
 
-def write_folder(generator: OpenedGenerator, folder: Path, suffix: str) -> int:
+def write_folder(generator: OpenedGenerator, count: int, folder: Path, suffix: str) -> int:
     """Write the faces as picture files."""
     with tempfile.TemporaryDirectory(dir=folder) as parent:
-        faces = generate_faces(generator.session, seed=0, start=0, count=len(NUMBERS))
+        faces = generate_faces(generator.session, seed=0, start=0, count=count)
         pictures = encode_faces(faces, partial(encode_picture, suffix=suffix))
         save_folder(Path(parent, "faces"), pictures, suffix)
-    return len(NUMBERS)
+    return count
 
 
 def main() -> None:
     """Measure, write results/draw.json and draw.svg, and print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--count", type=int, default=2048, help="faces to draw, a multiple of 4")
     parser.add_argument("--folder", type=Path, help="folder to write to (default: TMPDIR)")
     options = parser.parse_args()
     logging.basicConfig(format="%(message)s")
@@ -81,10 +81,12 @@ def main() -> None:
         folder = Path(name)
         generator = make_generator(folder)
         ways: dict[str, Callable[[], int]] = {
-            "alone": partial(draw, generator),
-            "to JPEG shards": partial(write_shards, generator, folder),
+            "alone": partial(draw, generator, options.count),
+            "to JPEG shards": partial(write_shards, generator, options.count, folder),
             **{
-                f"to a folder of {suffix}": partial(write_folder, generator, folder, suffix)
+                f"to a folder of {suffix}": partial(
+                    write_folder, generator, options.count, folder, suffix
+                )
                 for suffix in SUFFIXES
             },
         }
@@ -95,7 +97,7 @@ def main() -> None:
         rows = runner.measure(contenders, options.rounds)
     settings = {
         "threads": torch.get_num_threads(),
-        "faces": len(NUMBERS),
+        "faces": options.count,
         "load_average_before": load,
         "load_average_after": os.getloadavg(),
     }

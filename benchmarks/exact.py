@@ -67,7 +67,7 @@ def _make_models(runs: list[Path]) -> dict[str, TrainedModel]:
     return made | {f"trained, {path.name}": open_run(path, latents=True) for path in runs}
 
 
-def measure(trained: TrainedModel, folder: Path) -> dict[str, dict[str, float]]:
+def measure(trained: TrainedModel, folder: Path, count: int) -> dict[str, dict[str, float]]:
     """Return the largest error and the PSNR of each exported form of a model's decoder."""
     ways = {"rewritten, PyTorch": open_model(trained, "decoder", CPU).run}
     sizes = {}
@@ -84,7 +84,7 @@ def measure(trained: TrainedModel, folder: Path) -> dict[str, dict[str, float]]:
     def reference(z: NDArray[np.float32]) -> NDArray[np.float32]:
         return trained.model.decode(torch.from_numpy(z)).numpy()
 
-    noise_NZ = latent_noise(SEED, 0, NUM_FACES, trained.model.config.latent_size)
+    noise_NZ = latent_noise(SEED, 0, count, trained.model.config.latent_size)
     z = trained.sampler.latents(noise_NZ)
     return {
         name: {
@@ -99,15 +99,16 @@ def measure(trained: TrainedModel, folder: Path) -> dict[str, dict[str, float]]:
 def main() -> None:
     """Measure, write results/exact.json and print the figures."""
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--faces", type=int, default=NUM_FACES, help="latents to compare")
     parser.add_argument("--run", type=Path, action="append", default=[])
     options = parser.parse_args()
     findings = {}
     for name, trained in _make_models(options.run).items():
         with tempfile.TemporaryDirectory() as folder:
-            findings[name] = measure(trained, Path(folder))
+            findings[name] = measure(trained, Path(folder), options.faces)
         for way, found in findings[name].items():
             print(f"{name}: {way}: {found['max_error']:.2g}, {found['psnr_db']:.1f} dB")
-    runner.save("exact", [], {"faces": NUM_FACES}, {"models": findings})
+    runner.save("exact", [], {"faces": options.faces}, {"models": findings})
 
 
 if __name__ == "__main__":

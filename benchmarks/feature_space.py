@@ -256,11 +256,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("data", type=Path)
     parser.add_argument("--run", type=Path, action="append", default=[])
+    parser.add_argument("--faces", type=int, default=NUM_FACES, help="pictures of each set")
     parser.add_argument("--split", default="test")
     options = parser.parse_args()
     dataset = open_dataset(options.data)
     train = load_split(dataset, "train")
-    held_out = load_split(dataset, options.split)[:NUM_FACES]
+    held_out = load_split(dataset, options.split)[: options.faces]
     sets = dict(faulty_sets(held_out, train))
     for path in options.run:
         sets |= dict(run_sets(path, held_out))

@@ -10,6 +10,7 @@ import argparse
 import logging
 import os
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,14 +37,14 @@ def pack_many(faces: list[Path], folder: Path, count: int) -> Path:
     return out
 
 
-def measure(folder: Path, num_drawn: int) -> list[dict[str, Any]]:
+def measure(folder: Path, num_drawn: int, counts: Sequence[int]) -> list[dict[str, Any]]:
     """Return one row for each count and each cache setting."""
     from faceae.synthetic import SynthConfig, write_dataset
 
     write_dataset(SynthConfig(out=folder / "faces", count=num_drawn, seed=0))
     faces = sorted((folder / "faces" / "img_align_celeba").glob("*.jpg"))
     rows = []
-    for count in COUNTS:
+    for count in counts:
         dataset = str(pack_many(faces, folder, count))
         for cache in CACHES:
             run = isolated.run(prepare_epoch, dataset=dataset, cache=cache)
@@ -64,11 +65,12 @@ def measure(folder: Path, num_drawn: int) -> list[dict[str, Any]]:
 def main() -> None:
     """Measure and write results/load_memory.json."""
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--counts", type=int, nargs="+", default=COUNTS, help="sizes of datasets")
     parser.add_argument("--drawn", type=int, default=2_000, help="faces to draw")
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     with tempfile.TemporaryDirectory() as folder:
-        epochs = measure(Path(folder), options.drawn)
+        epochs = measure(Path(folder), options.drawn, options.counts)
     settings = {"drawn": options.drawn, "batch_size": BATCH_SIZE, "image_size": IMAGE_SIZE}
     runner.save("load_memory", [], settings, {"epochs": epochs})
 

@@ -30,6 +30,9 @@ def main() -> None:
     """Measure, write results/pack_scale.json and print what was found."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--faces", type=Path, help="folder of `faceae synth`; else drawn for this")
+    parser.add_argument(
+        "--counts", type=int, nargs=3, default=COUNTS, help="sizes; the second is the reference"
+    )
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
@@ -41,9 +44,9 @@ def main() -> None:
         tempfile.TemporaryDirectory(dir=memory) as target,
     ):
         folder, out = Path(scratch), Path(target, "out")
-        faces = options.faces or draw(folder / "faces", COUNTS[-1])
+        faces = options.faces or draw(folder / "faces", options.counts[-1])
         images = sorted((faces / "img_align_celeba").iterdir())
-        lists = {count: list_images(folder, images, count) for count in (FEW, *COUNTS)}
+        lists = {count: list_images(folder, images, count) for count in (FEW, *options.counts)}
         for number in range(options.rounds):
             log.info("round %d of %d", number + 1, options.rounds)
             for count, listed in lists.items():
@@ -59,14 +62,16 @@ def main() -> None:
     findings = {
         "seconds": {str(count): seconds[count] for count in lists},
         "cost_against_20000": {
-            str(count): _median_ratio(seconds, count, COUNTS[1]) for count in COUNTS
+            str(count): _median_ratio(seconds, count, options.counts[1]) for count in options.counts
         },
         "cost_with_start_against_20000": {
             str(count): statistics.median(
-                (total / count) / (total_of_other / COUNTS[1])
-                for total, total_of_other in zip(seconds[count], seconds[COUNTS[1]], strict=True)
+                (total / count) / (total_of_other / options.counts[1])
+                for total, total_of_other in zip(
+                    seconds[count], seconds[options.counts[1]], strict=True
+                )
             )
-            for count in COUNTS
+            for count in options.counts
         },
         "peak_mib": {str(count): max(peaks[count]) for count in lists},
     }

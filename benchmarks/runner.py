@@ -18,14 +18,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any, NoReturn
-
-from matplotlib import pyplot
-from matplotlib.figure import Figure
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from benchmarks import peers
 from benchmarks.shared.limits import measure_limits
 from faceae_shards import write_json
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 log = logging.getLogger(__name__)
 
@@ -186,6 +186,8 @@ def _group_table(group: str, rows: Sequence[Row]) -> str:
 
 def plot(name: str, rows: Sequence[Row]) -> Path:
     """Draw the ratios as bars to `results/NAME.svg`, one panel for each group; peers are grey."""
+    from matplotlib import pyplot  # builds a cache of fonts
+
     groups = list(dict.fromkeys(row.group for row in rows))
     most = max(sum(row.group == group for row in rows) for group in groups)
     figure, panels = pyplot.subplots(
@@ -206,8 +208,10 @@ def plot(name: str, rows: Sequence[Row]) -> Path:
     return save_figure(name, figure)
 
 
-def save_figure(name: str, figure: Figure) -> Path:
+def save_figure(name: str, figure: "Figure") -> Path:
     """Write `results/NAME.svg` without a date, close the figure and return the path."""
+    from matplotlib import pyplot
+
     figure.tight_layout()
     path = RESULTS / f"{name}.svg"
     figure.savefig(path, metadata={"Date": None})

@@ -20,13 +20,17 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from selenium import webdriver
 
 from benchmarks import runner
 from benchmarks.shared.models import make_model
 from faceae.latent import LatentMoments, NormalSampler
 from faceae.runs import TrainedModel
 from faceae_export import ExportReport, export_model, export_web
+
+try:
+    from selenium import webdriver
+except ImportError:
+    runner.lack("selenium")
 
 CPU = torch.device("cpu")
 BATCH_SIZES = (1, 4)
@@ -110,6 +114,8 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     options = parser.parse_args()
     logging.basicConfig(format="%(message)s")
+    if not (shutil.which("chromium") and shutil.which("chromedriver")):
+        runner.lack("chromium or chromedriver")
     logging.getLogger("benchmarks").setLevel(logging.INFO)
     load = os.getloadavg()
     with tempfile.TemporaryDirectory() as folder, serve(Path(folder)) as address:

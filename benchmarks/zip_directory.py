@@ -24,19 +24,20 @@ def main() -> None:
     """Measure, write results/zip_directory.json and print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--members", type=int, default=NUM_MEMBERS, help="members of the zip")
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     peaks: dict[str, list[float]] = defaultdict(list)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "faces.zip"
-        write_zip(path)
+        write_zip(path, options.members)
 
         def rate_of(name: str, prepare: Callable[..., zip_listings.Work]) -> Callable[[], float]:
             def rate() -> float:
                 run = isolated.run(prepare, path=str(path))
                 peaks[name].append(run.result["peak_mib"])
-                assert run.result["num_members"] == NUM_MEMBERS
-                return NUM_MEMBERS / float(run.result["cpu_s"])
+                assert run.result["num_members"] == options.members
+                return options.members / float(run.result["cpu_s"])
 
             return rate
 
@@ -50,16 +51,16 @@ def main() -> None:
         ]
         rows = runner.measure(contenders, options.rounds)
     findings = {"peak_mib": {name: max(found) for name, found in peaks.items()}}
-    settings = {"rounds": options.rounds, "members": NUM_MEMBERS}
+    settings = {"rounds": options.rounds, "members": options.members}
     runner.save("zip_directory", rows, settings, findings)
     print(runner.table(rows))
     print(findings)
 
 
-def write_zip(path: Path) -> None:
+def write_zip(path: Path, num_members: int) -> None:
     """Write a zip with the names of CelebA's images."""
     with zipfile.ZipFile(path, "w") as archive:
-        for number in range(1, NUM_MEMBERS + 1):
+        for number in range(1, num_members + 1):
             archive.writestr(f"img_align_celeba/{number:06}.jpg", b"face")
 
 

@@ -54,11 +54,13 @@ def prepare_faces(source: str, out: str, is_aligned: bool) -> Work:
     return lambda: sum(pack(config).num_samples.values())
 
 
-def prepare_folder(source: str, out: str, workers: int) -> Callable[[], dict[str, Any]]:
+def prepare_folder(source: str, out: str, workers: int, shard: int) -> Callable[[], dict[str, Any]]:
     """Pack a folder in CelebA's layout with faceae; the work returns the summary of the pack."""
     import faceae_shards
 
-    config = faceae_shards.PackConfig(source=Path(source), out=Path(out), workers=workers)
+    config = faceae_shards.PackConfig(
+        source=Path(source), out=Path(out), workers=workers, samples_per_shard=shard
+    )
     pack = faceae_shards.pack
 
     def work() -> dict[str, Any]:
