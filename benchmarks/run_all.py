@@ -62,6 +62,10 @@ SCRIPTS = (
     _script("exact", "--faces 50"),
     _script("draw", "--count 64 --rounds 1"),
     _script("serve", "--rounds 1 --seconds 0.5", "--soak 45"),
+    _script(
+        "scaling",
+        "--counts 256 512 --drawn 50 --batches 1 4 --sizes 32 64 --width 8 --rounds 2",
+    ),
     _script("web", "--rounds 1"),
     _script("edits", "--faces 300 --epochs 1 --edited 4 --judge-steps 40 --redrawn 40"),
     _script("align", f"{ZIP} --drawn 10 --scenes 8 --packed 20 --rounds 1", f"{ZIP} --packed 600"),

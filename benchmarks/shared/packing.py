@@ -36,6 +36,11 @@ def prepare_faceae(listed: str, out: str, mode: str, **options: Any) -> Work:
     return lambda: sum(pack(config).num_samples.values())
 
 
+def prepare_whole(listed: str, out: str, mode: str) -> Work:
+    """Pack with faceae, with every image in the training split."""
+    return prepare_faceae(listed, out, mode, split=(1.0, 0.0, 0.0))
+
+
 def prepare_faces(source: str, out: str, is_aligned: bool) -> Work:
     """Pack a folder of photographs with faceae: aligned faces, or the centre of each."""
     import faceae_shards
