@@ -82,7 +82,7 @@ demo: $(INSTALLED)
 # benchmarks/load.py runs without FFCV too.
 peers: $(INSTALLED)
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt \
-	  litdata litserve openvino psutil matplotlib brotli python-snappy tqdm transformers xxhash zstd
+	  datasets litdata litserve openvino spdl psutil matplotlib brotli python-snappy tqdm transformers xxhash zstd
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps mosaicml-streaming catalogue
 	@pkg-config --exists opencv4 libturbojpeg || { echo "skipping FFCV: its Debian packages are missing"; exit 0; }; \
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps \

@@ -102,8 +102,17 @@ def main() -> None:
         if options.quick:
             paths = _make_inputs(Path(folder)) | paths
         outcomes = dict(_run_all(chosen, paths, results.resolve(), options.quick))
+    if not options.only:
+        others = sorted(list_scripts() - {script.name for script in SCRIPTS})
+        outcomes |= dict.fromkeys(others, "left out: run_all does not know its arguments")
     _print_summary(outcomes, results)
     sys.exit(any(outcome.startswith("failed") for outcome in outcomes.values()))
+
+
+def list_scripts() -> set[str]:
+    """Return the names of all modules that are commands."""
+    folder = Path(__file__).parent
+    return {path.stem for path in folder.glob("*.py")} - {"__init__", "runner", "readme", "run_all"}
 
 
 def _run_all(
