@@ -75,10 +75,11 @@ def run(arguments: Sequence[str], variables: Mapping[str, str] | None = None) ->
         variables: further environment variables.
     """
     shared = _SHARED_MEMORY if _SHARED_MEMORY.is_dir() else None
+    outer = os.environ.get(MEMORY, shared)  # within that of `run_all`, if it runs this
     with (
         _terminated_as_interrupted(),
         tempfile.TemporaryDirectory(prefix="b-", ignore_cleanup_errors=True) as folder,
-        tempfile.TemporaryDirectory(prefix="b-", dir=shared) as memory,
+        tempfile.TemporaryDirectory(prefix="b-", dir=outer) as memory,
     ):
         environment = make_environment(Path(folder), Path(memory)) | dict(variables or {})
         process = subprocess.Popen(
@@ -139,8 +140,8 @@ def _terminated_as_interrupted() -> Iterator[None]:
 
 
 def _interrupt(process: "subprocess.Popen[bytes]") -> None:
-    """Let the command end by itself if it does so soon."""
-    process.send_signal(signal.SIGINT)
+    """End the command. SIGINT would not do: a background job of a shell ignores it."""
+    process.terminate()
     try:
         process.wait(_GRACE_S)
     except (subprocess.TimeoutExpired, KeyboardInterrupt):
