@@ -65,7 +65,7 @@ def create_app(
         await asyncio.to_thread(inputs.close)
 
     inference = Inference(engine, config, metrics, inputs)
-    handlers: dict[Any, Any] = {Problem: _answer_problem, HTTPException: _answer_http_error}
+    handlers: dict[Any, Any] = {Problem: _answer_error, HTTPException: _answer_error}
     return Starlette(
         routes=_Routes(model, config, engine, metrics, inputs).list(inference),
         middleware=[
@@ -156,8 +156,8 @@ class _Shortcut:
             return
         try:
             await self._inference.invoke(scope, receive, send)
-        except Problem as problem:
-            await problem.respond(record_of(scope).request_id)(scope, receive, send)
+        except (Problem, HTTPException) as error:
+            await _to_problem(error).respond(record_of(scope).request_id)(scope, receive, send)
 
 
 class _Endpoint:
@@ -200,10 +200,11 @@ async def _live(request: Request) -> Response:
     return JSONResponse({"status": "live", "live": True})
 
 
-async def _answer_problem(request: Request, error: Problem) -> Response:
-    return error.respond(record_of(request.scope).request_id)
+async def _answer_error(request: Request, error: Problem | HTTPException) -> Response:
+    return _to_problem(error).respond(record_of(request.scope).request_id)
 
 
-async def _answer_http_error(request: Request, error: HTTPException) -> Response:
-    problem = Problem(error.status_code, error.detail, headers=error.headers)
-    return problem.respond(record_of(request.scope).request_id)
+def _to_problem(error: Problem | HTTPException) -> Problem:
+    if isinstance(error, Problem):
+        return error
+    return Problem(error.status_code, error.detail, headers=error.headers)

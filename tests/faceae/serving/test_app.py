@@ -147,6 +147,13 @@ def test_the_page_opens_without_the_key(served: ServedModel, tmp_path: Path) -> 
         assert client.get("/decoder.onnx", headers=key).status_code == 200
 
 
+@pytest.mark.parametrize("path", ["/invocations", "/endpoints/a/invocations"])
+def test_a_form_without_boundary(client: TestClient, path: str) -> None:
+    headers = {"Content-Type": "multipart/form-data"}
+    reply = client.post(path, content=b"x", headers=headers)
+    assert (reply.status_code, reply.json()["status"]) == (400, 400)
+
+
 def test_a_body_that_does_not_arrive(served: ServedModel) -> None:
     app = create_app(served, ServeConfig(body_timeout_s=0.05), warm_up_first=True)
     arrived = [{"type": "http.request", "body": b"{", "more_body": True}]
