@@ -3,10 +3,11 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 EXTRAS := .venv/.installed-full
+SPHINX := .venv/.installed-docs
 IMG2DATASET := .venv-img2dataset/.installed
 DEMO := demo
 
-.PHONY: demo test test-full programs check install peers clean
+.PHONY: demo docs test test-full programs check install peers clean
 .DELETE_ON_ERROR:
 
 install: $(INSTALLED)
@@ -77,6 +78,15 @@ demo: $(INSTALLED)
 	@echo "  faces64.png               64 new faces, made by the exported generator.onnx"
 	@echo "  morph.gif                 one face becoming another"
 
+# The documentation, as web pages. The notebook is executed. A warning is an error.
+docs: $(SPHINX)
+	$(BIN)/sphinx-build -n -W --keep-going -b html docs docs/_build/html
+	@echo "open docs/_build/html/index.html"
+
+$(SPHINX): $(INSTALLED)
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,docs]'
+	touch $@
+
 # Installs what benchmarks/ compares with. Streaming's pins exclude our NumPy, hence --no-deps. pip
 # builds FFCV, which needs Debian's libopencv-dev, libturbojpeg0-dev, pkg-config and a compiler;
 # benchmarks/load.py runs without FFCV too.
@@ -89,4 +99,4 @@ peers: $(INSTALLED)
 	  ffcv numba llvmlite fastargs assertpy imgcat terminaltables
 
 clean:
-	rm -rf .venv .venv-img2dataset $(DEMO) build *.egg-info .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .venv-img2dataset $(DEMO) build docs/_build *.egg-info .mypy_cache .pytest_cache .ruff_cache

@@ -1,62 +1,32 @@
-"""README's Python blocks run as they stand, one after another, beside drawn photographs."""
+"""README fits on a screen, quotes measured figures and lists every verb."""
 
 import re
 from pathlib import Path
 
-import numpy as np
 import pytest
-import torch
 
-from faceae.latent import LatentMoments, NormalSampler
-from faceae.model import FaceAutoEncoder, ModelConfig
-from faceae.runs import TrainedModel
-from faceae.synthetic import SynthConfig, write_dataset
-from faceae_export import export_model
+from faceae.cli import VERBS
 
-README = Path(__file__).parent.parent / "README.md"
-BLOCKS = re.findall(r"^```python\n(.*?)^```", README.read_text(encoding="utf-8"), re.M | re.S)
-NUM_PHOTOS = 96
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+BENCHMARKS = (ROOT / "benchmarks" / "README.md").read_text(encoding="utf-8")
+MAX_LINES = 95
+FIGURE = re.compile(r"\b\d+\.\d+\b")
+CITING = re.compile(r"^.*\[([^]]+)\]\(benchmarks/README\.md#[\w-]+\).*$", re.M)
 
 
-def _export_generator(path: Path) -> None:
-    """Export a generator of the default size; its weights are random."""
-    torch.manual_seed(0)
-    config = ModelConfig()
-    moments = LatentMoments(config.latent_size)
-    moments.update(np.random.default_rng(0).normal(size=(64, config.latent_size)))
-    sampler = NormalSampler(moments.normal_prior(weights_hash="", dataset_hash=""))
-    source = TrainedModel(
-        model=FaceAutoEncoder(config).eval(), dataset_hash="", crop=178, sampler=sampler
-    )
-    export_model(source, "onnx", "generator", path, torch.device("cpu"))
+def test_readme_is_short() -> None:
+    assert len(README.splitlines()) <= MAX_LINES
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder a reader works in: `photos` in CelebA's layout and `generator.onnx`."""
-    folder = tmp_path_factory.mktemp("reader")
-    write_dataset(SynthConfig(out=folder / "photos", count=NUM_PHOTOS, seed=0, workers=1))
-    _export_generator(folder / "generator.onnx")
-    return folder
+@pytest.mark.parametrize("line", [match[0] for match in CITING.finditer(README)])
+def test_figures_stand_in_the_cited_section(line: str) -> None:
+    match = CITING.fullmatch(line)
+    assert match is not None
+    (section,) = (part for part in BENCHMARKS.split("\n## ") if part.startswith(f"{match[1]}\n"))
+    assert [figure for figure in FIGURE.findall(line) if figure not in section] == []
 
 
-def test_readme_has_python() -> None:
-    assert BLOCKS
-
-
-@pytest.mark.parametrize("number", range(len(BLOCKS)))
-def test_block_runs(number: int, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(folder)
-    exec(compile(BLOCKS[number], f"README.md, Python block {number + 1}", "exec"), {})
-
-
-def test_generator_block_gives_the_faces_it_promises(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (block,) = (block for block in BLOCKS if "onnxruntime" in block)
-    names: dict[str, object] = {}
-    monkeypatch.chdir(folder)
-    exec(block, names)
-    faces = names["faces"]
-    assert isinstance(faces, np.ndarray)
-    assert (faces.shape, faces.dtype) == ((16, 64, 64, 3), np.uint8)
+def test_every_verb_is_in_the_table() -> None:
+    rows = "\n".join(line for line in README.splitlines() if line.startswith("| `"))
+    assert [verb for verb in VERBS if f"`{verb}`" not in rows] == []
