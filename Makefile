@@ -7,7 +7,7 @@ SPHINX := .venv/.installed-docs
 IMG2DATASET := .venv-img2dataset/.installed
 DEMO := demo
 
-.PHONY: demo docs test test-full programs check install peers clean
+.PHONY: demo docs test test-full programs check install dist peers clean
 .DELETE_ON_ERROR:
 
 install: $(INSTALLED)
@@ -35,6 +35,14 @@ test: $(INSTALLED)
 test-full: $(EXTRAS) $(IMG2DATASET) programs
 	$(BIN)/pytest tests/full tests/shards/images/test_heic.py tests/export/test_readme.py \
 	  tests/faceae/test_movies.py
+
+# The wheel and the source distribution, in dist/, checked: metadata, README's rendering, files.
+dist: $(INSTALLED)
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,release]'
+	rm -rf build dist
+	$(BIN)/python -m build
+	$(BIN)/twine check --strict dist/*
+	$(BIN)/check-wheel-contents dist/*.whl
 
 programs:
 	@missing=; \
@@ -99,4 +107,4 @@ peers: $(INSTALLED)
 	  ffcv numba llvmlite fastargs assertpy imgcat terminaltables
 
 clean:
-	rm -rf .venv .venv-img2dataset $(DEMO) build docs/_build *.egg-info .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .venv-img2dataset $(DEMO) build dist docs/_build *.egg-info .mypy_cache .pytest_cache .ruff_cache
