@@ -33,7 +33,7 @@ import numpy as np
 import psutil
 import torch
 
-from benchmarks import runner
+from benchmarks import peers, runner
 from benchmarks.shared import apart
 from benchmarks.shared.models import make_model, make_sampler
 from benchmarks.shared.wire import MAX_BATCH, Client, arrive, saturate
@@ -247,6 +247,13 @@ def make_rows(rates: dict[str, dict[str, list[float]]]) -> list[runner.Row]:
     return rows
 
 
+def list_contenders() -> list[str]:
+    """Return ours and the peers that are installed."""
+    if peers.load("fastapi") is None:
+        runner.lack("fastapi, whose handler sets the load,")
+    return [OURS, *([LITSERVE] if peers.load("litserve") else []), NAIVE]
+
+
 def find_targets(
     rates: dict[str, dict[str, list[float]]], quantiles: dict[str, dict[str, dict[str, float]]]
 ) -> dict[str, float]:
@@ -258,9 +265,10 @@ def find_targets(
         return statistics.median(ours / theirs for ours, theirs in pairs)
 
     alone = quantiles["alone"]
+    litserve = {"faces_per_s_against_litserve": ratio(LITSERVE)} if LITSERVE in most else {}
     return {
         "faces_per_s_against_the_fastapi_handler": ratio(NAIVE),
-        "faces_per_s_against_litserve": ratio(LITSERVE),
+        **litserve,
         "p99_of_one_client_against_the_bare_model": alone[OURS]["p99"] / alone[BARE]["p99"],
     }
 
@@ -297,7 +305,7 @@ def main() -> None:
     options = parser.parse_args()
     logging.basicConfig(format="%(message)s")
     logging.getLogger("benchmarks").setLevel(logging.INFO)
-    load = os.getloadavg()
+    load, names = os.getloadavg(), list_contenders()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         trained = TrainedModel(
@@ -305,7 +313,7 @@ def main() -> None:
         )
         model = export_model(trained, "onnx", "generator", folder / "generator.onnx", CPU).path
         session = open_session(model, CPU)
-        with start((OURS, LITSERVE, NAIVE), model, folder, options.max_batch) as servers:
+        with start(names, model, folder, options.max_batch) as servers:
             rates, latencies = measure(servers, session, options.rounds, options.seconds)
             soaked = soak(servers[OURS], options.soak) if options.soak else None
     rows, quantiles = make_rows(rates), summarise(latencies)
