@@ -95,13 +95,15 @@ $(SPHINX): $(INSTALLED)
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,docs]'
 	touch $@
 
-# Installs what benchmarks/ compares with. Streaming's pins exclude our NumPy, hence --no-deps. pip
-# builds FFCV, which needs Debian's libopencv-dev, libturbojpeg0-dev, pkg-config and a compiler;
-# benchmarks/load.py runs without FFCV too.
+# Installs what benchmarks/ compares with. Pins of streaming and NNCF exclude our NumPy, hence
+# --no-deps. pip builds FFCV, which needs Debian's libopencv-dev, libturbojpeg0-dev, pkg-config and a
+# compiler. Benchmarks go on without a peer, and name it.
 peers: $(INSTALLED)
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt \
-	  datasets litdata litserve openvino spdl psutil matplotlib brotli python-snappy tqdm transformers xxhash zstd
-	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps mosaicml-streaming catalogue
+	  datasets litdata litserve openvino spdl psutil matplotlib brotli python-snappy tqdm transformers \
+	  xxhash zstd jsonschema scikit-learn
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps \
+	  mosaicml-streaming catalogue nncf natsort pydot tabulate
 	@pkg-config --exists opencv4 libturbojpeg || { echo "skipping FFCV: its Debian packages are missing"; exit 0; }; \
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps \
 	  ffcv numba llvmlite fastargs assertpy imgcat terminaltables
