@@ -110,38 +110,45 @@ def test_too_many_connections(port: int, monkeypatch: pytest.MonkeyPatch) -> Non
         assert ask(first) == b"ok"
 
 
+@pytest.fixture
+def patient(port: int, monkeypatch: pytest.MonkeyPatch) -> int:
+    """Port of a server that waits long for a head."""
+    monkeypatch.setattr(_protocol, "HEAD_S", 60.0)
+    return port
+
+
 @pytest.mark.parametrize("chunk", [4096, 10**6])
 @pytest.mark.parametrize("head", [b"a: " + b"x" * 20_000, b"a: b\r\n" * 4000])
-def test_a_head_that_is_too_large(port: int, head: bytes, chunk: int) -> None:
+def test_a_head_that_is_too_large(patient: int, head: bytes, chunk: int) -> None:
     data = b"GET / HTTP/1.1\r\nHost: a\r\n" + head
-    with connect(port) as client:
+    with connect(patient) as client:
         for first in range(0, len(data), chunk):
             with suppress(OSError):  # it may have closed the connection already
                 client.sendall(data[first : first + chunk])
             time.sleep(0.01)
         with suppress(ConnectionResetError):  # it may close before it has read all
             assert read_problem(client)[0] == 400
-    with connect(port) as client:
+    with connect(patient) as client:
         assert ask(client) == b"ok"
 
 
-def test_a_large_head_in_many_parts(port: int) -> None:
-    with connect(port) as client:
+def test_a_large_head_in_many_parts(patient: int) -> None:
+    with connect(patient) as client:
         for part in (b"GET / HTTP/1.1\r\nHost: a\r\n", *[b"a: " + b"x" * 1000 + b"\r\n"] * 12):
             client.sendall(part)
         client.sendall(b"\r\n")
         assert client.recv(1000).startswith(b"HTTP/1.1 200 ")
 
 
-def test_no_host(port: int) -> None:
-    with connect(port) as client:
+def test_no_host(patient: int) -> None:
+    with connect(patient) as client:
         client.sendall(b"GET / HTTP/1.1\r\n\r\n")
         assert read_problem(client) == (400, "application/problem+json")
 
 
-def test_an_offer_to_upgrade(port: int) -> None:
+def test_an_offer_to_upgrade(patient: int) -> None:
     """Java's client offers HTTP/2 with its first request, and its body follows."""
-    with connect(port) as client:
+    with connect(patient) as client:
         client.sendall(
             b"POST / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade, HTTP2-Settings\r\n"
             b"Upgrade: h2c\r\nHTTP2-Settings: x\r\nContent-Length: 2\r\n\r\nhi"
