@@ -3,6 +3,12 @@
 Compared are the rewritten network, its ONNX file, fp16 and int8. The models have the default size:
 one as built, one whose BatchNorms have seen latents, and trained ones (`--run`, after `faceae
 fit`), whose latents are drawn as `faceae generate` draws them.
+
+Ways to a more exact int8 were tried on a trained model (39.6 dB over 256 latents, one thread). The
+first layer in float gives 41.8 dB at 0.82 of the speed, the last layer in float 40.1 dB at 0.88.
+Weights of 8 bits give 40.4 dB at the same speed, but can overflow on processors without VNNI.
+Ranges that leave out one value of 100,000 give 39.9 dB, one of 10,000 35.3 dB. Other strengths and
+norms of SmoothQuant in the first layer give 39.0 to 39.7 dB.
 """
 
 import argparse

@@ -11,6 +11,12 @@ named (FFCV has no wheel: pip builds it against OpenCV's headers).
 
 Ours: both loaders on the same JPEGs and on arrays packed at 64x64, and the cache. The cache's rate
 is also reported as a share of the rate of copying such batches in memory.
+
+Profile of one JPEG in our DALI loader on one core of 2 x AMD EPYC, in microseconds: 145 in all.
+Decoding at half size takes 97, of which at most 71 are the entropy decoder, which has to read the
+whole file; scaling 27; reading, shuffling and mirroring 21. If only the rows and columns that the
+crop keeps were converted and scaled, some 10 would be saved: a fifth of the pixels is cut off.
+libjpeg-turbo's faster upsampling and transform save nothing at half size.
 """
 
 import argparse
