@@ -23,7 +23,6 @@ from faceae_shards import (
     holds_files,
     remove,
 )
-from faceae_shards.faces import ALIGNED_WIDTH, align_faces, is_aligned_size
 
 PICTURE_FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG"}
 """Suffixes of pictures that can be written, and the names of their formats."""
@@ -47,21 +46,6 @@ _MAX_TILE = 128
 _TITLE_PIXELS = 16
 _WHITE = 255
 _MAX_JPEG_SIDE = 65_535
-
-
-def read_face(
-    path: Path, image_size: int, crop: int | None = None, *, align: bool = True
-) -> NDArray[np.uint8]:
-    """Read a photograph as `faceae shard` would, into image_size x image_size x 3 uint8, RGB.
-
-    It is turned upright and then framed by `frame_face`.
-
-    Raises:
-        FaceaeError: naming the file: not a picture, damaged, or as `frame_face`.
-        OSError: it cannot be read.
-    """
-    image_HWC = read_photograph(path)
-    return frame_face(image_HWC, image_size, crop, align=align, name=str(path))
 
 
 def read_photograph(path: Path) -> NDArray[np.uint8]:
@@ -93,64 +77,6 @@ def list_pictures(folder: Path) -> list[Path]:
     if not paths:
         raise FaceaeError(f"{folder}: holds no pictures; give a folder of photographs")
     return paths
-
-
-def frame_face(
-    image_HWC: NDArray[np.uint8],
-    image_size: int,
-    crop: int | None = None,
-    *,
-    align: bool = True,
-    name: str = "the image",
-) -> NDArray[np.uint8]:
-    """Return the face of a photograph, image_size x image_size x 3 uint8, RGB.
-
-    A photograph of any size is aligned as `faceae shard` does with `align=True`. A picture of
-    178x218 pixels, as CelebA's aligned ones, or of `crop` x `crop`, is already framed: it is cut to
-    the centre square of `crop` pixels, if that is given, and scaled. One of the result's size is
-    returned as it is. A `crop` above 178 belongs to no aligned faces, so nothing is aligned.
-
-    Args:
-        image_HWC: H x W x 3 uint8, RGB.
-        crop: side in pixels of the centre square that the model's training images were cut to.
-        align: False: the photograph is taken as already framed, whatever its size.
-        name: for messages.
-
-    Raises:
-        FaceaeError: no face is found, the detector is not installed, or the picture is smaller than
-            `crop`.
-    """
-    height, width, _ = image_HWC.shape
-    if (height, width) == (image_size, image_size):
-        return image_HWC
-    if align and not is_framed(image_HWC, crop):
-        return _align_largest(image_HWC, image_size, crop, name)
-    if crop is not None and min(height, width) < crop:
-        raise FaceaeError(
-            f"{name}: {width}x{height} pixels, less than the centre square of {crop} to keep; "
-            "give a larger photograph or a smaller `crop`"
-        )
-    return fit_image(image_HWC, crop, image_size)
-
-
-def is_framed(image_HWC: NDArray[np.uint8], crop: int | None) -> bool:
-    """Return whether a picture is no photograph to align, by its size; see `frame_face`."""
-    is_square = image_HWC.shape[:2] == (crop, crop)
-    return is_square or is_aligned_size(image_HWC) or (crop or 0) > ALIGNED_WIDTH
-
-
-def _align_largest(
-    image_HWC: NDArray[np.uint8], image_size: int, crop: int | None, name: str
-) -> NDArray[np.uint8]:
-    height, width, _ = image_HWC.shape
-    remedy = "pass `align=False` if it is framed like the model's training images"
-    try:
-        faces = align_faces(image_HWC, crop=crop, size=image_size)
-    except ShardsError as error:
-        raise FaceaeError(f"{name}: {width}x{height} pixels: {error}; or {remedy}") from error
-    if not faces:
-        raise FaceaeError(f"{name}: no face found; give another photograph, or {remedy}")
-    return faces[0]
 
 
 def save_image(path: Path, image: NDArray[np.uint8]) -> None:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from faceae.editing import Directions
 from faceae.evaluation.edits import Judge, train_judge
-from faceae.pictures import frame_face
+from faceae.framing import Framing, frame_face
 from faceae.synthetic import (
     ATTRIBUTE_NAMES,
     Face,
@@ -195,7 +195,8 @@ def _sample(seed: int, number: int) -> Traits:
 def _draw(model: Any, traits: list[Traits]) -> tuple[NDArray[np.uint8], NDArray[np.int8]]:
     """Return pictures of a model's size, N x S x S x 3 uint8, and their attributes, N x K."""
     size = model.image_size
-    pictures = [frame_face(draw_face(*each), size, _CROP, align=False) for each in traits]
+    framing = Framing(crop=_CROP, align=False)
+    pictures = [frame_face(draw_face(*each), size, framing).pixels for each in traits]
     labels = [list(attributes(Face(*each)).values()) for each in traits]
     return np.stack(pictures), np.where(np.array(labels), 1, -1).astype(np.int8)
 

@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 
 import faceae
 from faceae.errors import FaceaeError
+from faceae.framing import Framing, choose_framing
 from faceae.model import ModelConfig
+from faceae_shards.faces import Place
 
 Kind = Literal[
     "decoder",
@@ -87,6 +89,10 @@ class ExportInfo:
     crop: int | None
     """Side in pixels of the centre square that photographs must be cut to before they are scaled to
     the model's size. None: they are only scaled."""
+    aligned: bool | None = None
+    """Whether the training faces were framed as CelebA's aligned ones. None: unknown."""
+    place: Place | None = None
+    """Where faces lie in training images that were not aligned. None: it was not measured."""
     precision: Precision = "fp32"
     numbers_as_rows: bool = False
     """Whether an input that is a single number is stored as one number per face, N x 1 (for a
@@ -119,6 +125,12 @@ class ExportInfo:
             return port, self._strengths()
         images = self._pictures("images", FREE)
         return (images, self._strengths()) if self.kind == "editor" else (images,)
+
+    def frame(self, align: bool | None = None) -> Framing:
+        """Return how to frame photographs for this model; see `faceae.framing.choose_framing`."""
+        return choose_framing(
+            crop=self.crop, aligned=self.aligned, place=self.place, asked_align=align
+        )
 
     @property
     def output(self) -> Port:
@@ -162,6 +174,8 @@ class ExportInfo:
             "colour_order": "RGB",
             "crop": json.dumps(self.crop),
             "crop_rule": self._describe_crop(),
+            **({} if self.aligned is None else {"aligned": json.dumps(self.aligned)}),
+            **({} if self.place is None else {"place": json.dumps(asdict(self.place))}),
             "precision": self.precision,
             "numbers_as_rows": json.dumps(self.numbers_as_rows),
             **({"truncation_default": "1.0"} if self.kind in ("generator", "sampler") else {}),
@@ -192,6 +206,8 @@ class ExportInfo:
                 weights_hash=metadata["weights_hash"],
                 dataset_hash=metadata["dataset_hash"],
                 crop=json.loads(metadata["crop"]),
+                aligned=json.loads(metadata.get("aligned", "null")),
+                place=_read_place(metadata.get("place")),
                 precision=_choose(Precision, metadata["precision"]),
                 numbers_as_rows=json.loads(metadata["numbers_as_rows"]),
                 attributes=tuple(json.loads(metadata.get("attributes", "[]"))),
@@ -218,6 +234,10 @@ class ExportInfo:
         size = self.model.image_size
         scale = f"scale the shorter side to {size} pixels (bicubic), keep the centre square"
         return f"keep the centre square of {self.crop} pixels, then {scale}" if self.crop else scale
+
+
+def _read_place(text: str | None) -> Place | None:
+    return None if text is None else Place.from_json(json.loads(text))
 
 
 def _choose(choices: Any, value: str) -> Any:

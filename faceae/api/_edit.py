@@ -51,7 +51,7 @@ def add_direction(
     positive: str | Path,
     negative: str | Path,
     *,
-    align: bool = True,
+    align: bool | None = None,
     keep: Sequence[str] = (),
     keep_identity: bool = False,
     device: DeviceName = "auto",
@@ -62,7 +62,7 @@ def add_direction(
         data: a packed dataset, whose training split shows how faces vary.
         name: of the direction. One of this name is replaced.
         positive, negative: folders of at least 10 photographs with something, and without it.
-        align: False: take all pictures as framed; see `FaceModel.encode`.
+        align: see `FaceModel.encode`.
         keep: see `find_directions`, which must have found them.
         keep_identity: see `find_directions`.
 
@@ -80,8 +80,7 @@ def add_direction(
         name=name,
         positive=Path(positive),
         negative=Path(negative),
-        crop=opened.crop,
-        align=align,
+        framing=opened.frame(align=align),
     )
     config = DirectionsConfig(keep=tuple(keep), keep_identity=keep_identity)
     found = faceae.editing.find_direction(model, open_dataset(data), pair, known, config)

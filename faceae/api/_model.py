@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from faceae.device import DeviceName, full_float32, resolve_device
 from faceae.editing import Directions, add_residual, find_far
 from faceae.errors import FaceaeError
+from faceae.framing import frame_face, read_face
 from faceae.latent import Interpolation, Sampler, interpolate, latent_noise
 from faceae.model import to_float, to_uint8, weights_hash
-from faceae.pictures import frame_face, read_face
 from faceae.runs import Run, open_run, read_run
 from faceae_export import Session, generate_faces, open_model
 
@@ -61,17 +61,21 @@ class FaceModel:
         """Numbers that describe one face."""
         return self._model.config.latent_size
 
-    def encode(self, images: Image | Sequence[Image], *, align: bool = True) -> NDArray[np.float32]:
+    def encode(
+        self, images: Image | Sequence[Image], *, align: bool | None = None
+    ) -> NDArray[np.float32]:
         """Return the latents of images, N x Z float32.
 
-        The largest face of a photograph is aligned as CelebA's are (needs
-        `pip install 'faceae[align]'`). Pictures of 178x218 pixels, or of the size of the training
-        crop, are already framed: they are cut and scaled as the training images were. Pictures of
-        the model's size are taken as they are.
+        The largest face of a photograph is framed as the training faces were (needs
+        `pip install 'faceae[align]'`): aligned as CelebA's, or upright, with eyes and mouth where
+        unaligned training faces have them. Pictures of the size of the training crop, and for a
+        model of aligned faces those of 178x218 pixels, are already framed: they are cut and scaled
+        as the training images were. Pictures of the model's size are taken as they are.
 
         Args:
             images: one image or several: paths, or arrays H x W x 3 or N x H x W x 3.
-            align: False: take all pictures as framed.
+            align: True: align as CelebA's, whatever the training faces were. False: take all
+                pictures as framed.
 
         Raises:
             FaceaeError: a file is no picture, shows no face, or is smaller than the training crop;
@@ -101,7 +105,7 @@ class FaceModel:
         return np.concatenate(batches) if batches else self._empty()
 
     def reconstruct(
-        self, images: Image | Sequence[Image], *, align: bool = True
+        self, images: Image | Sequence[Image], *, align: bool | None = None
     ) -> NDArray[np.uint8]:
         """Return what the model makes of images, N x S x S x 3 uint8, RGB; see `encode`."""
         return self.decode(self.encode(images, align=align))
@@ -141,7 +145,7 @@ class FaceModel:
         then: Sequence[Image] = (),
         interpolation: Interpolation = "linear",
         ease: bool = False,
-        align: bool = True,
+        align: bool | None = None,
     ) -> NDArray[np.uint8]:
         """Return the frames on the way from one face to another, frames x S x S x 3 uint8, RGB.
 
@@ -188,7 +192,7 @@ class FaceModel:
         strengths: Mapping[str, float],
         *,
         residual: bool = False,
-        align: bool = True,
+        align: bool | None = None,
     ) -> NDArray[np.uint8]:
         """Return faces with changed attributes, N x S x S x 3 uint8, RGB.
 
@@ -226,7 +230,7 @@ class FaceModel:
     def _generator(self) -> Session:
         return open_model(open_run(self._run, latents=True), "generator", self._device)
 
-    def _prepare(self, images: Image | Sequence[Image], align: bool) -> NDArray[np.uint8]:
+    def _prepare(self, images: Image | Sequence[Image], align: bool | None) -> NDArray[np.uint8]:
         """Return images as the model sees them, N x S x S x 3 uint8."""
         if isinstance(images, str | Path):
             images = [images]
@@ -235,17 +239,17 @@ class FaceModel:
         prepared = [self._prepare_one(image, align) for image in images]
         return np.stack(prepared) if prepared else self._empty()
 
-    def _prepare_one(self, image: Image, align: bool) -> NDArray[np.uint8]:
-        size, crop = self.image_size, self._run.crop
+    def _prepare_one(self, image: Image, align: bool | None) -> NDArray[np.uint8]:
+        framing = self._run.frame(align=align)
         if isinstance(image, str | Path):
-            return read_face(Path(image), size, crop, align=align)
+            return read_face(Path(image), self.image_size, framing)
         array = np.asarray(image)
         if array.dtype != np.uint8 or array.ndim != 3 or array.shape[2] != 3 or not array.size:
             raise FaceaeError(
                 "an image must be a path or H x W x 3 uint8, RGB, got "
                 f"{' x '.join(map(str, array.shape))} {array.dtype}"
             )
-        return frame_face(np.ascontiguousarray(array), size, crop, align=align)
+        return frame_face(np.ascontiguousarray(array), self.image_size, framing).pixels
 
     def _encode_all(self, faces_NHWC: NDArray[np.uint8]) -> NDArray[np.float32]:
         batches = [

@@ -18,6 +18,7 @@ from ._command import (
     verb,
 )
 from ._outputs import propose_beside
+from ._photographs import ALIGN_HELP, say_framing
 from ._remote import fetch_dataset
 
 if TYPE_CHECKING:
@@ -44,9 +45,9 @@ _SURE_ACCURACY = 0.8
 @option("--name", metavar="NAME", help="With --from: name of the direction.")
 @option(
     "--align/--no-align",
-    default=True,
-    help="With --from: find the face of each photograph and frame it as CelebA does (needs "
-    "faceae[align]). Pictures of 178x218 pixels, or of the crop's size, are taken as framed.",
+    default=None,
+    show_default="as the faces that RUN was trained on",
+    help=f"With --from: {ALIGN_HELP[0].lower()}{ALIGN_HELP[1:]}",
 )
 @option(
     "--keep",
@@ -68,7 +69,7 @@ def command(
     data: Location,
     folders: tuple[Path, Path] | None,
     name: str | None,
-    align: bool,
+    align: bool | None,
     keep: str,
     keep_identity: bool,
     batch_size: int,
@@ -123,9 +124,9 @@ def command(
     else:
         known = load_known(path, weights_hash(model))
         positive, negative = folders
-        pair = FolderPair(
-            name=name, positive=positive, negative=negative, crop=run.crop, align=align
-        )
+        framing = run.frame(align=align)
+        pair = FolderPair(name=name, positive=positive, negative=negative, framing=framing)
+        say_framing(framing)
         with show_stage_progress() as show:
             directions, left_out, reader = find_direction(model, dataset, pair, known, config, show)
         save_own(path, known, directions)

@@ -10,18 +10,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from faceae.errors import FaceaeError
+from faceae.framing import Framing, frame_face
 from faceae.movies import MOVIE_FORMATS, check_movie, save_movie
 from faceae.pictures import (
     PICTURE_FORMATS,
     check_new_folder,
     encode_picture,
     list_pictures,
-    read_face,
     read_photograph,
     save_grid,
     save_image,
     save_named,
 )
+from faceae_shards.faces import Similarity
 
 from ._command import (
     device_option,
@@ -32,7 +33,7 @@ from ._command import (
     verb,
 )
 from ._outputs import check_out_file, check_parent
-from ._photographs import align_option, crop_option
+from ._photographs import align_option, crop_option, say_framing
 from ._strengths import Sweep, parse_strengths, parse_sweep
 
 if TYPE_CHECKING:
@@ -53,6 +54,8 @@ class _Faces:
     """N x Z."""
     pixels: NDArray[np.uint8] | None
     """N x S x S x 3; None: they were drawn."""
+    places: Sequence[Similarity] = ()
+    """From pixels of each face to those of its photograph."""
 
 
 @verb()
@@ -128,7 +131,7 @@ def command(
     numbers: tuple[int, ...],
     seed: int,
     crop: int | None,
-    align: bool,
+    align: bool | None,
     paste: bool,
     device: "DeviceName",
 ) -> None:
@@ -149,14 +152,14 @@ def command(
     files = [file for path in photos for file in (list_pictures(path) if path.is_dir() else [path])]
     _check_out(out, max(len(files), len(numbers)), sweep is not None, paste)
     run = read_run(run_path)
-    crop = run.crop if crop is None else crop or None
     model = load(run_path, device=device)
     changes_FZ = _list_changes(model, strengths, sweep, frames, out)
     drawn = _draw_faces(model, seed, numbers) if numbers else None
-    faces = drawn or _read_faces(model, files, crop, align)
+    framing = run.frame(crop, align)
+    faces = drawn or _read_faces(model, files, framing)
     notes = []
     if paste:
-        pictures, note = _paste_all(model, faces, files, changes_FZ[0], residual, crop, align)
+        pictures, note = _paste_all(model, faces, files, changes_FZ[0], residual)
         notes.append(note)
     else:
         frames_NF = _edit_faces(model, faces, changes_FZ, residual)
@@ -165,6 +168,8 @@ def command(
     click.echo(_summarise(out, len(files) or len(numbers), model.image_size, strengths, sweep))
     for note in notes:
         click.echo(note)
+    if files:
+        say_framing(framing)
     edits_NZ = (faces.latents[:, None] + changes_FZ).reshape(-1, model.latent_size)
     changed = dict.fromkeys([*strengths, *([sweep.name] if sweep else [])])
     for line in find_far(model.directions, edits_NZ, changed):
@@ -230,10 +235,18 @@ def _draw_faces(model: "FaceModel", seed: int, numbers: Sequence[int]) -> _Faces
     return _Faces(names=names, latents=np.concatenate(latents), pixels=None)
 
 
-def _read_faces(model: "FaceModel", files: Sequence[Path], crop: int | None, align: bool) -> _Faces:
-    pixels = np.stack([read_face(path, model.image_size, crop, align=align) for path in files])
-    names = [path.stem for path in files]
-    return _Faces(names=names, latents=model.encode(pixels), pixels=pixels)
+def _read_faces(model: "FaceModel", files: Sequence[Path], framing: Framing) -> _Faces:
+    framed = [
+        frame_face(read_photograph(path), model.image_size, framing, name=str(path))
+        for path in files
+    ]
+    pixels = np.stack([face.pixels for face in framed])
+    return _Faces(
+        names=[path.stem for path in files],
+        latents=model.encode(pixels),
+        pixels=pixels,
+        places=[face.to_photograph for face in framed],
+    )
 
 
 def _edit_faces(
@@ -255,8 +268,6 @@ def _paste_all(
     files: Sequence[Path],
     change_Z: NDArray[np.float32],
     residual: bool,
-    crop: int | None,
-    align: bool,
 ) -> tuple[list[NDArray[np.uint8]], str]:
     """Return the photographs with their edited faces, and a line about their resolution."""
     from faceae.editing import paste_edit
@@ -264,8 +275,8 @@ def _paste_all(
     edited = model.decode(faces.latents + change_Z)
     unedited = list(model.decode(faces.latents)) if residual else [None] * len(files)
     pasted = [
-        paste_edit(read_photograph(path), face, before, crop=crop, align=align)
-        for path, face, before in zip(files, edited, unedited, strict=True)
+        paste_edit(read_photograph(path), face, before, to_photograph=place)
+        for path, face, before, place in zip(files, edited, unedited, faces.places, strict=True)
     ]
     low, high = (find(each.scale for each in pasted) for find in (min, max))
     times = f"{low:.1f}" if high - low < 0.05 else f"{low:.1f} to {high:.1f}"

@@ -26,6 +26,7 @@ from ._photographs import (
     crop_option,
     numbers_option,
     read_faces,
+    say_framing,
     seed_option,
 )
 
@@ -141,7 +142,7 @@ def command(
     numbers: tuple[int, ...],
     seed: int,
     crop: int | None,
-    align: bool,
+    align: bool | None,
     decoder_path: Path | None,
     device: "DeviceName",
 ) -> None:
@@ -168,8 +169,8 @@ def command(
     num_frames = _count_shown(form, count, faces.is_closed)
     _check_size(out, form, num_frames, run.model.image_size * scale, seconds)
     on_device = resolve_device(device)
-    crop = run.crop if crop is None else crop or None
-    pixels = read_faces(faces.photos, run.model.image_size, crop, align=align)
+    framing = run.frame(crop, align)
+    pixels = read_faces(faces.photos, run.model.image_size, framing)
     trained = open_run(run, latents=bool(numbers) or interpolation == "prior")
     session = open_decoder(trained, on_device, decoder_path)
     latents_KZ = _find_latents(trained, faces, pixels, on_device)
@@ -180,6 +181,8 @@ def command(
     what = f"{count} frames" if form != "grid" else f"{count}x{count} faces"
     names = faces.names
     click.echo(f"{out}: {what} from {names[0]} to {names[-1]}, decoded in {session.engine}")
+    if photos:
+        say_framing(framing)
 
 
 def _choose_form(out: Path, *, strip: bool, grid: bool) -> Form:

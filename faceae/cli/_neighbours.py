@@ -26,6 +26,7 @@ from ._photographs import (
     crop_option,
     numbers_option,
     read_faces,
+    say_framing,
     seed_option,
 )
 from ._remote import fetch_dataset
@@ -79,7 +80,7 @@ def command(
     numbers: tuple[int, ...],
     seed: int,
     crop: int | None,
-    align: bool,
+    align: bool | None,
     device: "DeviceName",
     loader_kind: "LoaderKind",
 ) -> None:
@@ -107,9 +108,9 @@ def command(
     if out in photos:
         raise FaceaeError(f"{out}: is one of the photographs; name another file as `out`")
     _check_out(out, len(names) * (k + 1), size * scale)
-    crop = run.crop if crop is None else crop or None
     model = load(run_path, device=device)
-    given = read_faces(photos, size, crop, align=align)
+    framing = run.frame(crop, align)
+    given = read_faces(photos, size, framing)
     drawn = [model.draw_latents(1, seed=seed, start=number) for number in numbers]
     latents = np.concatenate([*([model.encode(given)] if photos else []), *drawn])
     if drawn:
@@ -124,6 +125,8 @@ def command(
     pictures = [enlarge(picture, scale) for picture in rows.reshape(-1, size, size, 3)]
     save_grid(out, np.stack(pictures), columns=k + 1)
     click.echo(_summarise(out, split, names, found))
+    if photos:
+        say_framing(framing)
 
 
 def _check_out(out: Path, num_pictures: int, side: int) -> None:

@@ -7,7 +7,8 @@ import click
 import numpy as np
 from numpy.typing import NDArray
 
-from faceae.pictures import frame_face, is_framed, read_photograph
+from faceae.framing import Framing, frame_face
+from faceae.pictures import read_photograph
 
 from ._command import option
 
@@ -20,11 +21,16 @@ crop_option = option(
     show_default="as for the faces that RUN was trained on",
     help="Keep the centre square of each photograph, N pixels wide. 0: no cropping.",
 )
+ALIGN_HELP = (
+    "Find the face of each photograph and frame it as CelebA does (needs faceae[align]). Pictures "
+    "of 178x218 pixels, or of the crop's size, are taken as framed. Without either, photographs "
+    "are framed as those that RUN was trained on."
+)
 align_option = option(
     "--align/--no-align",
-    default=True,
-    help="Find the face of each photograph and frame it as CelebA does (needs faceae[align]). "
-    "Pictures of 178x218 pixels, or of the crop's size, are taken as framed.",
+    default=None,
+    show_default="as the faces that RUN was trained on",
+    help=ALIGN_HELP,
 )
 
 
@@ -57,9 +63,7 @@ seed_option = option(
 )
 
 
-def read_faces(
-    photos: Sequence[Path], size: int, crop: int | None, *, align: bool
-) -> NDArray[np.uint8]:
+def read_faces(photos: Sequence[Path], size: int, framing: Framing) -> NDArray[np.uint8]:
     """Return the largest face of each photograph, N x size x size x 3 uint8, RGB.
 
     Prints a note where a photograph shows several faces.
@@ -71,11 +75,15 @@ def read_faces(
     faces = np.empty((len(photos), size, size, 3), np.uint8)
     for index, path in enumerate(photos):
         image_HWC = read_photograph(path)
-        faces[index] = frame_face(image_HWC, size, crop, align=align, name=str(path))
-        is_aligned = image_HWC.shape[:2] == (size, size) or is_framed(image_HWC, crop)
-        if align and not is_aligned:
+        faces[index] = frame_face(image_HWC, size, framing, name=str(path)).pixels
+        if image_HWC.shape[:2] != (size, size) and not framing.is_framed(image_HWC):
             _note_others(path, image_HWC)
     return faces
+
+
+def say_framing(framing: Framing) -> None:
+    """Print how photographs are framed."""
+    click.echo(f"photographs framed: {framing}")
 
 
 def _note_others(path: Path, image_HWC: NDArray[np.uint8]) -> None:

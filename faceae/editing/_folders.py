@@ -13,8 +13,9 @@ import torch
 from numpy.typing import NDArray
 
 from faceae.errors import FaceaeError
+from faceae.framing import Framing, read_face
 from faceae.model import FaceAutoEncoder, weights_hash
-from faceae.pictures import list_pictures, read_face
+from faceae.pictures import list_pictures
 from faceae_shards import Dataset
 
 from ._choose import choose_by_folds
@@ -48,10 +49,8 @@ class FolderPair:
     """Folder of photographs that have it, of any size; subfolders are read too."""
     negative: Path
     """Folder of photographs that do not have it."""
-    crop: int | None
-    """Side in pixels of the centre square that the model's training images were cut to."""
-    align: bool = True
-    """Find and align the faces, as `faceae.pictures.frame_face` does."""
+    framing: Framing
+    """How the photographs are cut to faces."""
 
 
 class FoundPair(NamedTuple):
@@ -165,7 +164,7 @@ def _encode_folder(
     faces = []
     for done, path in enumerate(paths, 1):
         try:
-            faces.append(read_face(path, size, pair.crop, align=pair.align))
+            faces.append(read_face(path, size, pair.framing))
         except FaceaeError as error:
             left_out.append(str(error))
         on_progress(str(folder), done, len(paths))

@@ -11,8 +11,10 @@ import torch
 
 from faceae.device import CachePlace
 from faceae.errors import FaceaeError
+from faceae.framing import Framing, choose_framing
 from faceae.model import ModelConfig
 from faceae_shards import parse_location, write_json
+from faceae_shards.faces import Place
 
 from ._config import TrainConfig, parse_start
 
@@ -35,6 +37,10 @@ class Run:
     crop: int | None
     """Side in pixels of the centre square that the dataset's images were cut to when packed. Cut
     other images to the same square before the model sees them. None: they were not cut."""
+    aligned: bool | None = None
+    """Whether the training faces were framed as CelebA's aligned ones. None: unknown."""
+    place: Place | None = None
+    """Where faces lie in training images that were not aligned. None: it was not measured."""
     num_train_images: int
     held_out_split: str
     """Split that quality is measured on."""
@@ -56,6 +62,21 @@ class Run:
     def path(self) -> Path:
         """The run's folder."""
         return self.config.run
+
+    def frame(self, crop: int | None = None, align: bool | None = None) -> Framing:
+        """Return how to frame photographs for this model.
+
+        Args:
+            crop: in place of the run's own; 0: none.
+            align: True: as CelebA's, False: not at all, None: as the training images.
+        """
+        return choose_framing(
+            crop=self.crop,
+            aligned=self.aligned,
+            place=self.place,
+            asked_crop=crop,
+            asked_align=align,
+        )
 
     @property
     def file(self) -> Path:
@@ -162,6 +183,8 @@ def read_run(path: Path) -> Run:
         del options["run"]
         data = parse_location(options.pop("data"))
         init = parse_start(options.pop("init"))
+        if record.get("place") is not None:
+            record["place"] = Place.from_json(record["place"])
         options["tracker"] = tuple(options.get("tracker", ()))
         config = TrainConfig(**options, data=data, run=path, init=init)
         return Run(config=config, model=ModelConfig(**record.pop("model")), **record)

@@ -9,6 +9,7 @@ import torch
 from faceae.editing import Directions, load_known
 from faceae.latent import Sampler, load_prior
 from faceae.model import FaceAutoEncoder, load_model, weights_hash
+from faceae_shards.faces import Place
 
 from ._run import Run, read_run
 
@@ -24,6 +25,10 @@ class TrainedModel:
     crop: int | None
     """Side in pixels of the centre square that photographs are cut to before they are scaled to
     the model's size. None: they are only scaled."""
+    aligned: bool | None = None
+    """See `Run`."""
+    place: Place | None = None
+    """See `Run`."""
     sampler: Sampler | None
     """Draws latents of new faces. None: no prior of the latents was loaded."""
     directions: Directions | None = None
@@ -60,6 +65,8 @@ def open_run(
         model=model,
         dataset_hash=run.dataset_hash,
         crop=run.crop,
+        aligned=run.aligned,
+        place=run.place,
         sampler=sampler,
         directions=load_known(run.directions_path, weights_hash(model)) if directions else None,
     )

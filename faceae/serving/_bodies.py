@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from faceae.errors import FaceaeError
-from faceae.pictures import frame_face
+from faceae.framing import frame_face
 from faceae_shards import ShardsError, decode_image
 
 from ._arrays import read_npy, to_array, to_images, to_latents
@@ -210,18 +210,16 @@ class BodyReader:
             raise Problem(422, f"{name[:60]}: {error}; give another photograph") from error
 
     def _frame(self, images: Sequence[NDArray[np.uint8]], align: bool) -> NDArray[np.uint8]:
-        size, crop = self.model.image_size, self.model.info.crop
+        framing = self.model.info.frame(None if align else False)
+        size = self.model.image_size
         try:
-            return np.stack(
-                [
-                    frame_face(
-                        np.ascontiguousarray(image), size, crop, align=align, name=f"images[{i}]"
-                    )
-                    for i, image in enumerate(images)
-                ]
-            )
+            faces = [
+                frame_face(np.ascontiguousarray(image), size, framing, name=f"images[{i}]")
+                for i, image in enumerate(images)
+            ]
         except FaceaeError as error:
             raise Problem(422, str(error)) from error
+        return np.stack([face.pixels for face in faces])
 
     def _read_change(self, values: Mapping[str, Any]) -> NDArray[np.float32] | None:
         if "strengths" not in values:

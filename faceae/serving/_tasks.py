@@ -174,7 +174,8 @@ _ALIGN = Parameter(
     type="boolean",
     default=True,
     meaning="Find the face of each photograph and frame it as the training faces. Pictures of "
-    "178x218 pixels, of the training crop or of the model's size are taken as framed.",
+    "the training crop or of the model's size, and 178x218 pixels for a model of faces aligned as "
+    "CelebA's, are taken as framed.",
 )
 
 _SEED = Parameter(name="seed", type="integer", default=0, meaning="Seed of the random numbers.")

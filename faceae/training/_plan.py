@@ -2,6 +2,7 @@
 
 import dataclasses
 import importlib.metadata
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,11 +16,16 @@ from faceae.errors import FaceaeError
 from faceae.model import IMAGE_SIZES, ModelConfig
 from faceae.runs import DtypeName, Run, TrainConfig, read_run, run_file
 from faceae.tracking import check_trackers
-from faceae_shards import Dataset, PackOptions
+from faceae_shards import Dataset, PackOptions, ShardsError, read_first_images
+from faceae_shards.faces import Place, check_detector, measure_place
 
 from ._going_on import drop_large_batch, extend_run, fit_batch
 
+log = logging.getLogger(__name__)
+
 _DEFAULT_IMAGE_SIZE = 64
+_NUM_MEASURED = 32
+"""Training images in which faces are located, where they were not aligned."""
 _HELD_OUT_SPLITS = ("valid", "test")
 _PACKAGES = ("torch", "nvidia-dali-cuda120", "webdataset", "numpy")
 _FREE_OPTIONS = frozenset({"early_stop", "keep_checkpoints", "tracker"})
@@ -58,6 +64,8 @@ def plan_run(
         model=model,
         dataset_hash=dataset.hash,
         crop=dataset.crop,
+        aligned=dataset.is_aligned,
+        place=None if dataset.is_aligned is not False else _measure_place(dataset),
         num_train_images=dataset.num_samples("train"),
         held_out_split=held_out_split,
         device="cuda" if device.type == "cuda" else "cpu",
@@ -67,6 +75,16 @@ def plan_run(
         cache_reason=cache.reason,
         versions=_read_versions(),
     )
+
+
+def _measure_place(dataset: Dataset) -> Place | None:
+    """Return where faces lie in training images; None where no detector is installed."""
+    try:
+        check_detector()
+    except ShardsError as error:
+        log.debug("faces are not located: %s", error)
+        return None
+    return measure_place(read_first_images(dataset, "train", _NUM_MEASURED))
 
 
 def reopen_run(path: Path, asked: Mapping[str, Any], *, restart_epoch: bool) -> Run:

@@ -9,6 +9,9 @@ import pytest
 from faceae.errors import FaceaeError
 from faceae.model import ModelConfig
 from faceae_export import ExportInfo, Kind
+from faceae_shards.faces import Place
+
+PLACE = Place(eyes=((0.3, 0.4), (0.7, 0.4)), mouth=(0.5, 0.8))
 
 
 def make_info(kind: Kind = "decoder", **fields: object) -> ExportInfo:
@@ -19,7 +22,13 @@ def make_info(kind: Kind = "decoder", **fields: object) -> ExportInfo:
 
 @pytest.mark.parametrize("kind", get_args(Kind))
 @pytest.mark.parametrize(
-    "fields", [{}, {"crop": 144, "numbers_as_rows": True}, {"attributes": ("Smiling", "Jung ist")}]
+    "fields",
+    [
+        {},
+        {"crop": 144, "numbers_as_rows": True},
+        {"attributes": ("Smiling", "Jung ist")},
+        {"aligned": False, "place": PLACE},
+    ],
 )
 def test_metadata_round_trip(kind: Kind, fields: dict[str, object]) -> None:
     if kind not in ("editor", "latent-editor"):

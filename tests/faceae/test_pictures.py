@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
@@ -10,19 +9,15 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from faceae import pictures
 from faceae.errors import FaceaeError
 from faceae.pictures import (
     encode_picture,
     enlarge,
-    frame_face,
-    read_face,
     save_array,
     save_folder,
     save_grid,
     save_image,
 )
-from faceae_shards import ShardsError, fit_image
 
 
 def make_images(count: int, height: int = 6, width: int = 5) -> NDArray[np.uint8]:
@@ -153,117 +148,3 @@ def test_save_array_is_numpys_file(tmp_path: Path) -> None:
     images = make_images(7)
     save_array(tmp_path / "faces.npy", [images[:4], images[4:]], images.shape)
     assert np.array_equal(np.load(tmp_path / "faces.npy"), images)
-
-
-def write_photograph(path: Path, mode: str = "RGB", **options: object) -> NDArray[np.uint8]:
-    image = Image.fromarray(make_ramps(1)[0].astype(np.uint8)).resize((178, 218))
-    image.convert(mode).save(path, **options)
-    return np.asarray(image)
-
-
-def test_read_face_crops_then_scales_as_a_pack_does(tmp_path: Path) -> None:
-    photograph = write_photograph(tmp_path / "a.png")
-    face = read_face(tmp_path / "a.png", 64, crop=144)
-    assert np.array_equal(face, fit_image(photograph, 144, 64))
-    whole = read_face(tmp_path / "a.png", 64)
-    assert np.array_equal(whole, fit_image(photograph, None, 64))
-    assert face.shape == whole.shape == (64, 64, 3)
-    assert not np.array_equal(face, whole)
-
-
-def test_read_face_turns_upright(tmp_path: Path) -> None:
-    photograph = write_photograph(tmp_path / "a.png")
-    exif = Image.Exif()
-    exif[0x0112] = 3
-    Image.fromarray(photograph[::-1, ::-1]).save(tmp_path / "b.png", exif=exif)
-    assert np.array_equal(read_face(tmp_path / "b.png", 64), read_face(tmp_path / "a.png", 64))
-
-
-@pytest.mark.parametrize("mode", ["L", "CMYK"])
-def test_read_face_grey_and_cmyk(tmp_path: Path, mode: str) -> None:
-    write_photograph(tmp_path / "a.jpg", mode)
-    face = read_face(tmp_path / "a.jpg", 64)
-    assert face.shape == (64, 64, 3)
-    assert (np.ptp(face, axis=-1) == 0).all() == (mode == "L")
-
-
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        (b"", "empty"),
-        (b"<!DOCTYPE html><html></html>", "HTML page"),
-        (b"\xff\xd8\xff\xe0 cut", "truncated"),
-        (b"GIF89a", ""),
-    ],
-)
-def test_read_face_names_a_file_that_is_no_picture(
-    tmp_path: Path, content: bytes, message: str
-) -> None:
-    (tmp_path / "a.jpg").write_bytes(content)
-    with pytest.raises(FaceaeError, match=rf"a\.jpg: .*{message}.*; give another photograph"):
-        read_face(tmp_path / "a.jpg", 64)
-
-
-def test_read_face_truncated(tmp_path: Path) -> None:
-    write_photograph(tmp_path / "a.jpg")
-    content = (tmp_path / "a.jpg").read_bytes()
-    (tmp_path / "a.jpg").write_bytes(content[: len(content) // 2])
-    with pytest.raises(FaceaeError, match=r"a\.jpg: truncated"):
-        read_face(tmp_path / "a.jpg", 64)
-
-
-def test_read_face_smaller_than_the_crop(tmp_path: Path) -> None:
-    write_photograph(tmp_path / "a.jpg")
-    with pytest.raises(FaceaeError, match=r"a\.jpg: 178x218 pixels, .* square of 200 .*`crop`"):
-        read_face(tmp_path / "a.jpg", 64, crop=200)
-
-
-@pytest.fixture
-def any_light_is_a_face(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Detect a face in every photograph that is not black; its pixels hold the crop."""
-
-    def find(image_HWC: NDArray[np.uint8], *, crop: int | None, size: int) -> list[Any]:
-        return [np.full((size, size, 3), crop or 0, np.uint8)] if image_HWC.any() else []
-
-    monkeypatch.setattr(pictures, "align_faces", find)
-
-
-@pytest.mark.usefixtures("any_light_is_a_face")
-@pytest.mark.parametrize("crop", [144, None])
-def test_a_photograph_is_aligned(tmp_path: Path, crop: int | None) -> None:
-    Image.fromarray(np.full((300, 400, 3), 9, np.uint8)).save(tmp_path / "a.png")
-    face = read_face(tmp_path / "a.png", 64, crop)
-    assert (face == (crop or 0)).all()
-    assert face.shape == (64, 64, 3)
-
-
-@pytest.mark.usefixtures("any_light_is_a_face")
-@pytest.mark.parametrize("size", [(178, 218), (144, 144), (64, 64)])
-def test_a_framed_picture_is_not_moved(size: tuple[int, int]) -> None:
-    image = np.random.default_rng(0).integers(0, 255, (*size[::-1], 3), dtype=np.uint8)
-    wanted = image if size == (64, 64) else fit_image(image, 144, 64)
-    assert np.array_equal(frame_face(image, 64, 144), wanted)
-
-
-@pytest.mark.usefixtures("any_light_is_a_face")
-def test_alignment_can_be_turned_off() -> None:
-    image = np.random.default_rng(0).integers(0, 255, (300, 400, 3), dtype=np.uint8)
-    assert np.array_equal(frame_face(image, 64, 200), fit_image(image, 200, 64))
-    assert np.array_equal(frame_face(image, 64, 144, align=False), fit_image(image, 144, 64))
-
-
-@pytest.mark.usefixtures("any_light_is_a_face")
-def test_a_photograph_without_a_face(tmp_path: Path) -> None:
-    Image.new("RGB", (400, 300)).save(tmp_path / "a.png")
-    with pytest.raises(FaceaeError, match=r"a\.png: no face found; .*`align=False`"):
-        read_face(tmp_path / "a.png", 64)
-
-
-def test_the_detector_is_not_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(*_: Any, **__: Any) -> list[Any]:
-        raise ShardsError("pip install 'faceae[align]'")
-
-    monkeypatch.setattr(pictures, "align_faces", fail)
-    Image.new("RGB", (400, 300)).save(tmp_path / "a.png")
-    with pytest.raises(FaceaeError, match=r"a\.png: .*faceae\[align\].*`align=False`"):
-        read_face(tmp_path / "a.png", 64)

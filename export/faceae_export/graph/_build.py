@@ -33,6 +33,8 @@ def describe_export(trained: TrainedModel, kind: Kind, precision: Precision = "f
         weights_hash=trained.weights_hash,
         dataset_hash=trained.dataset_hash,
         crop=trained.crop,
+        aligned=trained.aligned,
+        place=trained.place,
         precision=precision,
         attributes=_directions(trained).names if kind in EDITORS else (),
     )

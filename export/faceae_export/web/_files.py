@@ -60,15 +60,19 @@ def _describe(info: ExportInfo, directions: Directions | None, *, has_models: bo
         "weightsHash": info.weights_hash,
         "crop": info.crop,
         "aligned": [ALIGNED_WIDTH, ALIGNED_HEIGHT],
-        "guide": _describe_guide(info.crop),
+        "guide": _describe_guide(info),
         "attributes": [] if directions is None else list(directions.names),
         "browser": has_models,
     }
 
 
-def _describe_guide(crop: int | None) -> object:
-    """Return the places of the eyes and the mouth in a training face, from 0 to 1."""
-    side = min(crop or ALIGNED_WIDTH, ALIGNED_WIDTH)
+def _describe_guide(info: ExportInfo) -> object:
+    """Return the places of the eyes and the mouth in a training face, from 0 to 1, if known."""
+    if info.aligned is False and info.place is None:
+        return None
+    if info.place is not None:
+        return {"eyes": [list(eye) for eye in info.place.eyes], "mouth": list(info.place.mouth)}
+    side = min(info.crop or ALIGNED_WIDTH, ALIGNED_WIDTH)
     corner = np.array([ALIGNED_WIDTH - side, ALIGNED_HEIGHT - side]) / 2
     left, right, _, *mouth = (TARGETS - corner) / side
     return {

@@ -54,11 +54,15 @@ class Dataset:
         return self.manifest.config.crop
 
     @property
-    def is_aligned(self) -> bool:
-        """Whether the images are aligned faces, framed as CelebA's by `align`."""
-        return (
-            isinstance(self.manifest.config, PackOptions) and self.manifest.config.align is not None
-        )
+    def is_aligned(self) -> bool | None:
+        """Whether faces are framed as in CelebA's aligned photographs.
+
+        None: unknown, because another tool made the dataset, or an older version of faceae.
+        """
+        config = self.manifest.config
+        if isinstance(config, PackOptions) and config.align is not None:
+            return True
+        return self.manifest.aligned
 
     @property
     def splits(self) -> Mapping[str, tuple[ShardInfo, ...]]:

@@ -132,6 +132,10 @@ class Manifest:
     num_turned: int = 0
     """Aligned faces that lay on their side or upside down in their pictures. In dataset.json only
     where there are some."""
+    aligned: bool | None = None
+    """Whether faces are framed as in CelebA's aligned photographs: `align` framed them, or most
+    source images have the size of CelebA's, 178x218. None: unknown. In dataset.json only where it
+    is known."""
     num_duplicates: int = 0
     """Images whose source files hold the same bytes as another packed image's."""
     num_rejected: Mapping[str, int]
@@ -156,6 +160,7 @@ class Manifest:
             "notes": list(self.notes),
             "num_converted": self.num_converted,
             **{name: count for name, count in self._optional_counts().items() if count},
+            **({} if self.aligned is None else {"aligned": self.aligned}),
             "num_duplicates": self.num_duplicates,
             "num_rejected": dict(self.num_rejected),
             "rejected_sha256": self.rejected_sha256,

@@ -98,7 +98,7 @@ def fit_to_celeba(landmarks: NDArray[np.float64]) -> Similarity:
     points = np.asarray(landmarks, dtype=np.float64)
     if points.shape != TARGETS.shape or not np.isfinite(points).all():
         raise ValueError(f"landmarks must be 5 x 2 and finite, got {points.tolist()}")
-    return fit_similarity(_eyes_and_mouth(points), _eyes_and_mouth(TARGETS))
+    return fit_similarity(eyes_and_mouth(points), eyes_and_mouth(TARGETS))
 
 
 def frame_aligned(crop: int | None, size: int | None) -> tuple[Similarity, int, int]:
@@ -162,7 +162,8 @@ def _moves_little(to_celeba: Similarity) -> bool:
     return bool(np.linalg.norm(moved, axis=1).max() < _MAX_SHIFT)
 
 
-def _eyes_and_mouth(landmarks: NDArray[np.float64]) -> NDArray[np.float64]:
+def eyes_and_mouth(landmarks: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the eyes and the midpoint of the mouth's corners, 3 x 2, of 5 x 2 landmarks."""
     return np.stack([landmarks[0], landmarks[1], landmarks[3:].mean(axis=0)])
 
 

@@ -50,6 +50,8 @@ class EncodedImage:
     """Whether the source has a colour profile that cannot be used."""
     far_larger: bool = False
     """Whether the crop keeps less than an eighth of the source's pixels."""
+    num_source_pixels: int = 0
+    """Pixels of the source, before any crop and scale."""
 
 
 def fit_image(
@@ -98,7 +100,14 @@ def encode_for_shard(
     wanted = crop or size
     is_untouched = encoding == "jpg" and wanted is None
     if is_untouched and (size_HW := check_plain_jpeg(data, max_pixels=max_pixels)) is not None:
-        return EncodedImage(data=data, height=size_HW[0], width=size_HW[1], converted=False)
+        height, width = size_HW
+        return EncodedImage(
+            data=data,
+            height=height,
+            width=width,
+            converted=False,
+            num_source_pixels=height * width,
+        )
     min_side = _OVERSAMPLING * size if crop is None and size is not None else None
     decoded = decode(data, max_pixels=max_pixels, crop=crop, min_side=min_side)
     image_HWC, plain = decoded.image_HWC, decoded.plain
@@ -119,6 +128,7 @@ def encode_for_shard(
         repaired=decoded.is_repaired,
         profile_ignored=decoded.is_profile_ignored,
         far_larger=crop is not None and decoded.num_pixels > _FAR_LARGER * crop**2,
+        num_source_pixels=decoded.num_pixels,
     )
 
 

@@ -25,8 +25,9 @@ _COUNTS = (
     "num_far_larger",
     "num_enlarged",
     "num_turned",
+    "num_celeba_size",
 )
-"""Fields of a shard's record that the manifest holds the sums of."""
+"""Fields of a shard's record that `finish` sums."""
 
 
 def finish(plan: Plan, progress: Progress) -> None:
@@ -63,6 +64,7 @@ def finish(plan: Plan, progress: Progress) -> None:
         num_far_larger=counts["num_far_larger"],
         num_enlarged=counts["num_enlarged"],
         num_turned=counts["num_turned"],
+        aligned=_is_aligned(plan, shards, counts["num_celeba_size"]),
         num_duplicates=count_repeats(_read_digests(plan, progress)),
         num_rejected=dict(sorted(reasons.items())),
         rejected_sha256=rejected_sha256,
@@ -70,6 +72,14 @@ def finish(plan: Plan, progress: Progress) -> None:
     )
     write_manifest(storage, manifest)
     progress.remove()
+
+
+def _is_aligned(plan: Plan, shards: dict[str, list[ShardInfo]], num_celeba_size: int) -> bool:
+    """Return whether the images are framed as CelebA's aligned photographs."""
+    if plan.config.align:
+        return True
+    num_images = sum(shard.num_samples for written in shards.values() for shard in written)
+    return 2 * num_celeba_size > num_images
 
 
 def stop(plan: Plan, progress: Progress, packed: PackedShard | None) -> NoReturn:

@@ -44,6 +44,8 @@ class ShardRecord:
     num_far_larger: int = 0
     num_enlarged: int = 0
     num_turned: int = 0
+    num_celeba_size: int = 0
+    """Images whose source has the size of CelebA's aligned photographs."""
     rejected: list[dict[str, Any]] = field(default_factory=list)
     """Its lines of rejected.jsonl."""
     digests: list[str] = field(default_factory=list)

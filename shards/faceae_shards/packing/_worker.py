@@ -9,6 +9,7 @@ from typing import Any
 from .._format import Encoding
 from ..dataset import Sample, write_shard
 from ..executors import Tick
+from ..faces import ALIGNED_HEIGHT, ALIGNED_WIDTH
 from ..images import ImageRefused
 from ..sources import Entry, Reader, escape, read_ahead
 from ._duplicates import digest
@@ -118,6 +119,7 @@ def _count(record: ShardRecord, encoded: list[EncodedSample]) -> None:
     record.num_far_larger += image.far_larger
     record.num_enlarged += sum(sample.enlarged for sample in encoded)
     record.num_turned += sum(sample.turned for sample in encoded)
+    record.num_celeba_size += image.num_source_pixels == ALIGNED_HEIGHT * ALIGNED_WIDTH
 
 
 def make_sample(key: int, encoding: Encoding, data: bytes, described: dict[str, Any]) -> Sample:

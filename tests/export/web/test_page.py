@@ -17,6 +17,7 @@ from faceae_export import MODEL_NAME, WebPrecision, export_web, open_session, pa
 from faceae_export.graph import describe_export
 from faceae_export.web import _page as _web
 from faceae_export.web._runtime import VERSION
+from faceae_shards.faces import Place
 
 PARTS = ("sampler", "decoder", "encoder")
 
@@ -70,6 +71,14 @@ def test_guide_is_where_aligned_faces_are(files: dict[str, bytes]) -> None:
     assert [left[0] * crop + 39, left[1] * crop + 59] == pytest.approx([69.745, 111], abs=0.01)
     assert left[1] == right[1] < mouth[1] < 1
     assert left[0] < mouth[0] < right[0]
+
+
+def test_guide_is_where_unaligned_faces_are(trained: TrainedModel) -> None:
+    place = Place(eyes=((0.3, 0.4), (0.7, 0.4)), mouth=(0.5, 0.8))
+    for known, eyes in ((place, [[0.3, 0.4], [0.7, 0.4]]), (None, None)):
+        other = replace(trained, aligned=False, place=known)
+        guide = json.loads(page_files(describe_export(other, "decoder"), None)[MODEL_NAME])["guide"]
+        assert (guide and guide["eyes"]) == eyes
 
 
 def test_manifest_and_its_icons(files: dict[str, bytes]) -> None:

@@ -10,7 +10,7 @@ import pytest
 import faceae
 import faceae_shards
 from faceae.errors import FaceaeError
-from faceae.pictures import read_face
+from faceae.framing import read_face
 
 
 @pytest.fixture(scope="module")

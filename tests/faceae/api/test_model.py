@@ -9,7 +9,7 @@ import pytest
 
 import faceae
 from faceae.errors import FaceaeError
-from faceae.pictures import read_face
+from faceae.framing import read_face
 
 
 def test_sizes(model: faceae.FaceModel) -> None:

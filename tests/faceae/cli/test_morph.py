@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from faceae.cli import run
+from faceae.framing import Framing, read_face
 from faceae.model import load_model, to_float, to_uint8
-from faceae.pictures import read_face
+from faceae_shards.faces import TARGETS, Face
 from tests.conftest import draw_picture
 
 
@@ -35,7 +36,8 @@ def read_grid(path: Path, columns: int) -> list[NDArray[np.uint8]]:
 
 def reconstruct(run_path: Path, photograph: str, crop: int | None = None) -> NDArray[np.uint8]:
     model = load_model(run_path / "model.safetensors", torch.device("cpu"))
-    face = torch.from_numpy(read_face(Path(photograph), 32, crop))[None].permute(0, 3, 1, 2)
+    face_HWC = read_face(Path(photograph), 32, Framing(crop=crop))
+    face = torch.from_numpy(face_HWC)[None].permute(0, 3, 1, 2)
     with torch.inference_mode():
         return to_uint8(model(to_float(face)))[0].permute(1, 2, 0).numpy()
 
@@ -131,9 +133,9 @@ def test_a_photograph_of_several_faces_is_noted(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     draw_picture(np.random.default_rng(0), 100, 90).save(tmp_path / "group.jpg")
-    face = np.zeros((32, 32, 3), np.uint8)
-    monkeypatch.setattr("faceae.pictures.align_faces", lambda *args, **options: [face])
-    monkeypatch.setattr("faceae_shards.faces.find_faces", lambda *args, **options: [None, None])
+    face = Face(box=(0, 0, 9, 9), score=1, landmarks=TARGETS / 2)
+    monkeypatch.setattr("faceae.framing.find_faces", lambda *args, **options: [face])
+    monkeypatch.setattr("faceae_shards.faces.find_faces", lambda *args, **options: [face, face])
     group = [photographs[0], str(tmp_path / "group.jpg")]
     morph(fitted_run, group, tmp_path / "m.png", "--frames", "4")
     (line,) = capsys.readouterr().err.splitlines()

@@ -33,7 +33,7 @@ def test_neighbours_of_photographs_and_drawn_faces(
     argv = ["neighbours", str(run_copy), str(attribute_data.path), str(photo)]
     assert run([*argv, "-k", "3", "--numbers", "5", "--scale", "2", *OPTIONS]) == 0
     out = run_copy / "neighbours-train.png"
-    first, query, *lines, number, a, b, c, reader = capsys.readouterr().out.splitlines()
+    first, query, *lines, number, a, b, c, reader, framed = capsys.readouterr().out.splitlines()
     assert first.startswith(f"{out}: ")
     assert query.startswith(str(photo))
     assert [line.split()[0] for line in lines] == sorted(line.split()[0] for line in lines)
@@ -41,6 +41,7 @@ def test_neighbours_of_photographs_and_drawn_faces(
     assert lines[0].split() == ["0.000", "img_align_celeba/000001.jpg"]
     assert number.startswith("face 5 of seed 0")
     assert reader.startswith("read by webdataset")
+    assert framed == "photographs framed: aligned as CelebA's"
     with Image.open(out) as picture:
         assert picture.size == (4 * 66 + 2, 2 * 66 + 2)
         pixels = np.asarray(picture).astype(int)

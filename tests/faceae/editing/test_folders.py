@@ -10,6 +10,7 @@ import torch
 import faceae_shards
 from faceae.editing import DirectionsConfig, FolderPair, FoundPair, find_direction
 from faceae.errors import FaceaeError
+from faceae.framing import Framing
 from faceae.model import FaceAutoEncoder, load_model
 
 
@@ -36,7 +37,7 @@ def find(
     folders: tuple[Path, Path],
     **options: object,
 ) -> FoundPair:
-    pair = FolderPair(name="light", positive=folders[0], negative=folders[1], crop=None)
+    pair = FolderPair(name="light", positive=folders[0], negative=folders[1], framing=Framing())
     config = DirectionsConfig(loader="webdataset", **options)  # type: ignore[arg-type]
     return find_direction(model, data, pair, None, config)
 

@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 from faceae.errors import FaceaeError
+from faceae.framing import Framing
 from faceae.runs import Run, Start, read_run, write_run
+from faceae_shards.faces import Place
 
 
 @pytest.mark.parametrize("init", ["components", "random", Path("weights.pt")])
@@ -15,6 +17,23 @@ def test_run_comes_back_from_its_file(run: Run, init: Start) -> None:
     run = replace(run, config=replace(run.config, init=init))
     write_run(run)
     assert read_run(run.path) == run
+
+
+def test_where_faces_lie_comes_back(run: Run) -> None:
+    place = Place(eyes=((0.3, 0.4), (0.7, 0.4)), mouth=(0.5, 0.8))
+    run = replace(run, aligned=False, place=place)
+    write_run(run)
+    assert read_run(run.path) == run
+    assert run.frame().place == place
+    assert not run.frame(align=False).align
+
+
+def test_runs_without_the_keys_of_framing_align(run: Run) -> None:
+    write_run(run)
+    record = json.loads(run.file.read_text())
+    del record["aligned"], record["place"]
+    run.file.write_text(json.dumps(record))
+    assert read_run(run.path).frame() == Framing(crop=run.crop)
 
 
 def test_run_may_be_moved(run: Run, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from faceae.errors import FaceaeError
 from faceae.runs import Run, TrainConfig, read_run, write_run
 from faceae.training import _plan
 from faceae.training._plan import check_dataset, find_device, plan_run, reopen_run
+from faceae_shards.faces import Place
 
 CPU = torch.device("cpu")
 
@@ -24,6 +25,30 @@ def test_what_a_run_was_planned_for(
     assert run.dtype == "float32"
     assert run.held_out_split == "valid"
     assert run.num_train_images == 24
+
+
+def test_a_run_knows_how_its_faces_were_framed(
+    config: TrainConfig, dataset_npy: faceae_shards.Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = Place(eyes=((0.3, 0.4), (0.7, 0.4)), mouth=(0.5, 0.8))
+    monkeypatch.setattr(_plan, "check_detector", lambda: "5.0")
+    monkeypatch.setattr(_plan, "measure_place", lambda images: place if len(images) > 20 else None)
+    for aligned, measured in ((True, None), (None, None), (False, place)):
+        manifest = replace(dataset_npy.manifest, aligned=aligned)
+        run = plan_run(config, replace(dataset_npy, manifest=manifest), CPU)
+        assert (run.aligned, run.place) == (aligned, measured)
+
+
+def test_without_a_detector_faces_have_no_place(
+    config: TrainConfig, dataset_npy: faceae_shards.Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail() -> str:
+        raise faceae_shards.ShardsError("pip install 'faceae[align]'")
+
+    monkeypatch.setattr(_plan, "check_detector", fail)
+    dataset = replace(dataset_npy, manifest=replace(dataset_npy.manifest, aligned=False))
+    run = plan_run(config, dataset, CPU)
+    assert (run.aligned, run.place) == (False, None)
 
 
 @pytest.mark.parametrize(

@@ -57,7 +57,12 @@ def test_adopted_dataset(out: Path) -> None:
 
 
 def remove_late_keys(content: dict[str, Any]) -> None:
-    del content["notes"], content["num_duplicates"], content["config"]["drop_duplicates"]
+    del (
+        content["aligned"],
+        content["notes"],
+        content["num_duplicates"],
+        content["config"]["drop_duplicates"],
+    )
 
 
 def add_keys(content: dict[str, Any]) -> None:
@@ -70,6 +75,7 @@ def test_files_of_other_times_open(out: Path, edit: Edit) -> None:
     edit_manifest(out, edit)
     dataset = open_dataset(out)
     assert dataset.manifest.num_duplicates == 0
+    assert dataset.is_aligned is (None if edit is remove_late_keys else False)
     assert dataset.hash == json.loads((out / "dataset.json").read_text())["hash"]
 
 

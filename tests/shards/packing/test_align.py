@@ -89,6 +89,7 @@ def test_the_largest_face_of_each_picture(configure: Configure, scenes: Path) ->
     assert summary.num_rejected == {NO_FACE: 3}
     dataset = open_dataset(config.out)
     assert (dataset.crop, dataset.image_size, dataset.is_aligned) == (178, (178, 178), True)
+    assert dataset.manifest.aligned
     samples = read_samples(config.out)
     assert all(int(key) < 12 for key in samples)
     for sample in samples.values():

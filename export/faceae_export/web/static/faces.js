@@ -203,7 +203,7 @@ async function takePhotograph(end, file) {
       return;
     } catch (error) {
       if (!error.noFace) throw error;
-      await letFrame(end, found, "The server found no face that it can use. Drag and zoom until the eyes and the mouth lie on the marks.");
+      await letFrame(end, found, "The server found no face that it can use.");
       return;
     }
   }
@@ -214,7 +214,9 @@ async function frameAgain(end) {
   await letFrame(end, { ...ends[end] });
 }
 
-async function letFrame(end, found, message = "Drag and zoom until the eyes and the mouth lie on the marks.") {
+async function letFrame(end, found, problem = "") {
+  const aim = facts.guide ? "until the eyes and the mouth lie on the marks" : "to frame the face as the model's training faces are framed";
+  const message = `${problem} Drag and zoom ${aim}.`.trim();
   const square = await frameFace(found.photograph, found.square, facts.guide, message);
   if (!square) return;
   const picture = cutSquare(found.photograph, square, facts.imageSize);

@@ -8,7 +8,7 @@ const byId = (id) => document.getElementById(id);
 
 // Return the square of a photograph that a visitor chooses, {x, y, side, turn} in pixels and
 // degrees, or null if the visitor cancels.
-// guide: places of the eyes and the mouth in the square, from 0 to 1.
+// guide: places of the eyes and the mouth in the square, from 0 to 1; null: unknown.
 export function frameFace(photograph, square, guide, message) {
   const [dialog, view, zoom, turn] = ["framing", "view", "zoom", "turn"].map(byId);
   const framing = { ...square };
@@ -24,7 +24,7 @@ export function frameFace(photograph, square, guide, message) {
     turn.value = framing.turn;
     const context = view.getContext("2d");
     drawSquare(context, photograph, framing, view.width);
-    drawGuide(context, guide, view.width);
+    if (guide) drawGuide(context, guide, view.width);
   }
 
   function move(right, down) {

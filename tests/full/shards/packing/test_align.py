@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from faceae.pictures import read_face
+from faceae.framing import Framing, read_face
 from faceae.synthetic import draw_face, sample_identity, sample_picture
 from faceae_shards import (
     NO_FACE,
@@ -122,6 +122,6 @@ def test_the_bytes_do_not_depend_on_workers_or_executor(
 
 
 def test_a_photograph_handed_to_a_model_is_aligned(scenes: Path) -> None:
-    face = read_face(scenes / "1.jpg", 178, 178)
+    face = read_face(scenes / "1.jpg", 178, Framing(crop=178))
     wanted = fit_image(draw(1), 178)
     assert np.abs(face.astype(int) - wanted)[40:140, 45:135].mean() < 25
