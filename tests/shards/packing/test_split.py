@@ -139,6 +139,30 @@ def test_two_sizes_of_a_picture_stay_together(bare: Path, first: str, second: st
     assert set(splits) == {"train", "valid", "test"}
 
 
+def test_folders_of_sizes_are_no_people(bare: Path) -> None:
+    names = [f"{size}/face_{n}.jpg" for size in ("64x64", "128x128", "256x256") for n in range(8)]
+    by, splits = split(bare, names, (0.5, 0.25, 0.25))
+    assert by == "image"
+    assert splits[:8] == splits[8:16] == splits[16:]
+
+
+def test_numbered_folders_of_equal_names_are_people(bare: Path) -> None:
+    names = [f"{person:03}/{number}.jpg" for person in range(12) for number in range(4)]
+    assert split(bare, names, SHARES)[0] == "person"
+
+
+def test_rows_of_one_name_are_not_one_picture(bare: Path) -> None:
+    _, splits = split(bare, ["face.jpg"] * 40, (0.5, 0.25, 0.25))
+    assert Counter(splits) == {"train": 20, "valid": 10, "test": 10}
+
+
+def test_folders_in_shards_are_no_people(bare: Path) -> None:
+    entries = Entries(Entry(f"p{i}/{j}.jpg", 1) for i in range(12) for j in range(4))
+    source = dataclasses.replace(list_source(bare), entries=entries, kind="shards")
+    found = split_entries(source, find_annotations(list_source(bare)), SHARES, 0)
+    assert found.by == "image"
+
+
 def test_the_same_names_of_other_people_do_not_join_them(bare: Path) -> None:
     names = [f"p{person:02}/{number}.jpg" for person in range(30) for number in range(3)]
     by, splits = split(bare, names, SHARES)
