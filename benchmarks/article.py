@@ -39,7 +39,7 @@ from benchmarks.shared import isolated, stages
 from benchmarks.time_to_quality import list_training_photographs, open_loader
 from faceae.evaluation.samples import measure_samples
 from faceae.model import FaceAutoEncoder
-from faceae.runs import read_history, read_run
+from faceae.runs import open_run, read_history, read_run
 from faceae.training import validate
 
 log = logging.getLogger(__name__)
@@ -142,7 +142,7 @@ def measure_quality(folder: Path, width: int) -> dict[str, Any]:
     """Return PSNR on the validation split and distances of new faces, by contender."""
     dataset = faceae.open_dataset(folder / "data")
     models = {
-        OURS: faceae.runs.open_run(read_run(folder / "run")).model,
+        OURS: open_run(folder / "run").model,
         ARTICLE: article.load_model(str(folder / "weights.pth"), width),
     }
     held_out, train = (_load(dataset, split) for split in ("valid", "train"))

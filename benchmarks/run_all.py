@@ -27,7 +27,7 @@ from benchmarks.shared import apart
 
 PHOTOS, ZIP, DATA, RUN = "PHOTOS", "ZIP", "DATA", "RUN"
 """Stand for paths in the arguments of a script."""
-_FACES, _PEOPLE = 600, 20
+_FACES, _PEOPLE = 1200, 20
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -74,7 +74,7 @@ SCRIPTS = (
     _script("recipe", f"{DATA} --faces 64 --measure-every 64", DATA),
     _script("long_runs", f"{DATA} {RUN}", f"{DATA} {RUN}"),
     _script("new_faces", f"{DATA} {RUN} --samples 300", f"{DATA} {RUN} --priors normal gmm flow"),
-    _script("feature_space", f"{DATA} --faces 50 --split train", f"{DATA}"),
+    _script("feature_space", f"{DATA} --faces 150 --split train", f"{DATA}"),
 )
 
 

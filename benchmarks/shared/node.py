@@ -2,7 +2,7 @@
 
 Every stage of training has a rate in faces a second; the slowest binds. Datasheet figures are
 peaks; the two efficiencies are assumptions. Processor rates are those measured on the machine that
-runs the benchmark, scaled by cores.
+runs the benchmark, scaled by cores. One GPU alone has all processors and disks of its node.
 """
 
 from dataclasses import asdict, dataclass
