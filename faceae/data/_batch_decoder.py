@@ -10,7 +10,6 @@ from typing import NamedTuple
 
 import cv2
 import numpy as np
-import simplejpeg
 import torch
 from numpy.typing import NDArray
 from torch.nn import functional
@@ -143,6 +142,8 @@ def write_jpegs(stored: Stored, rows: NDArray[np.uint8]) -> None:
     Raises:
         DamagedRowError: an image cannot be decoded.
     """
+    import simplejpeg
+
     rows_of_size: dict[tuple[int, int], list[int]] = {}
     row = 0
     try:
@@ -162,6 +163,8 @@ def _decode(
     stored: Stored, rows_wanted: list[int], decoded_HW: tuple[int, int]
 ) -> NDArray[np.uint8]:
     """Decode some of the JPEGs, all of one size, at the scale that gives `decoded_HW`."""
+    import simplejpeg
+
     images_NHWC = np.empty((len(rows_wanted), *decoded_HW, 3), dtype=np.uint8)
     height, width = decoded_HW
     row = 0

@@ -12,7 +12,6 @@ from faceae_shards import Dataset
 
 from ._cache import CachedLoader
 from ._config import Loader, LoaderConfig
-from ._webdataset import WebDatasetLoader
 
 LoaderKind = Literal["auto", "dali", "webdataset"]
 
@@ -58,7 +57,7 @@ def make_loader(
 def _open(kind: LoaderKind, dataset: Dataset, config: LoaderConfig, device: torch.device) -> Loader:
     if kind == "webdataset":
         log.info("%s: webdataset loader, as requested", config.split)
-        return WebDatasetLoader(dataset, config, device)
+        return _open_webdataset(dataset, config, device)
     try:
         # Imported here: the import takes a second, and not every platform has DALI.
         from ._dali import DaliLoader
@@ -69,7 +68,7 @@ def _open(kind: LoaderKind, dataset: Dataset, config: LoaderConfig, device: torc
                 "nvidia-dali-cuda120 (Linux x86-64 only), or use `loader='webdataset'`"
             ) from error
         log.info("%s: webdataset loader, since DALI cannot be imported (%s)", config.split, error)
-        return WebDatasetLoader(dataset, config, device)
+        return _open_webdataset(dataset, config, device)
     log.info(
         "%s: DALI loader on %s, %s",
         config.split,
@@ -77,6 +76,13 @@ def _open(kind: LoaderKind, dataset: Dataset, config: LoaderConfig, device: torc
         "as requested" if kind == "dali" else "since it is installed",
     )
     return DaliLoader(dataset, config, device)
+
+
+def _open_webdataset(dataset: Dataset, config: LoaderConfig, device: torch.device) -> Loader:
+    # Imported here, so that everything but loading works without webdataset.
+    from ._webdataset import WebDatasetLoader
+
+    return WebDatasetLoader(dataset, config, device)
 
 
 def _warn_if_enlarging(dataset: Dataset, config: LoaderConfig) -> None:

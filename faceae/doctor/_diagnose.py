@@ -58,7 +58,7 @@ def diagnose(device: Literal["auto", "cpu", "cuda"] = "auto", *, measure: bool =
         gpus=gpus.names,
         architectures=gpus.architectures,
         driver=driver,
-        compiler=describe_compiler()[0],
+        compiler=describe_compiler(on_gpu=picked.startswith("cuda"))[0],
         device=picked,
         amp=amp,
         bf16_speedup=_measure_bf16_speedup() if measure else None,

@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+import sys
 import sysconfig
 import warnings
 from pathlib import Path
@@ -12,7 +13,9 @@ from typing import Literal, NamedTuple
 from ._libraries import describe_error, import_library
 from ._report import PINNED, Problem
 
-_COMPILERS = ("gcc", "clang", "cc")
+_C_COMPILERS = ("gcc", "clang", "cc")
+_CXX_COMPILERS = ("clang++",) if sys.platform == "darwin" else ("g++",)
+"""What torch.compile calls on a CPU where CXX names no other."""
 
 
 class Gpus(NamedTuple):
@@ -118,27 +121,32 @@ def has_kernels(capability: tuple[int, int], architectures: list[str]) -> bool:
     return False
 
 
-def describe_compiler() -> tuple[str, bool]:
+def describe_compiler(*, on_gpu: bool) -> tuple[str, bool]:
     """Return what `compile` finds here, and whether that is enough.
 
     torch.compile builds C++ kernels on a CPU. On a GPU, Triton builds its launcher in C. Both need
     the headers of Python.
     """
-    compiler = _find_compiler()
+    language, variable, names = (
+        ("C", "CC", _C_COMPILERS) if on_gpu else ("C++", "CXX", _CXX_COMPILERS)
+    )
+    compiler = _find_compiler(variable, names)
     header = Path(sysconfig.get_paths()["include"], "Python.h")
-    found = [compiler or f"no C compiler ({', '.join(_COMPILERS)} or CC)"]
+    found = [compiler or f"no {language} compiler ({', '.join(names)} or {variable})"]
     found.append("Python.h" if header.is_file() else f"no {header} (python3-dev)")
     return ", ".join(found), compiler is not None and header.is_file()
 
 
-def _find_compiler() -> str | None:
-    names = [os.environ["CC"]] if os.environ.get("CC") else _COMPILERS
-    return next((found for name in names if (found := shutil.which(name))), None)
+def _find_compiler(variable: str, names: Sequence[str]) -> str | None:
+    asked = os.environ.get(variable)
+    return next(
+        (found for name in ([asked] if asked else names) if (found := shutil.which(name))), None
+    )
 
 
 def find_compiler_problems() -> list[Problem]:
     """Return a problem if Triton cannot build its launcher."""
-    found, enough = describe_compiler()
+    found, enough = describe_compiler(on_gpu=True)
     if enough:
         return []
     return [

@@ -127,19 +127,25 @@ def _plan(config: TrainConfig, world_size: int) -> Run:
 
 
 def _create(stack: ExitStack, run: Run) -> RunLog:
-    """Open the log, write run.json and run.toml, and lock the run until `stack` is closed.
+    """Lock the run until `stack` is closed, open the log, and write run.json and run.toml.
 
-    Nothing is left behind if a tracker cannot begin.
+    If that fails, perhaps because a tracker cannot begin, nothing new is left in the folder, and
+    what others have put there stays.
     """
+    is_new = not run.path.exists()
+    run.path.mkdir(parents=True, exist_ok=True)
+    before = set(run.path.iterdir())
+    stack.enter_context(lock_run(run.path))
     try:
         run_log = RunLog(run)
-    except FaceaeError:
-        for path in run.path.iterdir():
+        write_run(run)
+        write_run_toml(run)
+    except BaseException:
+        for path in set(run.path.iterdir()) - before:
             remove(path)
+        if is_new:
+            run.path.rmdir()
         raise
-    write_run(run)
-    write_run_toml(run)
-    stack.enter_context(lock_run(run.path))
     return run_log
 
 

@@ -77,7 +77,7 @@ def measure_small_graph(bench: Bench) -> Speed:
 def measure_compile(bench: Bench) -> Speed:
     """Training with torch.compile against eager, both in the dtype that `amp` chooses."""
     bench.need_gpu()
-    need_compiler()
+    need_compiler(bench.device)
     dtype = choose_amp(bench.device, requested=True).dtype
     return bench.measure(
         _steps(bench.full_config, bench.device, dtype, compile=True),

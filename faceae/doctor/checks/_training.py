@@ -118,14 +118,14 @@ def _check_noise_of_graph(bench: Bench, variant: Variant) -> str:
 
 def check_compile(bench: Bench) -> str:
     """Compare the losses of compiled steps with those of eager steps."""
-    need_compiler()
+    need_compiler(bench.device)
     found = _losses(bench.device, learner=make_learner(SMALL, bench.device, compile=True))
     return compare(found, _losses(bench.device), limit=_LIMIT)
 
 
-def need_compiler() -> None:
+def need_compiler(device: torch.device) -> None:
     """Raise NotRunError if `compile` lacks a compiler or Python's headers."""
-    found, enough = describe_compiler()
+    found, enough = describe_compiler(on_gpu=device.type == "cuda")
     if not enough:
         raise NotRunError(f"torch.compile lacks something: {found}")
 

@@ -109,6 +109,7 @@ class RayExecutor:
         surroundings = Surroundings(versions=get_versions(), paths=paths)
         shared = ray.put(ray.cloudpickle.dumps((_run, worker, surroundings)))
         share = self._choose_share(ray)
+        _check_share(ray, share)
         start = ray.remote(**share, max_retries=_MAX_RETRIES)(
             _make_entry(str(Path.cwd()), sys.path)
         )
@@ -183,6 +184,17 @@ def _run(worker: Worker[T, R], surroundings: Surroundings, task: T) -> tuple[R, 
     finally:
         worker.close()
     return result, num_ticks
+
+
+def _check_share(ray: Any, share: Mapping[str, int]) -> None:
+    """Raise ShardsError if no machine has the CPUs of a task, which would wait for ever."""
+    sizes = [node["Resources"].get("CPU", 0) for node in ray.nodes() if node["Alive"]]
+    largest = int(max(sizes, default=0))
+    if largest < share["num_cpus"]:
+        raise ShardsError(
+            f"a task needs {share['num_cpus']} CPUs, and the largest machine of the Ray cluster "
+            f"has {largest}; let each need {max(1, largest)} at most, or add a larger machine first"
+        )
 
 
 def _count_places(ray: Any, share: Mapping[str, int]) -> int:

@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
 
 import numpy as np
-import simplejpeg
 from numpy.typing import NDArray
 from PIL import ExifTags, Image
 
@@ -135,6 +134,8 @@ def check_loadable_jpeg(data: bytes) -> tuple[int, int]:
 
 
 def _check_loadable(data: bytes, header: JpegHeader, max_pixels: int) -> tuple[int, int] | None:
+    import simplejpeg
+
     if not header.is_common:
         return None
     try:
@@ -171,6 +172,8 @@ def _decode_jpeg(data: bytes, limits: _Limits) -> DecodedImage:
 
 
 def _decode_sound_jpeg(data: bytes, limits: _Limits) -> DecodedImage:
+    import simplejpeg
+
     header = _read_decodable_header(data, limits.max_pixels)
     try:
         _, _, colorspace, _ = simplejpeg.decode_jpeg_header(data)
@@ -233,6 +236,8 @@ def _choose_scale(header: JpegHeader, min_side: int | None) -> tuple[int, int]:
 def _decode_strictly(
     data: bytes, colorspace: _Colorspace, sides: tuple[int, int]
 ) -> NDArray[np.uint8]:
+    import simplejpeg
+
     height, width = sides
     image_HWC: NDArray[np.uint8]
     try:
@@ -257,6 +262,8 @@ def _explain(error: ValueError) -> ImageRefused:
 
 def _find_warning(data: bytes, colorspace: _Colorspace) -> str | None:
     """Return what the decoder complains of, or None; each block becomes one pixel."""
+    import simplejpeg
+
     try:
         simplejpeg.decode_jpeg(data, colorspace, min_height=1, min_width=1, min_factor=8)
     except ValueError as error:
@@ -270,6 +277,8 @@ def _find_problem(data: bytes, max_pixels: int) -> str | None:
     Raises:
         ImageRefused: too small or too large.
     """
+    import simplejpeg
+
     header = read_header(data)
     if header is None:
         return _HEADER_CUT

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-import simplejpeg
 from numpy.typing import NDArray
 
 from .._errors import ShardsError
@@ -211,5 +210,7 @@ def _scale(length: int, size: int, short: int) -> int:
 def encode_jpeg(image_HWC: NDArray[np.uint8]) -> bytes:
     """Return an image, H x W x 3 uint8, RGB, C-contiguous, as a JPEG file of quality 95 without
     chroma subsampling."""
+    import simplejpeg
+
     data: bytes = simplejpeg.encode_jpeg(image_HWC, _JPEG_QUALITY, colorsubsampling="444")
     return data

@@ -6,8 +6,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
 
-import simplejpeg
-
 from .._errors import ShardsError
 from .._format import GENERATED, MANIFEST_NAME, SPLITS
 from ..dataset import (
@@ -104,6 +102,8 @@ class GeneratedConfig:
 
     def identify_run(self) -> dict[str, Any]:
         """Return the values that must be equal for an interrupted call to go on."""
+        import simplejpeg
+
         return {**self.options.to_json(), "libraries": {"simplejpeg": simplejpeg.__version__}}
 
 

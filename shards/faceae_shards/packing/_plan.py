@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 import PIL
-import simplejpeg
 from numpy.typing import NDArray
 
 from .._errors import ShardsError
@@ -173,6 +172,8 @@ class Plan:
 
     def identify_run(self) -> dict[str, Any]:
         """Return the values that must be equal for an interrupted pack to go on."""
+        import simplejpeg
+
         return {
             **self.options.to_json(),
             "times": self.source.hash_listing(with_times=True),

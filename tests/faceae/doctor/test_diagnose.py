@@ -124,6 +124,17 @@ def test_what_the_compiler_lacks_is_named(monkeypatch: pytest.MonkeyPatch, missi
     assert {"compiler": "no C compiler", "header": "Python.h"}[missing] in problem.what
 
 
+def test_a_cpu_needs_a_compiler_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A C compiler alone builds no kernels for a CPU."""
+    monkeypatch.setattr(_gpus.shutil, "which", lambda name: "/bin/gcc" if name == "gcc" else None)
+    monkeypatch.delenv("CC", raising=False)
+    monkeypatch.delenv("CXX", raising=False)
+    assert _gpus.describe_compiler(on_gpu=True)[0].startswith("/bin/gcc")
+    found, enough = _gpus.describe_compiler(on_gpu=False)
+    assert "no C++ compiler" in found
+    assert not enough
+
+
 @pytest.mark.parametrize(("device", "severity"), [("cpu", "warning"), ("cuda", "error")])
 def test_mixed_cuda_majors_are_named(
     monkeypatch: pytest.MonkeyPatch, device: str, severity: str

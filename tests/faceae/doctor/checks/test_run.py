@@ -1,5 +1,6 @@
 """Checks pass on a CPU, say what they need, and a failure is seen in table and exit code."""
 
+import subprocess
 import sys
 
 import pytest
@@ -118,3 +119,21 @@ def test_placement_is_read_from_a_profile() -> None:
         {"cat": "Node", "args": {"op_name": "Conv"}},
     ]
     assert count_placed(events) == [("Conv", "CUDAExecutionProvider")]
+
+
+_WITHOUT = """
+import sys
+
+sys.modules |= dict.fromkeys(["webdataset", "simplejpeg"])  # their import fails
+from faceae.doctor.checks.__main__ import main
+sys.exit(main(["--device", "cpu", "cached epoch", "train in bfloat16"]))
+"""
+
+
+def test_a_machine_with_little_more_than_torch() -> None:
+    """Checks that need a missing package say so, and the others run."""
+    command = [sys.executable, "-c", _WITHOUT]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "| cached epoch | not run | simplejpeg is not installed |" in done.stdout
+    assert "| train in bfloat16 | ok |" in done.stdout

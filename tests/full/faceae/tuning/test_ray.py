@@ -49,6 +49,20 @@ def test_trials_run_in_the_cluster(
     assert not list((tmp_path / "study" / "locks").glob("0*"))
 
 
+def test_trial_larger_than_every_machine(
+    cluster: None,
+    dataset_npy: faceae_shards.Dataset,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    command = ["tune", str(dataset_npy.path), "--study", str(tmp_path / "study"), "--search"]
+    command += ["width=4:8", "--executor", "ray", "--cpus-per-trial", "100000"]
+    assert run([*command, "--batch-size", "8", "--latent-size", "16", "--device", "cpu"]) == 1
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert "100000 CPUs" in last
+    assert "the largest machine" in last
+
+
 class FakeRay:
     """A cluster of four CPUs and two GPUs."""
 
