@@ -137,11 +137,10 @@ def describe_compiler(*, on_gpu: bool) -> tuple[str, bool]:
     return ", ".join(found), compiler is not None and header.is_file()
 
 
-def _find_compiler(variable: str, names: Sequence[str]) -> str | None:
-    asked = os.environ.get(variable)
-    return next(
-        (found for name in ([asked] if asked else names) if (found := shutil.which(name))), None
-    )
+def _find_compiler(variable: str, names: tuple[str, ...]) -> str | None:
+    if asked := os.environ.get(variable):
+        names = (asked,)
+    return next((found for name in names if (found := shutil.which(name))), None)
 
 
 def find_compiler_problems() -> list[Problem]:
