@@ -11,7 +11,6 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Protocol
 
 import torch
 
@@ -35,11 +34,6 @@ _CLOSE_S = 60.0
 """Longest time that the end of a training waits for a tracker."""
 
 Factory = Callable[[TrackedRun], Tracker]
-
-
-class _Guard(Protocol):
-    def do(self, kind: str, call: Callable[[], None]) -> None: ...
-    def wait(self) -> None: ...
 
 
 class Trackers:
