@@ -27,7 +27,7 @@ from benchmarks.shared import apart
 
 PHOTOS, ZIP, DATA, RUN = "PHOTOS", "ZIP", "DATA", "RUN"
 """Stand for paths in the arguments of a script."""
-_FACES, _PEOPLE = 1200, 20
+_FACES, _PEOPLE = 1600, 20
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
