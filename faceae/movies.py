@@ -53,17 +53,24 @@ def check_movie(path: Path) -> None:
 
 
 def check_movie_size(
-    path: Path, num_frames: int, height: int, width: int, seconds: float | None = None
+    path: Path,
+    num_frames: int,
+    height: int,
+    width: int,
+    seconds: float | None = None,
+    *,
+    remedy: str = "take fewer `frames` or a smaller `scale`",
 ) -> None:
     """Raise FaceaeError if frames are too many for an animation, or too fast.
 
     Args:
         seconds: duration of all frames. None: 25 frames per second.
+        remedy: against too many frames.
     """
     if num_frames * height * width > _MAX_PIXELS:
         raise FaceaeError(
             f"{path}: {num_frames:,} frames of {width}x{height} are too many for one animation; "
-            "take fewer `frames` or a smaller `scale`"
+            f"{remedy}"
         )
     if seconds is not None and seconds * 1000 < num_frames * _MIN_FRAME_MS:
         raise FaceaeError(

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from faceae.errors import FaceaeError
 from faceae.framing import Framing, frame_face
-from faceae.movies import MOVIE_FORMATS, check_movie, save_movie
+from faceae.movies import MOVIE_FORMATS, check_movie, check_movie_size, save_movie
 from faceae.pictures import (
     PICTURE_FORMATS,
     check_new_folder,
@@ -154,6 +154,11 @@ def command(
     run = read_run(run_path)
     model = load(run_path, device=device)
     changes_FZ = _list_changes(model, strengths, sweep, frames, out)
+    if out.suffix.lower() in MOVIE_FORMATS:
+        shown = 2 * len(changes_FZ) - 2  # there and back
+        width = max(len(files), len(numbers)) * model.image_size
+        remedy = "take fewer `frames` or fewer faces"
+        check_movie_size(out, shown, model.image_size, width, remedy=remedy)
     drawn = _draw_faces(model, seed, numbers) if numbers else None
     framing = run.frame(crop, align)
     faces = drawn or _read_faces(model, files, framing)

@@ -67,6 +67,21 @@ def test_a_sweep_is_a_strip_or_a_gif(run_path: str, photos: list[str], tmp_path:
     assert read(tmp_path / "many" / f"{Path(photos[0]).stem}.png").shape == (32, 7 * 32, 3)
 
 
+def test_an_animation_of_too_many_frames_is_refused_before_faces_are_read(
+    run_path: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr("faceae.movies._MAX_PIXELS", 32 * 32 * 7)
+    out, sweep = str(tmp_path / "s.gif"), ("--sweep", "Bright=-2..2", "--frames", "5")
+    assert edit(run_path, str(tmp_path / "missing.jpg"), out, *sweep) == 1
+    message = capsys.readouterr().err
+    assert "s.gif" in message
+    assert "--frames" in message
+    assert "--scale" not in message
+
+
 def test_many_photographs_go_into_a_folder(
     run_path: str, photos: list[str], tmp_path: Path
 ) -> None:
