@@ -4,9 +4,11 @@ import posixpath
 import re
 from pathlib import Path
 
+import click
 from sphinx.application import Sphinx
 
 import faceae
+from faceae.cli import VERBS, _cli
 
 ROOT = Path(__file__).parent.parent
 COPIED = {
@@ -32,6 +34,8 @@ exclude_patterns = ["_build"]
 html_theme = "furo"
 html_title = f"faceae {release}"
 highlight_language = "none"
+default_role = "literal"
+smartquotes = False
 myst_heading_anchors = 3
 myst_enable_extensions = ["colon_fence"]
 nb_execution_mode = "force"
@@ -69,5 +73,14 @@ def _read_source(app: Sphinx, page: str, source: list[str]) -> None:
         source[0] = _point_into_pages(source[0], path or f"docs/{page}.md", page)
 
 
+def _name_commands() -> None:
+    """Give each verb's command the verb's name, which sphinx-click prints."""
+    for verb in VERBS:
+        command = _cli.get_command(click.Context(_cli), verb)
+        assert command is not None
+        command.name = verb
+
+
 def setup(app: Sphinx) -> None:
+    _name_commands()
     app.connect("source-read", _read_source)
