@@ -23,7 +23,7 @@ import sys
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -204,8 +204,13 @@ def try_kill(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
     data, run = folder / "data", folder / "killed"
     learn = ["--width", str(options.width), "--epochs", "3"]
     ours = [sys.executable, "-m", "faceae", "train", str(data), "--run", str(run)]
-    _kill_when([*ours, *learn], lambda: any((run / "checkpoints").glob("*")))
-    before = len(read_history(read_run(run)).epochs)
+
+    def whole() -> Iterator[Path]:
+        """Yield checkpoints that are whole; one that is being written has another name."""
+        return (run / "checkpoints").glob("epoch-????/checkpoint.json")
+
+    _kill_when([*ours, *learn], lambda: any(whole()))
+    kept = len(list(whole()))
     faceae.train(data, run, resume=True)
     weights = folder / "killed.pth"
     arguments = {
@@ -221,7 +226,7 @@ def try_kill(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
     started = time.monotonic()
     _kill_when(command, lambda: time.monotonic() - started > 15)
     return {
-        OURS: {"epochs_kept": before, "epochs_after": len(read_history(read_run(run)).epochs)},
+        OURS: {"checkpoints_kept": kept, "epochs_after": len(read_history(read_run(run)).epochs)},
         ARTICLE: {"weights_left": weights.exists()},
     }
 
