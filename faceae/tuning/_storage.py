@@ -110,19 +110,27 @@ def explain_storage(place: Place) -> Iterator[None]:
 
 
 def _open_database(optuna: Any, place: Place, on_dead: Callable[[Any, Any], None]) -> Any:
-    from sqlalchemy.exc import SQLAlchemyError
+    from sqlalchemy.exc import IntegrityError, ProgrammingError, SQLAlchemyError
 
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-            return optuna.storages.RDBStorage(
-                str(place.study),
-                heartbeat_interval=_HEARTBEAT_S,
-                grace_period=_GRACE_S,
-                heartbeat_stale_trial_callback=on_dead,
-            )
+        try:
+            return _connect(optuna, place, on_dead)
+        except (IntegrityError, ProgrammingError):
+            # Another process has made the tables in the same moment.
+            return _connect(optuna, place, on_dead)
     except (SQLAlchemyError, ImportError, RuntimeError, ValueError) as error:
         raise FaceaeError(
             f"`study` {place.title}: the database cannot be used ({first_line(error)}); check the "
             "URL, and that its driver is installed"
         ) from error
+
+
+def _connect(optuna: Any, place: Place, on_dead: Callable[[Any, Any], None]) -> Any:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        return optuna.storages.RDBStorage(
+            str(place.study),
+            heartbeat_interval=_HEARTBEAT_S,
+            grace_period=_GRACE_S,
+            heartbeat_stale_trial_callback=on_dead,
+        )

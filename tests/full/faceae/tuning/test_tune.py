@@ -12,6 +12,7 @@ from typing import Any
 
 import optuna
 import pytest
+import sqlalchemy.exc
 
 import faceae_shards
 from faceae.errors import FaceaeError
@@ -422,6 +423,21 @@ class TestDatabase:
 
         monkeypatch.setattr(time, "sleep", write_record)
         assert open_study(config).record == first.record
+
+    def test_two_processes_make_the_tables_at_once(
+        self, training: FakeTraining, config: TuneConfig, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """As seen on PostgreSQL: the slower one fails with a duplicate key."""
+        errors = [sqlalchemy.exc.IntegrityError("create table", None, Exception("duplicate key"))]
+        make = optuna.storages.RDBStorage.__init__
+
+        def connect(*args: Any, **options: Any) -> None:
+            if errors:
+                raise errors.pop()
+            make(*args, **options)
+
+        monkeypatch.setattr(optuna.storages.RDBStorage, "__init__", connect)
+        assert len(tune(config).study.trials) == 2
 
     def test_bad_place(self, config: TuneConfig) -> None:
         with raises_one_line("`runs`"):
