@@ -1,6 +1,7 @@
 """Where a study is stored: Optuna's journal in the study's folder, or a database."""
 
 import re
+import time
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,6 +18,9 @@ _JOURNAL = "journal.log"
 _HEARTBEAT_S = 30
 _GRACE_S = 120
 """How long a trial in a database may be silent before it counts as dead."""
+_CONNECTS = 6
+_CONNECT_S = 1.0
+"""How often, and after which time, tables are looked for again that another process makes."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,11 +117,13 @@ def _open_database(optuna: Any, place: Place, on_dead: Callable[[Any, Any], None
     from sqlalchemy.exc import IntegrityError, ProgrammingError, SQLAlchemyError
 
     try:
-        try:
-            return _connect(optuna, place, on_dead)
-        except (IntegrityError, ProgrammingError):
-            # Another process has made the tables in the same moment.
-            return _connect(optuna, place, on_dead)
+        for _ in range(_CONNECTS - 1):
+            try:
+                return _connect(optuna, place, on_dead)
+            except (IntegrityError, ProgrammingError):
+                # Another process makes the tables in this moment, in several steps.
+                time.sleep(_CONNECT_S)
+        return _connect(optuna, place, on_dead)
     except (SQLAlchemyError, ImportError, RuntimeError, ValueError) as error:
         raise FaceaeError(
             f"`study` {place.title}: the database cannot be used ({first_line(error)}); check the "

@@ -428,7 +428,9 @@ class TestDatabase:
         self, training: FakeTraining, config: TuneConfig, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """As seen on PostgreSQL: the slower one fails with a duplicate key."""
-        errors = [sqlalchemy.exc.IntegrityError("create table", None, Exception("duplicate key"))]
+        error = sqlalchemy.exc.IntegrityError("create table", None, Exception("duplicate key"))
+        errors = [error, error]
+        monkeypatch.setattr(time, "sleep", lambda seconds: None)
         make = optuna.storages.RDBStorage.__init__
 
         def connect(*args: Any, **options: Any) -> None:
