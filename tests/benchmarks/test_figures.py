@@ -295,9 +295,9 @@ def new_faces() -> Iterator[str]:
         minutes, psnr = f"{trial['minutes']:.0f}", f"{trial['psnr_db']:.2f}"
         yield row(name, minutes, psnr, distance(new), *rest(new), distance(back))
     yield row("held-out photographs", "", "", "1.0", *rest(floor), "").replace("|  ", "| ")
-    (pairs,) = (trial for name, trial in result["trials"].items() if name.endswith("pairs"))
-    copied = (100 * figures["copied_share"] for figures in (pairs["new_faces"], floor))
-    yield "{:.1f} % against {:.1f} %".format(*copied)
+    pairs = (trial for name, trial in result["trials"].items() if name.endswith("pairs"))
+    copied = (f"{100 * trial['new_faces']['copied_share']:.1f}" for trial in pairs)
+    yield " and ".join(copied) + f" % against {100 * floor['copied_share']:.1f} %"
 
 
 def serving() -> Iterator[str]:
