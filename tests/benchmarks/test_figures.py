@@ -333,6 +333,17 @@ def edits() -> Iterator[str]:
     yield f"a width of {result['settings']['width']}"
 
 
+def studies() -> Iterator[str]:
+    found = read("tune")["studies"]
+    for epochs in (4, 16):
+        shares = [study["share"] for study in found[f"{epochs} epochs"]]
+        low, high = min(shares), max(shares)
+        yield row(f"{epochs}", f"{statistics.median(shares):.3f} ({low:.3f}-{high:.3f})")
+    added = [study["added_seconds"] for studies in found.values() for study in studies]
+    yield f"adds {1000 * statistics.median(added):.0f} ms"
+    yield "Below 1 % are"
+
+
 CLAIMS: dict[str, Callable[[], Iterator[str]]] = {
     "Packing": packing,
     "Packing many images": packing_many,
@@ -353,6 +364,7 @@ CLAIMS: dict[str, Callable[[], Iterator[str]]] = {
     "New faces": new_faces,
     "Edits": edits,
     "Serving": serving,
+    "Studies": studies,
 }
 INPUTS = {"learning rate 0.01", "momentum 0.9", "(30.93 dB)"}
 """Settings that a section names, and a figure that stands in it twice."""
