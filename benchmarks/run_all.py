@@ -58,6 +58,7 @@ SCRIPTS = (
     _script("load", "--count 512 --rounds 1"),
     _script("load_memory", "--counts 200 --drawn 100"),
     _script("train", "--count 256 --rounds 1"),
+    _script("tune", "--faces 300 --trials 1 --epochs 1 --rounds 1"),
     _script("generate", "--rounds 1 --batches 1 16 --compared 50"),
     _script("exact", "--faces 50"),
     _script("draw", "--count 64 --rounds 1"),
