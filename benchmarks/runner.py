@@ -158,7 +158,7 @@ def save(
     RESULTS.mkdir(parents=True, exist_ok=True)
     result = {
         "settings": settings,
-        "command": " ".join(["python", *sys.orig_argv[1:]]),
+        "command": describe_command(sys.orig_argv),
         "machine": describe_machine(),
         "missing_peers": dict(peers.missing),
         "rows": [asdict(row) for row in rows],
@@ -166,6 +166,12 @@ def save(
     }
     write_json(path, result)
     return path
+
+
+def describe_command(words: Sequence[str]) -> str:
+    """Return a command of Python without the folders of this machine."""
+    kept = (Path(word).name if Path(word).is_absolute() else word for word in words[1:])
+    return " ".join(["python", *kept])
 
 
 def table(rows: Sequence[Row]) -> str:

@@ -45,3 +45,8 @@ def test_the_stage_that_binds_is_the_slowest() -> None:
         assert found["rates"][found["binds"]] == min(found["rates"].values())
         assert found["faces_per_s"] == found["rates"][found["binds"]]
     assert set(node.describe()) == set(node.SOURCES)
+
+
+def test_commands_name_no_folder_of_the_machine() -> None:
+    words = ["/usr/bin/python3", "-m", "benchmarks.load", "/home/me/packed", "--rounds", "3"]
+    assert runner.describe_command(words) == "python -m benchmarks.load packed --rounds 3"
