@@ -63,4 +63,4 @@ def test_missing_key(config: TrainConfig, monkeypatch: pytest.MonkeyPatch, tmp_p
     monkeypatch.setenv("HOME", str(tmp_path))
     with pytest.raises(FaceaeError, match="`tracker` wandb: cannot begin: no API key"):
         train(dataclasses.replace(config, tracker=("wandb",)))
-    assert list(config.run.iterdir()) == []
+    assert not config.run.exists()
