@@ -54,8 +54,8 @@ def command(
 
     Encodes every face of a split of DATA, and writes a distribution of the latents to
     RUN/latents.safetensors. `faceae generate` and exported generators need it. Run this again
-    after further training of RUN. gmm and flow hold out a tenth of the faces to choose their size
-    and to stop by.
+    after further training of RUN. gmm and flow hold out a tenth of the faces: gmm to choose its
+    number of components, flow to decide when to stop.
     """
     from faceae.device import resolve_device
     from faceae.latent import fit_latents, save_prior

@@ -341,7 +341,7 @@ def studies() -> Iterator[str]:
         yield row(f"{epochs}", f"{statistics.median(shares):.3f} ({low:.3f}-{high:.3f})")
     added = [study["added_seconds"] for studies in found.values() for study in studies]
     yield f"adds {1000 * statistics.median(added):.0f} ms"
-    yield "Below 1 % are"
+    yield "below 1 % of trials"
 
 
 CLAIMS: dict[str, Callable[[], Iterator[str]]] = {
