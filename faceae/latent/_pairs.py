@@ -26,9 +26,10 @@ class PairsPrior(Prior):
     """Mixtures of two training faces that are drawn at random.
 
     For latents a and b, mean + (a - mean) / sqrt(2) + (b - mean) / sqrt(2) has the mean and the
-    covariance of all latents. It is nearer to their distribution than a normal one, without a model
-    of it. The last two numbers of a face's noise choose a and b: they are compared with `bounds`.
-    This comparison is exact, so every engine takes the same pair. The other numbers are not used.
+    covariance of the latents that are kept. It is nearer to their distribution than a normal one,
+    without a model of it. The last two numbers of a face's noise choose a and b, which are the same
+    face with a chance of 1 / F: they are compared with `bounds`. This comparison is exact in
+    float32, so every engine takes the same pair. The other numbers are not used.
     """
 
     kind: ClassVar[PriorKind] = "pairs"

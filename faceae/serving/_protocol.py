@@ -17,6 +17,7 @@ MAX_CONNECTIONS = 2048
 """Requests of further connections get status 503."""
 
 _CLOSE = {"Connection": "close"}
+_HEAD_END = b"\r\n\r\n"
 
 
 class GuardedProtocol(HttpToolsProtocol):
@@ -24,6 +25,7 @@ class GuardedProtocol(HttpToolsProtocol):
 
     _timer: asyncio.TimerHandle | None = None
     _in_head = False
+    _body_bytes = 0
     _in_body = False
     _head_bytes = 0
     _waiting_bytes = 0
@@ -37,9 +39,12 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Stop waiting when a head is complete."""
+        self._body_bytes = 0
         super().data_received(data)
         if self._in_head:  # a header without end reaches no callback
-            self._waiting_bytes += len(data)
+            end = data.rfind(_HEAD_END)  # of an earlier request's head, if there is one
+            earlier = 0 if end < 0 else end + len(_HEAD_END)
+            self._waiting_bytes += len(data) - max(earlier, self._body_bytes)
             if self._waiting_bytes > MAX_HEAD_BYTES:
                 self.send_400_response("the head is too large")
         if self.cycle is not None and not self.cycle.response_complete:
@@ -71,6 +76,11 @@ class GuardedProtocol(HttpToolsProtocol):
             raise ValueError("HTTP/1.1 demands the header Host")
         super().on_headers_complete()
         self._in_head, self._in_body = False, True
+
+    def on_body(self, body: bytes) -> None:
+        """Count a part of the body."""
+        super().on_body(body)
+        self._body_bytes += len(body)
 
     def on_message_complete(self) -> None:
         """Note the end of a body."""

@@ -3,7 +3,7 @@
 import logging
 import signal
 from collections.abc import Mapping
-from contextlib import ExitStack, closing, nullcontext
+from contextlib import ExitStack, closing, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -141,10 +141,11 @@ def _create(stack: ExitStack, run: Run) -> RunLog:
         write_run(run)
         write_run_toml(run)
     except BaseException:
-        for path in set(run.path.iterdir()) - before:
-            remove(path)
-        if is_new:
-            run.path.rmdir()
+        with suppress(OSError):  # such as a folder on NFS, which keeps a name for an open file
+            for path in set(run.path.iterdir()) - before:
+                remove(path)
+            if is_new:
+                run.path.rmdir()
         raise
     return run_log
 

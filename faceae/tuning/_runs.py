@@ -34,9 +34,10 @@ class Cleaner:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *error: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
         self._pool.shutdown()
-        self._check()
+        if kind is None:  # the error that ends the block is told, not this one
+            self._check()
 
     def drop_losers(self, study: StudyView) -> None:
         """Remove the weights, checkpoints and pictures of all finished trials but the best.

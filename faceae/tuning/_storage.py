@@ -114,14 +114,15 @@ def explain_storage(place: Place) -> Iterator[None]:
 
 
 def _open_database(optuna: Any, place: Place, on_dead: Callable[[Any, Any], None]) -> Any:
-    from sqlalchemy.exc import IntegrityError, ProgrammingError, SQLAlchemyError
+    from sqlalchemy.exc import SQLAlchemyError
 
     try:
         for _ in range(_CONNECTS - 1):
             try:
                 return _connect(optuna, place, on_dead)
-            except (IntegrityError, ProgrammingError):
-                # Another process makes the tables in this moment, in several steps.
+            except SQLAlchemyError as error:
+                if not _is_being_made(error):
+                    raise
                 time.sleep(_CONNECT_S)
         return _connect(optuna, place, on_dead)
     except (SQLAlchemyError, ImportError, RuntimeError, ValueError) as error:
@@ -129,6 +130,18 @@ def _open_database(optuna: Any, place: Place, on_dead: Callable[[Any, Any], None
             f"`study` {place.title}: the database cannot be used ({first_line(error)}); check the "
             "URL, and that its driver is installed"
         ) from error
+
+
+def _is_being_made(error: Exception) -> bool:
+    """Return whether another process may be making the tables in this moment, in several steps.
+
+    PostgreSQL tells of a duplicate key or a missing table, SQLite and MySQL that a table exists.
+    """
+    from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError
+
+    if isinstance(error, OperationalError):
+        return "already exists" in str(error)
+    return isinstance(error, IntegrityError | ProgrammingError)
 
 
 def _connect(optuna: Any, place: Place, on_dead: Callable[[Any, Any], None]) -> Any:

@@ -5,10 +5,12 @@ it, and another one can run it again where the first was killed.
 """
 
 import importlib.metadata
+import logging
 import signal
 import socket
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,12 +23,16 @@ from ._children import describe_import_error
 from ._cluster import import_ray
 from ._executor import R, T, Worker
 
+log = logging.getLogger(__name__)
+
 _TASKS_PER_ROOM = 2
 """One task runs and one waits for its CPU."""
 _MAX_RETRIES = 3
 """How often Ray repeats a task whose process was killed."""
 _POLL_S = 0.2
 _SETTLE_S = 10.0
+_GROWTH_S = 600.0
+"""How long a cluster may take to start a machine that is large enough for a task."""
 _LIBRARIES = ("faceae", "pillow", "simplejpeg", "cykooz-resizer")
 """The bytes of a shard depend on the versions of these."""
 
@@ -109,7 +115,6 @@ class RayExecutor:
         surroundings = Surroundings(versions=get_versions(), paths=paths)
         shared = ray.put(ray.cloudpickle.dumps((_run, worker, surroundings)))
         share = self._choose_share(ray)
-        _check_share(ray, share)
         start = ray.remote(**share, max_retries=_MAX_RETRIES)(
             _make_entry(str(Path.cwd()), sys.path)
         )
@@ -128,6 +133,7 @@ class RayExecutor:
                 on_ticks(num_ticks)
 
         with _explained(ray), _settled_on_error(ray, pending), _deferred_sigterm() as check_term:
+            _wait_for_room(ray, share, check_term)
             for task in tasks:
                 pending.add(start.remote(shared, ray.cloudpickle.dumps(task)))
                 while len(pending) >= (self.max_in_flight or _count_places(ray, share)):
@@ -186,15 +192,41 @@ def _run(worker: Worker[T, R], surroundings: Surroundings, task: T) -> tuple[R, 
     return result, num_ticks
 
 
-def _check_share(ray: Any, share: Mapping[str, int]) -> None:
-    """Raise ShardsError if no machine has the CPUs of a task, which would wait for ever."""
+def _wait_for_room(ray: Any, share: Mapping[str, int], check_term: Callable[[], None]) -> None:
+    """Return once some machine has the CPUs of a task. A cluster may grow for a task that waits.
+
+    Raises:
+        ShardsError: no such machine has joined for a long time.
+    """
+    needed, largest = share["num_cpus"], _find_most_cpus(ray)
+    if needed <= largest:
+        return
+    log.warning(
+        "a task needs %d CPUs, and the largest machine of the Ray cluster has %d; waiting up to "
+        "%.0f minutes for a larger one",
+        needed,
+        largest,
+        _GROWTH_S / 60,
+    )
+    probe = ray.remote(**share)(lambda: None).remote()  # what waits makes a cluster grow
+    deadline = time.monotonic() + _GROWTH_S
+    try:
+        while not ray.wait([probe], timeout=_POLL_S)[0]:
+            check_term()
+            if time.monotonic() > deadline:
+                largest = max(1, _find_most_cpus(ray))
+                raise ShardsError(
+                    f"a task needs {needed} CPUs, and the largest machine of the Ray cluster has "
+                    f"{largest}; let each need {largest} at most, or add a larger machine first"
+                )
+    finally:
+        ray.cancel(probe)
+
+
+def _find_most_cpus(ray: Any) -> int:
+    """Return the CPUs of the largest machine."""
     sizes = [node["Resources"].get("CPU", 0) for node in ray.nodes() if node["Alive"]]
-    largest = int(max(sizes, default=0))
-    if largest < share["num_cpus"]:
-        raise ShardsError(
-            f"a task needs {share['num_cpus']} CPUs, and the largest machine of the Ray cluster "
-            f"has {largest}; let each need {max(1, largest)} at most, or add a larger machine first"
-        )
+    return int(max(sizes, default=0))
 
 
 def _count_places(ray: Any, share: Mapping[str, int]) -> int:

@@ -26,6 +26,7 @@ _COUNTS = (
     "num_enlarged",
     "num_turned",
     "num_celeba_size",
+    "num_smaller",
 )
 """Fields of a shard's record that `finish` sums."""
 
@@ -64,7 +65,7 @@ def finish(plan: Plan, progress: Progress) -> None:
         num_far_larger=counts["num_far_larger"],
         num_enlarged=counts["num_enlarged"],
         num_turned=counts["num_turned"],
-        aligned=_is_aligned(plan, shards, counts["num_celeba_size"]),
+        aligned=_is_aligned(plan, shards, counts),
         num_duplicates=count_repeats(_read_digests(plan, progress)),
         num_rejected=dict(sorted(reasons.items())),
         rejected_sha256=rejected_sha256,
@@ -74,12 +75,17 @@ def finish(plan: Plan, progress: Progress) -> None:
     progress.remove()
 
 
-def _is_aligned(plan: Plan, shards: dict[str, list[ShardInfo]], num_celeba_size: int) -> bool:
-    """Return whether the images are framed as CelebA's aligned photographs."""
+def _is_aligned(
+    plan: Plan, shards: dict[str, list[ShardInfo]], counts: Counter[str]
+) -> bool | None:
+    """Return whether the images are framed as CelebA's aligned photographs. None: unknown."""
     if plan.config.align:
         return True
     num_images = sum(shard.num_samples for written in shards.values() for shard in written)
-    return 2 * num_celeba_size > num_images
+    if 2 * counts["num_celeba_size"] > num_images:
+        return True
+    num_unknown = counts["num_celeba_size"] + counts["num_smaller"]
+    return None if 2 * num_unknown > num_images else False
 
 
 def stop(plan: Plan, progress: Progress, packed: PackedShard | None) -> NoReturn:

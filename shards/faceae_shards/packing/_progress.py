@@ -46,6 +46,8 @@ class ShardRecord:
     num_turned: int = 0
     num_celeba_size: int = 0
     """Images whose source has the size of CelebA's aligned photographs."""
+    num_smaller: int = 0
+    """Images whose source is smaller, so that they may have been cut from such photographs."""
     rejected: list[dict[str, Any]] = field(default_factory=list)
     """Its lines of rejected.jsonl."""
     digests: list[str] = field(default_factory=list)

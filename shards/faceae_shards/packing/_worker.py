@@ -120,6 +120,7 @@ def _count(record: ShardRecord, encoded: list[EncodedSample]) -> None:
     record.num_enlarged += sum(sample.enlarged for sample in encoded)
     record.num_turned += sum(sample.turned for sample in encoded)
     record.num_celeba_size += image.num_source_pixels == ALIGNED_HEIGHT * ALIGNED_WIDTH
+    record.num_smaller += image.num_source_pixels < ALIGNED_HEIGHT * ALIGNED_WIDTH
 
 
 def make_sample(key: int, encoding: Encoding, data: bytes, described: dict[str, Any]) -> Sample:

@@ -140,6 +140,27 @@ def test_a_large_head_in_many_parts(patient: int) -> None:
         assert client.recv(1000).startswith(b"HTTP/1.1 200 ")
 
 
+@pytest.mark.parametrize(
+    "first",
+    [
+        b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 40000\r\n\r\n" + bytes(40000),
+        REQUEST * 1000,
+    ],
+    ids=["body", "heads"],
+)
+def test_a_head_that_begins_after_other_requests(patient: int, first: bytes) -> None:
+    """What was read before it is not counted as a part of it."""
+    num_replies = first.count(b"HTTP/1.1") + 1
+    with connect(patient) as client:
+        client.sendall(first + REQUEST[:5])
+        time.sleep(0.1)
+        client.sendall(REQUEST[5:])
+        replies = b""
+        while replies.count(b"\r\n\r\nok") < num_replies and (part := client.recv(65536)):
+            replies += part
+    assert replies.count(b"HTTP/1.1 200 ") == num_replies
+
+
 def test_no_host(patient: int) -> None:
     with connect(patient) as client:
         client.sendall(b"GET / HTTP/1.1\r\n\r\n")

@@ -53,20 +53,31 @@ def test_untouched_bytes_of_every_image(photos: Path, configure: Configure) -> N
     assert json.loads(samples["03.jpg"]["json"]) == {"name": "03.jpg", "width": 40, "height": 48}
 
 
-@pytest.mark.parametrize(("num_celeba_size", "aligned"), [(3, True), (1, False)])
+CELEBA, LARGE, SMALL = (178, 218), (250, 250), (178, 178)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "aligned"),
+    [
+        ([CELEBA, CELEBA, CELEBA, LARGE], True),
+        ([CELEBA, LARGE, LARGE, LARGE], False),
+        ([SMALL, LARGE, LARGE, LARGE], False),
+        ([SMALL, SMALL, SMALL, LARGE], None),
+        ([CELEBA, CELEBA, SMALL, SMALL], None),
+    ],
+)
 def test_most_sizes_tell_whether_faces_are_aligned(
-    tmp_path: Path, configure: Configure, num_celeba_size: int, aligned: bool
+    tmp_path: Path, configure: Configure, sizes: list[tuple[int, int]], aligned: bool | None
 ) -> None:
     folder = tmp_path / "mixed"
     folder.mkdir()
-    for number in range(4):
-        size = (178, 218) if number < num_celeba_size else (250, 250)
+    for number, size in enumerate(sizes):
         Image.new("RGB", size, (number, 9, 9)).save(folder / f"{number}.jpg")
     for options in ({}, {"crop": 100, "size": 32, "encoding": "npy"}):
         out = tmp_path / f"out{len(options)}"
         pack(configure(source=folder, out=out, split=(1, 0, 0), **options))
         assert open_dataset(out).is_aligned is aligned
-        assert json.loads((out / "dataset.json").read_text())["aligned"] is aligned
+        assert json.loads((out / "dataset.json").read_text()).get("aligned") is aligned
 
 
 def test_layout(configure: Configure) -> None:

@@ -10,6 +10,7 @@ import pytest
 import faceae_shards
 from faceae.cli import run
 from faceae.tuning import read_study
+from faceae_shards.executors import _ray
 from faceae_shards.executors._cluster import connected
 from faceae_shards.executors._ray import RayExecutor, _count_places
 
@@ -54,7 +55,9 @@ def test_trial_larger_than_every_machine(
     dataset_npy: faceae_shards.Dataset,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(_ray, "_GROWTH_S", 0.5)
     command = ["tune", str(dataset_npy.path), "--study", str(tmp_path / "study"), "--search"]
     command += ["width=4:8", "--executor", "ray", "--cpus-per-trial", "100000"]
     assert run([*command, "--batch-size", "8", "--latent-size", "16", "--device", "cpu"]) == 1

@@ -424,11 +424,22 @@ class TestDatabase:
         monkeypatch.setattr(time, "sleep", write_record)
         assert open_study(config).record == first.record
 
+    @pytest.mark.parametrize(
+        ("kind", "what"),
+        [
+            (sqlalchemy.exc.IntegrityError, "duplicate key"),  # PostgreSQL
+            (sqlalchemy.exc.OperationalError, "table studies already exists"),  # SQLite
+        ],
+    )
     def test_two_processes_make_the_tables_at_once(
-        self, training: FakeTraining, config: TuneConfig, monkeypatch: pytest.MonkeyPatch
+        self,
+        training: FakeTraining,
+        config: TuneConfig,
+        monkeypatch: pytest.MonkeyPatch,
+        kind: type[sqlalchemy.exc.DBAPIError],
+        what: str,
     ) -> None:
-        """As seen on PostgreSQL: the slower one fails with a duplicate key."""
-        error = sqlalchemy.exc.IntegrityError("create table", None, Exception("duplicate key"))
+        error = kind("create table", None, Exception(what))
         errors = [error, error]
         monkeypatch.setattr(time, "sleep", lambda seconds: None)
         make = optuna.storages.RDBStorage.__init__

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,7 +18,12 @@ from faceae.cli import run
 from faceae_shards import PackConfig, ShardsError, pack
 from faceae_shards.executors import Tick
 from faceae_shards.executors._cluster import AUTO, connected
-from faceae_shards.executors._ray import RayExecutor, Surroundings, get_versions
+from faceae_shards.executors._ray import (
+    RayExecutor,
+    Surroundings,
+    _wait_for_room,
+    get_versions,
+)
 from faceae_shards.packing import _pack
 from faceae_shards.packing._plan import ShardTask
 from faceae_shards.packing._worker import ImagePacker, PackedShard
@@ -26,13 +32,15 @@ from faceae_shards.storage._remote import connect
 HashTree = Callable[[Path], dict[str, str]]
 
 
+NODE = {"num_cpus": 1, "include_dashboard": False, "object_store_memory": 100 << 20}
+
+
 @pytest.fixture(scope="module")
-def cluster(s3: str) -> Iterator[str]:
-    """The address of a cluster of two nodes with a CPU each, which know the S3 server."""
+def nodes(s3: str) -> Iterator[Any]:
+    """A cluster of two nodes with a CPU each, which know the S3 server."""
     import ray
     from ray.cluster_utils import Cluster
 
-    nodes = {"num_cpus": 1, "include_dashboard": False, "object_store_memory": 100 << 20}
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
         # The tasks find this module's and our own code.
@@ -40,11 +48,18 @@ def cluster(s3: str) -> Iterator[str]:
         patch.setenv(
             "PYTHONPATH", os.pathsep.join(map(str, (root, root / "shards", root / "export")))
         )
-        started = Cluster(initialize_head=True, head_node_args=nodes)
-        started.add_node(**nodes)
+        started = Cluster(initialize_head=True, head_node_args=NODE)
+        started.add_node(**NODE)
         ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])
-        yield started.address
+        yield started
         started.shutdown()
+
+
+@pytest.fixture
+def cluster(nodes: Any) -> str:
+    """Its address."""
+    address: str = nodes.address
+    return address
 
 
 @pytest.fixture
@@ -317,3 +332,21 @@ def test_without_ray(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(ShardsError, match=r"pip install 'faceae\[ray\]'"), connected(AUTO):
         pass
+
+
+def test_a_machine_that_is_large_enough_joins_later(nodes: Any) -> None:
+    import ray
+
+    joined = []
+
+    def join() -> None:
+        if not joined:
+            joined.append(nodes.add_node(**NODE | {"num_cpus": 2}))
+
+    try:
+        with connected(nodes.address):
+            _wait_for_room(ray, {"num_cpus": 2}, join)
+    finally:
+        for node in joined:
+            nodes.remove_node(node)
+    assert joined
