@@ -26,14 +26,13 @@ from typing import Any
 import torch
 from matplotlib import pyplot
 from matplotlib.axes import Axes
-from PIL import Image
 from torch import nn
-from torch.utils.data import DataLoader, Dataset
-from torchvision.transforms import v2
+from torch.utils.data import DataLoader
 
 import faceae_shards
 from benchmarks import runner
 from benchmarks.shared.packing import NUM_WORKERS
+from benchmarks.shared.photographs import Photographs
 from faceae.data import Loader, LoaderConfig, make_loader
 from faceae.evaluation import fit_pca
 from faceae.model import FaceAutoEncoder, ModelConfig, psnr_db, start_from_components, to_float
@@ -51,23 +50,6 @@ START_ROUNDS = 3
 PCA_SIZES = (256, 1024)
 Curve = list[tuple[float, float]]
 """Points of seconds and decibels."""
-
-
-class _Photographs(Dataset[torch.Tensor]):
-    """The tutorial script's dataset."""
-
-    def __init__(self, paths: list[Path], crop: int) -> None:
-        self.paths = paths
-        steps = [v2.CenterCrop(crop), v2.Resize(IMAGE_SIZE), v2.RandomHorizontalFlip()]
-        self.fit = v2.Compose([*steps, v2.PILToTensor()])
-
-    def __len__(self) -> int:
-        return len(self.paths)
-
-    def __getitem__(self, index: int) -> torch.Tensor:
-        with Image.open(self.paths[index]) as image:
-            pixels: torch.Tensor = self.fit(image.convert("RGB"))
-            return pixels.float() / 127.5 - 1
 
 
 def open_loader(dataset: faceae_shards.Dataset, split: str) -> Loader:
@@ -94,7 +76,7 @@ def train_tutorial(dataset: faceae_shards.Dataset, photos: Path, crop: int) -> C
         if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d):
             layer.reset_parameters()
     optimizer = torch.optim.SGD(model.parameters(), lr=0.01, momentum=0.9)
-    faces = _Photographs(list_training_photographs(dataset, photos), crop)
+    faces = Photographs(list_training_photographs(dataset, photos), crop, IMAGE_SIZE)
     loader = DataLoader(
         faces,
         batch_size=BATCH_SIZE,

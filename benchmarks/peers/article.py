@@ -15,34 +15,18 @@ from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image
 from torch import nn
-from torch.utils.data import DataLoader, Dataset
-from torchvision.transforms import v2
+from torch.utils.data import DataLoader
 
+from benchmarks.shared.photographs import Photographs
 from faceae.model import FaceAutoEncoder, ModelConfig
 
 BATCH_SIZE = 64
 NUM_WORKERS = 2
 
 
-class _Photographs(Dataset[torch.Tensor]):
-    def __init__(self, paths: list[str], crop: int, size: int) -> None:
-        self.paths = paths
-        steps = [v2.CenterCrop(crop), v2.Resize(size), v2.RandomHorizontalFlip()]
-        self.fit = v2.Compose([*steps, v2.PILToTensor()])
-
-    def __len__(self) -> int:
-        return len(self.paths)
-
-    def __getitem__(self, index: int) -> torch.Tensor:
-        with Image.open(self.paths[index]) as image:
-            pixels: torch.Tensor = self.fit(image.convert("RGB"))
-            return pixels.float() / 127.5 - 1
-
-
 def _open(listed: str, crop: int, size: int) -> DataLoader[torch.Tensor]:
-    faces = _Photographs(Path(listed).read_text().splitlines(), crop, size)
+    faces = Photographs(Path(listed).read_text().splitlines(), crop, size)
     return DataLoader(
         faces, batch_size=BATCH_SIZE, shuffle=True, num_workers=NUM_WORKERS, drop_last=True
     )

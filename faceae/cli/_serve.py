@@ -157,6 +157,10 @@ def command(
         f"{model}: {', '.join(served.tasks)} in {served.engine} at http://{shown}:{bound_port}",
         err=True,
     )
+    if "encoder" in served.sessions:
+        from ._photographs import say_framing
+
+        say_framing(served.info.frame())
     find_watch().stop_heartbeat()
     run_server(create_app(served, config), listener)
 

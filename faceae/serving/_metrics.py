@@ -93,25 +93,28 @@ class Metrics:
         self.collected = Counter(
             "faceae_collected_images", "Images kept with the client's consent.", registry=registry
         )
-        Info("faceae_model", "The model that is served.", registry=registry).info(
-            {
-                "name": model.name,
-                "weights_hash": model.info.weights_hash,
-                "engine": model.engine,
-            }
-        )
-        waiting = Gauge(
-            "faceae_queue_faces",
-            "Faces that wait, by part of the model.",
-            ["part"],
-            registry=registry,
-        )
-        for part in model.sessions:
-            waiting.labels(part).set_function(partial(count_waiting, part))
+        self._describe(model, count_waiting)
         # `labels` costs as much as the observation.
         self._stage = cache(self.stages.labels)
         self._request_count = cache(self.requests.labels)
         self._request_seconds = cache(self.seconds.labels)
+
+    def _describe(self, model: ServedModel, count_waiting: Callable[[Kind], int]) -> None:
+        """Define what follows from the model: its name and engine, and a queue for each part."""
+        facts = {
+            "name": model.name,
+            "weights_hash": model.info.weights_hash,
+            "engine": model.engine,
+        }
+        Info("faceae_model", "The model that is served.", registry=self._registry).info(facts)
+        waiting = Gauge(
+            "faceae_queue_faces",
+            "Faces that wait, by part of the model.",
+            ["part"],
+            registry=self._registry,
+        )
+        for part in model.sessions:
+            waiting.labels(part).set_function(partial(count_waiting, part))
 
     def observe_request(self, task: str, status: int, seconds: float) -> None:
         """Record a request once its reply has ended."""
