@@ -5,7 +5,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -92,9 +92,14 @@ def holds_files(folder: Path) -> bool:
 
 
 def remove(path: Path) -> None:
-    """Delete a file, a link or a whole folder; do nothing where none is there."""
+    """Delete a file, a link or a whole folder; do nothing where none is there.
+
+    Other processes may delete the same at the same time.
+    """
     if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
+        while path.exists():
+            with suppress(FileNotFoundError):  # deleted between the listing and our own deletion
+                shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)
 

@@ -1,11 +1,12 @@
 """Files and folders appear whole or not at all."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
 
-from faceae_shards import atomic_path, write_json
+from faceae_shards import atomic_path, remove, write_json
 
 
 def test_file_appears_when_the_block_ends(tmp_path: Path) -> None:
@@ -67,3 +68,22 @@ def test_a_folder_of_the_users_called_part_is_left_alone(tmp_path: Path) -> None
     with atomic_path(tmp_path / "keep") as part:
         part.touch()
     assert (tmp_path / "keep.part" / "photo").exists()
+
+
+def test_a_folder_that_another_process_deletes_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As two processes of a study do with a losing trial's checkpoints."""
+    for name in ("a", "b"):
+        (tmp_path / "run" / name).mkdir(parents=True)
+        (tmp_path / "run" / name / "weights").touch()
+    unlink = os.unlink
+
+    def unlink_twice(name: str, **options: int) -> None:
+        monkeypatch.undo()
+        unlink(name, **options)  # the other process is faster
+        unlink(name, **options)
+
+    monkeypatch.setattr(os, "unlink", unlink_twice)
+    remove(tmp_path / "run")
+    assert not list(tmp_path.iterdir())
