@@ -314,6 +314,7 @@ def test_components_are_computed_in_full_float32(
     config: TrainConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """On a GPU convolutions would round to TF32."""
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", True)
     allowed = []
 
     def start(*args: Any, **options: Any) -> int:

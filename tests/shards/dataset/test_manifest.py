@@ -57,8 +57,8 @@ def test_adopted_dataset(out: Path) -> None:
 
 
 def remove_late_keys(content: dict[str, Any]) -> None:
+    assert "aligned" not in content  # nothing is known of small photographs
     del (
-        content["aligned"],
         content["notes"],
         content["num_duplicates"],
         content["config"]["drop_duplicates"],
@@ -66,6 +66,7 @@ def remove_late_keys(content: dict[str, Any]) -> None:
 
 
 def add_keys(content: dict[str, Any]) -> None:
+    content["aligned"] = False
     content["colour"] = content["config"]["colour"] = "RGB"
     content["splits"]["train"][0]["colour"] = "RGB"
 
