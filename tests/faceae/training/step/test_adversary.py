@@ -83,12 +83,29 @@ def test_average_begins_as_the_model_and_follows_it(images: torch.Tensor) -> Non
 
 def test_new_faces_have_the_moments_of_the_latents(images: torch.Tensor) -> None:
     _, adversary = make()
+    real = images.float() / 127.5 - 1
+    drawing = adversary.drawing
+    assert adversary.draw(real, draw=True).faces_NCHW.shape == (2 * len(images), 3, 32, 32)
+    latents = 3 + torch.randn(4096, 8) @ torch.randn(8, 8)
+    drawing.mean_Z.copy_(latents.mean(0))
+    new = drawing.pair(latents)
+    torch.testing.assert_close(new.mean(0), latents.mean(0), rtol=0, atol=0.2)
+    torch.testing.assert_close(new.T.cov(), latents.T.cov(), rtol=0.1, atol=0.5)
+
+
+def test_new_latents_come_from_two_faces() -> None:
+    _, adversary = make()
+    new = adversary.drawing.pair(torch.eye(8))
+    assert torch.equal((new > 0).float(), torch.eye(8) + torch.eye(8).roll(1, 0))
+
+
+def test_mean_of_the_latents_is_followed(images: torch.Tensor) -> None:
+    _, adversary = make()
+    real = images.float() / 127.5 - 1
     for _ in range(600):
-        adversary.drawing(images.float() / 127.5 - 1)
-    factor, covariance = adversary.drawing.factor(), adversary.drawing.covariance_ZZ
-    torch.testing.assert_close(factor @ factor.T, covariance, rtol=1e-2, atol=1e-3)
-    drawn = adversary.draw(images.float() / 127.5 - 1, draw=True)
-    assert drawn.faces_NCHW.shape == (2 * len(images), 3, 32, 32)
+        adversary.drawing(real)
+    latents = torch.stack([adversary.drawing.model.encode(real).mean(0) for _ in range(50)])
+    torch.testing.assert_close(adversary.drawing.mean_Z, latents.mean(0), rtol=0, atol=0.3)
 
 
 def test_losses_are_the_pixels_and_the_divergence(images: torch.Tensor) -> None:
