@@ -4,10 +4,8 @@ Each task runs in some process of the cluster. It carries all that it needs, so 
 it, and another one can run it again where the first was killed.
 """
 
-import importlib.metadata
 import logging
 import signal
-import socket
 import sys
 import threading
 import time
@@ -22,6 +20,7 @@ from .._errors import ShardsError
 from ._children import describe_import_error
 from ._cluster import import_ray
 from ._executor import R, T, Worker
+from ._surroundings import Surroundings, get_versions
 
 log = logging.getLogger(__name__)
 
@@ -33,50 +32,6 @@ _POLL_S = 0.2
 _SETTLE_S = 10.0
 _GROWTH_S = 600.0
 """How long a cluster may take to start a machine that is large enough for a task."""
-_LIBRARIES = ("faceae", "pillow", "simplejpeg", "cykooz-resizer")
-"""The bytes of a shard depend on the versions of these."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Surroundings:
-    """What must be the same wherever a task runs."""
-
-    versions: dict[str, str]
-    paths: tuple[Path, ...]
-    """Files and folders that every machine must see."""
-
-    def check(self) -> None:
-        """Compare with the machine that this process runs on.
-
-        Raises:
-            ShardsError: a version differs, or a path is missing.
-        """
-        here = socket.gethostname()
-        for name, version in get_versions().items():
-            if version != self.versions[name]:
-                raise ShardsError(
-                    f"{here} has {name} {version}, but the machine where faceae was started has "
-                    f"{self.versions[name]}; install the same versions on all machines of the "
-                    "cluster"
-                )
-        for path in self.paths:
-            if not path.exists():
-                raise ShardsError(
-                    f"{here} does not see {path}; with Ray, all files and folders must lie where "
-                    "every machine of the cluster sees them, or at URLs"
-                )
-
-
-def get_versions() -> dict[str, str]:
-    """Return the installed versions of the libraries that shape a shard's bytes."""
-    return {name: _find_version(name) for name in _LIBRARIES}
-
-
-def _find_version(name: str) -> str:
-    try:
-        return importlib.metadata.version(name)
-    except importlib.metadata.PackageNotFoundError:  # cykooz-resizer, for Linux on ARM
-        return "(not installed)"
 
 
 @dataclass(frozen=True, kw_only=True)

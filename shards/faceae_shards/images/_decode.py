@@ -5,36 +5,36 @@ and the portable loader decode with, strictly: where it warns, the file is repai
 are there, and refused if not.
 """
 
-import re
-import warnings
 from dataclasses import dataclass, replace
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import ExifTags, Image
+from PIL import Image
 
 from ._colour import is_srgb
 from ._jpeg import JpegHeader, is_jpeg, read_header
 from ._jpeg_repair import repair
-from ._pillow import DECODER_ERRORS, decode_with_pillow, finish_colours, turn_upright
+from ._orientation import read_exif_orientation, read_orientation, read_xmp_orientation
+from ._pillow import decode_with_pillow, finish_colours, turn_upright
 from ._refused import MAX_PIXELS, ImageRefused, check_sides
+from ._turbo import (
+    CMYK,
+    HEADER_CUT,
+    UNKNOWN_TO_SIMPLEJPEG,
+    decode_strictly,
+    explain_refusal,
+    find_problem,
+    find_warning,
+)
 
-_HARMLESS = "extraneous bytes before marker 0xd9"
-"""Junk just before the end of a JPEG: all pixels are there, and both loaders decode them."""
 _HUGE_PIXELS = 100_000_000
 """Pixels above which a JPEG is decoded at the scale that is needed, not in full."""
 _SCALES = (8, 4, 2)
 _ANY_PIXELS = 1 << 32
 """Pixels of the largest JPEG that there can be."""
-_CMYK = ("CMYK", "YCCK")
 _DAMAGED = ("truncated", "corrupt")
 _SCAN_MARKER = b"\xff\xda"
-_HEADER_CUT = "the JPEG header is not whole"
-_UNKNOWN_TO_SIMPLEJPEG = "Could not determine"
-_XMP_ORIENTATION = re.compile(rb"tiff:Orientation(?:=\"|>)([1-8])")
-"""As Pillow finds it."""
-_Colorspace = Literal["RGB", "GRAY", "CMYK"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,7 +110,7 @@ def check_plain_jpeg(data: bytes, *, max_pixels: int = MAX_PIXELS) -> tuple[int,
     pixel, which takes less than half of the time.
     """
     header = read_header(data) if is_jpeg(data) else None
-    if header is None or header.exif is not None or _read_xmp_orientation(header) != 1:
+    if header is None or header.exif is not None or read_xmp_orientation(header) != 1:
         return None
     if header.icc_parts and not is_srgb(header.icc or b""):
         return None
@@ -124,7 +124,7 @@ def check_loadable_jpeg(data: bytes) -> tuple[int, int]:
         ImageRefused: it is damaged, or not such a JPEG.
     """
     header = read_header(data) if is_jpeg(data) else None
-    if header is not None and _read_exif_orientation(header) in (1, None):
+    if header is not None and read_exif_orientation(header) in (1, None):
         size_HW = _check_loadable(data, header, _ANY_PIXELS)
         if size_HW is not None:
             return size_HW
@@ -143,7 +143,7 @@ def _check_loadable(data: bytes, header: JpegHeader, max_pixels: int) -> tuple[i
         height, width, colorspace, _ = simplejpeg.decode_jpeg_header(data)
     except (ImageRefused, ValueError):
         return None
-    if colorspace != "YCbCr" or _find_warning(data, "GRAY") is not None:
+    if colorspace != "YCbCr" or find_warning(data, "GRAY") is not None:
         return None
     return height, width
 
@@ -165,7 +165,7 @@ def _decode_jpeg(data: bytes, limits: _Limits) -> DecodedImage:
     except ImageRefused as refusal:
         if refusal.reason not in _DAMAGED:
             raise
-        repaired = repair(data, lambda candidate: _find_problem(candidate, limits.max_pixels))
+        repaired = repair(data, lambda candidate: find_problem(candidate, limits.max_pixels))
         if repaired is None:
             raise
     return replace(_decode_sound_jpeg(repaired, limits), is_repaired=True)
@@ -178,16 +178,16 @@ def _decode_sound_jpeg(data: bytes, limits: _Limits) -> DecodedImage:
     try:
         _, _, colorspace, _ = simplejpeg.decode_jpeg_header(data)
     except ValueError as error:
-        if _UNKNOWN_TO_SIMPLEJPEG in str(error):  # Pillow decodes every subsampling
+        if UNKNOWN_TO_SIMPLEJPEG in str(error):  # Pillow decodes every subsampling
             return _decode_other(data, limits.max_pixels)
-        raise _explain(error) from error
+        raise explain_refusal(error) from error
     icc, sides = header.icc, _choose_scale(header, limits.min_side)
-    orientation, is_ignored = _read_orientation(header), False
-    if colorspace in _CMYK or (icc is not None and not is_srgb(icc)):
+    orientation, is_ignored = read_orientation(header), False
+    if colorspace in CMYK or (icc is not None and not is_srgb(icc)):
         image = turn_upright(_decode_for_conversion(data, colorspace, sides), orientation)
         image_HWC, is_ignored = finish_colours(_crop_centre(image, limits.crop), icc)
     else:
-        image_HWC = _turn_upright(_decode_strictly(data, "RGB", sides), orientation)
+        image_HWC = _turn_upright(decode_strictly(data, "RGB", sides), orientation)
     is_plain = orientation == 1 and header.is_common and colorspace == "YCbCr"
     is_srgb_already = icc is None or is_ignored or is_srgb(icc)
     return DecodedImage(
@@ -205,7 +205,7 @@ def _read_decodable_header(data: bytes, max_pixels: int) -> JpegHeader:
     if header is None:
         if _SCAN_MARKER in data:
             raise ImageRefused("corrupt", "the JPEG header is damaged")
-        raise ImageRefused("truncated", _HEADER_CUT)
+        raise ImageRefused("truncated", HEADER_CUT)
     check_sides(header.width, header.height, max_pixels)
     if header.bits != 8:
         raise ImageRefused("unsupported", f"a JPEG of {header.bits} bits a channel")
@@ -214,12 +214,12 @@ def _read_decodable_header(data: bytes, max_pixels: int) -> JpegHeader:
 
 def _decode_for_conversion(data: bytes, colorspace: str, sides: tuple[int, int]) -> Image.Image:
     """Decode a JPEG into the colour space that its profile is for."""
-    if colorspace in _CMYK:
-        inks_HWC = _decode_strictly(data, "CMYK", sides)
+    if colorspace in CMYK:
+        inks_HWC = decode_strictly(data, "CMYK", sides)
         return Image.fromarray(255 - inks_HWC, "CMYK")  # stored inverted, as Pillow reads it
     if colorspace == "GRAY":
-        return Image.fromarray(_decode_strictly(data, "GRAY", sides)[:, :, 0])
-    return Image.fromarray(_decode_strictly(data, "RGB", sides))
+        return Image.fromarray(decode_strictly(data, "GRAY", sides)[:, :, 0])
+    return Image.fromarray(decode_strictly(data, "RGB", sides))
 
 
 def _choose_scale(header: JpegHeader, min_side: int | None) -> tuple[int, int]:
@@ -231,95 +231,6 @@ def _choose_scale(header: JpegHeader, min_side: int | None) -> tuple[int, int]:
         if min(height, width) >= min_side:
             return height, width
     return 0, 0
-
-
-def _decode_strictly(
-    data: bytes, colorspace: _Colorspace, sides: tuple[int, int]
-) -> NDArray[np.uint8]:
-    import simplejpeg
-
-    height, width = sides
-    image_HWC: NDArray[np.uint8]
-    try:
-        image_HWC = simplejpeg.decode_jpeg(data, colorspace, min_height=height, min_width=width)
-    except ValueError as error:
-        if not str(error).endswith(_HARMLESS):
-            raise _explain(error) from error
-        image_HWC = simplejpeg.decode_jpeg(
-            data, colorspace, min_height=height, min_width=width, strict=False
-        )
-    return image_HWC
-
-
-def _explain(error: ValueError) -> ImageRefused:
-    message = str(error)
-    if "remature end of JPEG" in message:
-        return ImageRefused("truncated", message)
-    if "nsupported" in message:
-        return ImageRefused("unsupported", f"a JPEG of a rare kind: {message}")
-    return ImageRefused("corrupt", message)
-
-
-def _find_warning(data: bytes, colorspace: _Colorspace) -> str | None:
-    """Return what the decoder complains of, or None; each block becomes one pixel."""
-    import simplejpeg
-
-    try:
-        simplejpeg.decode_jpeg(data, colorspace, min_height=1, min_width=1, min_factor=8)
-    except ValueError as error:
-        return None if str(error).endswith(_HARMLESS) else str(error)
-    return None
-
-
-def _find_problem(data: bytes, max_pixels: int) -> str | None:
-    """Return what is wrong with a JPEG, or None.
-
-    Raises:
-        ImageRefused: too small or too large.
-    """
-    import simplejpeg
-
-    header = read_header(data)
-    if header is None:
-        return _HEADER_CUT
-    check_sides(header.width, header.height, max_pixels)
-    try:
-        _, _, colorspace, _ = simplejpeg.decode_jpeg_header(data)
-    except ValueError as error:
-        return None if _UNKNOWN_TO_SIMPLEJPEG in str(error) else str(error)
-    return _find_warning(data, "CMYK" if colorspace in _CMYK else "GRAY")
-
-
-def _read_orientation(header: JpegHeader) -> object:
-    """Return the orientation: 1 where there is none to apply, 0 where the EXIF block is damaged.
-
-    XMP counts where EXIF says nothing, as in Pillow.
-    """
-    orientation = _read_exif_orientation(header)
-    return _read_xmp_orientation(header) if orientation is None else orientation
-
-
-def _read_xmp_orientation(header: JpegHeader) -> int:
-    match = None if header.xmp is None else _XMP_ORIENTATION.search(header.xmp)
-    return 1 if match is None else int(match[1])
-
-
-def _read_exif_orientation(header: JpegHeader) -> object:
-    """Return the orientation in the EXIF block, 0 where the block is damaged, or None without one.
-
-    Pillow reads a damaged block as far as it can, and warns; other readers differ.
-    """
-    if header.exif is None:
-        return None
-    exif = Image.Exif()
-    try:
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always")
-            exif.load(header.exif)
-            orientation: object = exif.get(ExifTags.Base.Orientation)
-    except DECODER_ERRORS:
-        return 0
-    return 0 if caught and orientation in (1, None) else orientation
 
 
 def _turn_upright(image_HWC: NDArray[np.uint8], orientation: object) -> NDArray[np.uint8]:

@@ -3,9 +3,8 @@
 import hashlib
 import itertools
 import math
-import operator
 import posixpath
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Hashable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,6 +20,7 @@ from ...storage import Location, is_url, name_of
 from .._source import Entry, Source
 from .._splits import SPLIT_NAMES
 from ..files import open_beside
+from ._match import find_rows
 from ._tables import parse_table
 
 PARTITION = "list_eval_partition"
@@ -230,7 +230,7 @@ def _parse(name: str, file_name: str, where: str, content: bytes, images: Sequen
         file_name=file_name,
         columns=parsed.columns,
         sha256=hashlib.sha256(content).hexdigest(),
-        values=values[_match(where, parsed.names, images)],
+        values=values[find_rows(where, parsed.names, images)],
     )
 
 
@@ -252,46 +252,6 @@ def _normalize_attributes(
     return normalized
 
 
-def _match(where: str, names: Sequence[str], images: Sequence[str]) -> list[int] | slice:
-    """Return the row of each image, or all rows where they are listed in the images' order."""
-    if len(names) == len(images) and all(map(operator.eq, map(_stem, names), map(_stem, images))):
-        return slice(None)
-    key_of = _choose_key(names)
-    rows: dict[str, int] = {}
-    for number, name in enumerate(names):
-        if rows.setdefault(key_of(name), number) != number:
-            raise ShardsError(f"{where} lists {name} twice; keep one of the lines")
-    lacking = [name for name in images if key_of(name) not in rows]
-    if len(lacking) == len(images):
-        raise ShardsError(
-            f"{where} lists none of the {len(images)} images: its first is {names[0][:80]!r}, an "
-            f"image is {images[0]!r}; write file names into the table, or move it elsewhere"
-        )
-    if lacking:
-        raise ShardsError(
-            f"{where} lists all but {len(lacking)} of the {len(images)} images "
-            f"(first: {lacking[0]}); move these images, or the table, elsewhere"
-        )
-    return [rows[key_of(name)] for name in images]
-
-
-def _choose_key(names: Sequence[str]) -> Callable[[str], str]:
-    """Return how to compare names: as paths where file names alone repeat (a/1.jpg, b/1.jpg)."""
-    paths = [name for name in names if "/" in _use_slashes(name)]
-    if paths and len({_stem(name) for name in names}) < len({_cut(name) for name in names}):
-        return _cut
-    return _stem
-
-
-def _use_slashes(name: str) -> str:
-    return name.replace("\\", "/")
-
-
-def _cut(name: str) -> str:
-    """Return a path without suffix."""
-    return posixpath.splitext(posixpath.normpath(_use_slashes(name)))[0]
-
-
 def _format_row(field: str, columns: tuple[str, ...], row: list[float]) -> Any:
     """Return a row as JSON holds it; None where it is missing."""
     if field == "attributes":
@@ -305,7 +265,3 @@ def _format_row(field: str, columns: tuple[str, ...], row: list[float]) -> Any:
         return numbers
     points = [column.removesuffix("_x") for column in columns[::2]]
     return dict(zip(points, zip(numbers[::2], numbers[1::2], strict=True), strict=True))
-
-
-def _stem(name: str) -> str:
-    return posixpath.splitext(posixpath.basename(_use_slashes(name)))[0]

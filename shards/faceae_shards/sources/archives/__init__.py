@@ -2,7 +2,8 @@
 
 from ._parquet import SUFFIX, list_parquet
 from ._spool import spool
-from ._tar import COMPRESSED_STARTS, list_tar_members, list_tars
+from ._tar import list_tars
+from ._tar_members import COMPRESSED_STARTS, list_tar_members
 from ._zip import list_zip
 from ._zip_directory import ZipMember, read_zip_directory
 

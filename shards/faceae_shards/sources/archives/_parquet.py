@@ -4,72 +4,27 @@ A row is an image: a column {bytes, path}, or plain bytes, beside columns that d
 only be read group by group, hundreds at once, so the images are read in order (`Source.in_order`).
 """
 
-import bisect
-import itertools
 from collections.abc import Generator, Hashable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ..._errors import ShardsError
 from ..._format import SPLITS
 from ...images import ImageRefused
 from ...storage import Location
-from .._reserved import describe_renamed, rename_field
+from .._reserved import describe_renamed
 from .._source import Container, Entries, Entry, Source, drop_nan
 from .._splits import find_file_splits, find_value_splits
 from ..files import SourceFiles, check_unchanged, describe_container, open_files
+from ._parquet_columns import Columns, read_columns
+from ._parquet_file import open_parquet, read_batches
 
 if TYPE_CHECKING:
     import pyarrow
-    from pyarrow.parquet import ParquetFile
 
 SUFFIX = ".parquet"
 
-_BINARY_NAMES = frozenset({"image", "img", "jpg", "jpeg", "png", "picture", "photo"})
-_PEOPLE = ("identity", "celeb_id", "person_id")
-"""Columns that name the person in the image."""
-_RESERVED = ("width", "height")
-"""Fields of a sample's json that every pack computes."""
-_OTHERS = ("name", "attributes", "face")
-"""Fields of a sample's json that no column can hold. Columns of these names mean something else."""
-_SPLIT = "split"
-_CELEBA_NAMES = """
-    5_o_Clock_Shadow Arched_Eyebrows Attractive Bags_Under_Eyes Bald Bangs Big_Lips Big_Nose
-    Black_Hair Blond_Hair Blurry Brown_Hair Bushy_Eyebrows Chubby Double_Chin Eyeglasses Goatee
-    Gray_Hair Heavy_Makeup High_Cheekbones Male Mouth_Slightly_Open Mustache Narrow_Eyes No_Beard
-    Oval_Face Pale_Skin Pointy_Nose Receding_Hairline Rosy_Cheeks Sideburns Smiling Straight_Hair
-    Wavy_Hair Wearing_Earrings Wearing_Hat Wearing_Lipstick Wearing_Necklace Wearing_Necktie Young
-"""
-_CELEBA = frozenset(_CELEBA_NAMES.split())
-"""CelebA's attributes, which may be columns of numbers."""
-_ROWS = 16
-"""Rows of a row group that are decoded at once."""
 _LISTED_ROWS = 4096
-_BUFFER_BYTES = 1 << 20
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Columns:
-    """The columns of a file by their use."""
-
-    image: str
-    has_path: bool
-    """Whether the image column has names."""
-    is_struct: bool
-    attributes: tuple[str, ...]
-    people: str | None
-    split: str | None
-    """A column that may name the split of the image."""
-    fields: dict[str, str]
-    """Other columns, and their names in a sample's json."""
-    left_out: tuple[str, ...]
-    """Columns that JSON cannot hold."""
-
-    @property
-    def used(self) -> list[str]:
-        people = [] if self.people is None else [self.people]
-        return [self.image, *self.attributes, *people, *self.fields]
 
 
 def list_parquet(
@@ -101,7 +56,7 @@ def list_parquet(
     people: list[Any] = []
     with closing(files):
         containers = tuple(describe_container(files, name) for name in names)
-        columns = _read_columns(files, names, image_column)
+        columns = read_columns(files, names, image_column)
         splits = _find_splits(files, names, columns, single=single)
         entries = Entries(
             Entry(
@@ -152,7 +107,7 @@ class _Splits:
 
 
 def _find_splits(
-    files: SourceFiles, names: Sequence[str], columns: _Columns, *, single: bool
+    files: SourceFiles, names: Sequence[str], columns: Columns, *, single: bool
 ) -> _Splits:
     of_files = None if single else find_file_splits(names)
     if of_files is not None or columns.split is None:
@@ -161,7 +116,7 @@ def _find_splits(
         [
             value
             for name in names
-            for _, batch in _read_batches(files, name, [columns.split], num_rows=_LISTED_ROWS)
+            for _, batch in read_batches(files, name, [columns.split], num_rows=_LISTED_ROWS)
             for value in batch.column(0).to_pylist()
         ]
     )
@@ -191,7 +146,7 @@ class ParquetReader:
     names: tuple[str, ...]
     listed: tuple[Container, ...]
     """The files as they were listed."""
-    columns: _Columns
+    columns: Columns
     _number: int | None = None
     """Index of the open file."""
     _start: int = 0
@@ -249,172 +204,22 @@ class ParquetReader:
         name = self.names[number]
         check_unchanged(self.files, name, self.listed[number])
         self._number, self._start = number, row
-        self._batches = _read_batches(self.files, name, self.columns.used, row=row)
-
-
-@contextmanager
-def _open(files: SourceFiles, name: str) -> "Iterator[ParquetFile]":
-    """Open a file; turn errors in the block into one line.
-
-    Raises:
-        ShardsError: the file is damaged, or pyarrow is not installed.
-    """
-    where = files.locate(name)
-    try:
-        from pyarrow.lib import ArrowException
-        from pyarrow.parquet import ParquetFile
-    except ImportError as error:
-        raise ShardsError(f"{where} is Parquet: pip install 'faceae[parquet]'") from error
-    with files.open(name) as stream:
-        try:
-            yield ParquetFile(
-                stream,
-                buffer_size=_BUFFER_BYTES,  # of each column, in place of the whole of a row group
-                pre_buffer=False,
-                page_checksum_verification=True,
-            )
-        except (ArrowException, OSError) as error:
-            text = (str(error) or type(error).__name__).splitlines()[0]
-            message = f"{where} cannot be read as Parquet ({text}); get it again"
-            raise ShardsError(message) from error
-
-
-def _read_batches(
-    files: SourceFiles, name: str, columns: list[str], *, row: int = 0, num_rows: int = _ROWS
-) -> "Generator[tuple[int, pyarrow.RecordBatch]]":
-    """Yield first row and content of each batch, starting at the row group that holds `row`."""
-    with _open(files, name) as file:
-        sizes = [file.metadata.row_group(n).num_rows for n in range(file.num_row_groups)]
-        starts = list(itertools.accumulate(sizes, initial=0))
-        group = bisect.bisect_right(starts, row) - 1
-        start, groups = starts[group], range(group, len(sizes))
-        for batch in file.iter_batches(num_rows, groups, columns, use_threads=False):
-            yield start, batch
-            start += batch.num_rows
-
-
-def _read_columns(files: SourceFiles, names: Sequence[str], image_column: str | None) -> _Columns:
-    """Return what the columns hold, of all files the same."""
-    found = []
-    for name in names:
-        with _open(files, name) as file:
-            found.append(_sort_columns(files.locate(name), file.schema_arrow, image_column))
-    for name, columns in zip(names, found, strict=True):
-        if columns != found[0]:
-            raise ShardsError(
-                f"{files.locate(name)} has other columns than {files.locate(names[0])}; "
-                "pack them on their own"
-            )
-    return found[0]
-
-
-def _sort_columns(where: str, schema: "pyarrow.Schema", image_column: str | None) -> _Columns:
-    from pyarrow import types
-
-    def is_binary(kind: "pyarrow.DataType") -> bool:
-        if types.is_dictionary(kind):
-            return is_binary(kind.value_type)
-        tests = (types.is_binary, types.is_large_binary, types.is_binary_view)
-        return any(test(kind) for test in tests)
-
-    def is_plain(kind: "pyarrow.DataType") -> bool:
-        if types.is_dictionary(kind):  # what pandas calls a category
-            return is_plain(kind.value_type)
-        if types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind):
-            return is_plain(kind.value_type)
-        tests = (types.is_boolean, types.is_integer, types.is_floating)
-        texts = (types.is_string, types.is_large_string, types.is_string_view, types.is_null)
-        return any(test(kind) for test in (*tests, *texts))
-
-    def is_struct(kind: "pyarrow.DataType") -> bool:
-        return bool(
-            types.is_struct(kind)
-            and kind.get_field_index("bytes") >= 0
-            and is_binary(kind.field("bytes").type)
-        )
-
-    structs = [c.name for c in schema if is_struct(c.type)]
-    plain = [c.name for c in schema if is_binary(c.type)]
-    image = schema.field(_choose_image(where, schema.names, structs, plain, image_column))
-    others = [c for c in schema if c.name != image.name]
-    people = next((c.name for name in _PEOPLE for c in others if c.name == name), None)
-    attributes = [
-        c.name
-        for c in others
-        if types.is_boolean(c.type)
-        or (c.name in _CELEBA and (types.is_integer(c.type) or types.is_floating(c.type)))
-    ]
-    rest = [c for c in others if c.name not in (*attributes, people, *_RESERVED)]
-
-    def is_text(kind: "pyarrow.DataType") -> bool:
-        if types.is_dictionary(kind):
-            return is_text(kind.value_type)
-        return bool(types.is_string(kind) or types.is_large_string(kind))
-
-    def is_other(column: "pyarrow.Field") -> bool:
-        """Return whether a column has the name of a field of samples, and another meaning."""
-        is_list = types.is_list(column.type) or types.is_large_list(column.type)
-        is_list = is_list or types.is_fixed_size_list(column.type)
-        return column.name in _OTHERS or (column.name in ("box", "landmarks") and not is_list)
-
-    return _Columns(
-        image=image.name,
-        has_path=is_struct(image.type) and image.type.get_field_index("path") >= 0,
-        is_struct=is_struct(image.type),
-        attributes=tuple(attributes),
-        people=people,
-        split=next((c.name for c in rest if c.name.lower() == _SPLIT and is_text(c.type)), None),
-        fields={
-            c.name: rename_field(c.name, schema.names) if is_other(c) else c.name
-            for c in rest
-            if is_plain(c.type)
-        },
-        left_out=tuple(c.name for c in rest if not is_plain(c.type)),
-    )
-
-
-def _choose_image(
-    where: str, names: list[str], structs: list[str], plain: list[str], asked: str | None
-) -> str:
-    """Return the column of the images."""
-    if asked is not None:
-        if asked not in (*structs, *plain):
-            raise ShardsError(
-                f"{where}: `image_column={asked!r}` is no column of {{bytes, path}} or of bytes; "
-                f"its columns: {', '.join(names)}"
-            )
-        return asked
-    found = structs or [name for name in plain if name.lower() in _BINARY_NAMES]
-    if len(found) > 1:
-        named = [name for name in found if name.lower() in _BINARY_NAMES]
-        found = named if len(named) == 1 else found
-    if not found:
-        raise ShardsError(
-            f"{where} has no image column: none of {{bytes, path}}, and none of bytes that is "
-            "named like one; name one by `image_column`, or give a text file of paths if it "
-            f"holds paths; its columns: {', '.join(names)}"
-        )
-    if len(found) > 1:
-        raise ShardsError(
-            f"{where} has several image columns ({', '.join(found)}); name one of them by "
-            f"`image_column`; its columns: {', '.join(names)}"
-        )
-    return found[0]
+        self._batches = read_batches(self.files, name, self.columns.used, row=row)
 
 
 def _list_rows(
-    files: SourceFiles, names: Sequence[str], columns: _Columns, people: list[Any]
+    files: SourceFiles, names: Sequence[str], columns: Columns, people: list[Any]
 ) -> Iterator[tuple[int, int, str]]:
     """Yield file, row and name of each image and append its person. Image bytes are not read."""
     path = [f"{columns.image}.path"] if columns.has_path else []
     who = [] if columns.people is None else [columns.people]
     for number, name in enumerate(names):
         if not path and not who:
-            with _open(files, name) as file:
+            with open_parquet(files, name) as file:
                 num_rows = file.metadata.num_rows
             yield from ((number, row, f"{row:09}") for row in range(num_rows))
             continue
-        for start, batch in _read_batches(files, name, path + who, num_rows=_LISTED_ROWS):
+        for start, batch in read_batches(files, name, path + who, num_rows=_LISTED_ROWS):
             people.extend(batch.column(who[0]).to_pylist() if who else ())
             images = batch.column(columns.image).to_pylist() if path else [None] * batch.num_rows
             for row, image in enumerate(images, start=start):

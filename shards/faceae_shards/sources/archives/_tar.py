@@ -1,12 +1,10 @@
 """Photographs in tars: plain archives, and WebDataset shards with a json beside each image."""
 
 import json
-import posixpath
-import tarfile
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any
 
 from ..._errors import ShardsError
 from ...images import ImageRefused
@@ -17,25 +15,16 @@ from .._source import (
     Entries,
     Entry,
     Source,
-    clean_member_name,
     drop_nan,
     is_image_name,
     is_other_name,
 )
 from .._splits import find_file_splits
 from ..files import SourceFiles, Span, check_unchanged, describe_container, open_files
+from ._tar_members import list_tar_members
 
-COMPRESSED_STARTS = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ\0")
-"""First bytes of gzip, bzip2 and xz."""
 _COMPUTED = ("width", "height")
 """Fields of a sample's json that every pack computes."""
-
-
-class _TarMember(NamedTuple):
-    name: str
-    offset: int
-    num_bytes: int | None
-    """None: a sparse file, or a link that leads nowhere."""
 
 
 def list_tars(
@@ -229,98 +218,6 @@ def _list_tar(
         if not is_image_name(member.name) and row not in described:
             place = (number, *member.place, 0, 0)
             yield Entry(prefix + member.name, member.num_bytes, place=place)
-
-
-def list_tar_members(files: SourceFiles, name: str) -> Iterator[_TarMember]:
-    """Yield the visible files of an uncompressed tar, in order; links after all others.
-
-    A link is yielded with the place of the member it leads to. Tars that were concatenated are
-    read one after another.
-
-    Raises:
-        ShardsError: it is compressed, damaged or cut short.
-    """
-    links: dict[str, str] = {}
-    for info in _read_headers(files, name):
-        member_name = clean_member_name(info.name)
-        if not member_name:
-            continue
-        if info.islnk() or info.issym():
-            links[member_name] = _find_target(info)
-        elif info.isreg():
-            # The pieces of a sparse file do not lie where its bytes would.
-            yield _TarMember(member_name, info.offset_data, None if info.issparse() else info.size)
-    if links:
-        yield from _follow(links, files, name)
-
-
-def _find_target(info: tarfile.TarInfo) -> str:
-    """Return the name of the member that a link leads to."""
-    folder = "" if info.islnk() else posixpath.dirname(info.name)
-    return posixpath.normpath(posixpath.join(folder, info.linkname))
-
-
-def _follow(links: dict[str, str], files: SourceFiles, name: str) -> Iterator[_TarMember]:
-    """Yield each link as the member it leads to, without a size where it leads to none."""
-    ends = {}
-    for link, target in links.items():
-        passed = {link}
-        while target in links and target not in passed:
-            passed.add(target)
-            target = links[target]
-        ends[link] = target
-    wanted = set(ends.values())
-    found = {
-        posixpath.normpath(info.name): info
-        for info in _read_headers(files, name)
-        if info.isreg() and not info.issparse() and posixpath.normpath(info.name) in wanted
-    }
-    for link, target in ends.items():
-        info = found.get(posixpath.normpath(target))
-        yield (
-            _TarMember(link, 0, None)
-            if info is None
-            else _TarMember(link, info.offset_data, info.size)
-        )
-
-
-def _read_headers(files: SourceFiles, name: str) -> Iterator[tarfile.TarInfo]:
-    """Yield the header of each member of a tar, or of several that were concatenated."""
-    where = files.locate(name)
-    with files.open(name) as file:
-        try:
-            start: int | None = 0
-            while start is not None:
-                file.seek(start)
-                with tarfile.open(fileobj=file, mode="r:") as tar:
-                    while (info := tar.next()) is not None:
-                        yield info
-                        tar.members.clear()  # type: ignore[attr-defined]  # else it keeps all
-                    end = tar.offset
-                start = _find_next_tar(file, end, where)
-        except tarfile.TarError as error:
-            file.seek(0)
-            is_compressed = file.read(8).startswith(COMPRESSED_STARTS)
-            remedy = "uncompress it" if is_compressed else "get it again"
-            raise ShardsError(f"{where} cannot be read as a tar ({error}); {remedy}") from error
-
-
-def _find_next_tar(file: BinaryIO, end: int, where: str) -> int | None:
-    """Return where another tar begins behind the one that ends at `end`; None without one."""
-    file.seek(end)
-    block = file.read(tarfile.BLOCKSIZE)
-    if block != bytes(tarfile.BLOCKSIZE):
-        raise ShardsError(f"{where} is a tar cut short; get it again")
-    while block and not any(block):
-        end += len(block)
-        block = file.read(tarfile.BLOCKSIZE)
-    if len(block) < tarfile.BLOCKSIZE:
-        return None
-    try:
-        tarfile.TarInfo.frombuf(block, "utf-8", "surrogateescape")
-    except tarfile.HeaderError:  # whatever else was appended
-        return None
-    return end
 
 
 def _peek(reader: TarReader, entries: Entries) -> dict[str, Any]:

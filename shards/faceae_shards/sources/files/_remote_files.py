@@ -4,11 +4,8 @@ A server needs tens of milliseconds for any answer. Threads therefore fetch ahea
 soon, and one request fetches neighbouring parts of a file.
 """
 
-import hashlib
 import io
-import math
 import posixpath
-from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -21,34 +18,19 @@ from ...storage import (
     MAX_REQUESTS,
     AccessRefused,
     NotThere,
-    ask,
     connect,
     explain_errors,
     is_url,
     is_web,
-    merge_ranges,
     retry,
 )
 from .._source import Entry, is_hidden
 from ._files import START_BYTES, Span
+from ._range_file import RangeFile
+from ._requests import group_spans, is_page, make_entry, request_bytes, request_info
 
 _BUFFER_BYTES = 4 << 20
 """Bytes read ahead while an archive is listed."""
-_MAX_GAP_BYTES = 64 << 10
-"""Largest gap between parts that one request reads: a second request takes longer than the gap."""
-_MAX_MERGED_BYTES = 8 << 20
-"""Largest request for several parts."""
-_VERSION_FIELDS = (
-    "ETag",
-    "etag",
-    "md5Hash",
-    "LastModified",
-    "Last-Modified",
-    "mtime",
-    "updated",
-    "created",
-)
-"""Properties by which file systems identify the version of a file, most reliable first."""
 
 
 def parent_of(url: str) -> str:
@@ -102,7 +84,7 @@ class RemoteFiles:
             name = key[len(path) :].lstrip("/")
             is_file = info["type"] == "file" and name and not name.endswith("/")
             if is_file and not any(map(is_hidden, name.split("/"))):
-                yield _make_entry(name, info)
+                yield make_entry(name, info)
 
     def stat(self, names: Iterable[str]) -> Iterator[Entry]:
         """Yield the entry of each file; its size is None where it cannot be read."""
@@ -118,7 +100,7 @@ class RemoteFiles:
             return ImageRefused("unreadable", str(error))
         if info is None:
             return ImageRefused("missing", "there is no such file")
-        if _is_page(info):
+        if is_page(info):
             return ImageRefused("not an image", "the server sends an HTML page in its place")
         raise ShardsError(f"{self.locate(name)} changed while it was packed; pack it again")
 
@@ -135,7 +117,11 @@ class RemoteFiles:
                 f"{url}: its server sends only whole files (it answers no Range requests); "
                 "download it first and give its path"
             )
-        raw = _RangeFile(self, name, num_bytes)
+
+        def read_part(start: int, stop: int) -> bytes:
+            return self.read(Span(name, start, stop))
+
+        raw = RangeFile(read_part, num_bytes)
         return cast(BinaryIO, io.BufferedReader(raw, _BUFFER_BYTES))
 
     def read_start(self, name: str) -> bytes:
@@ -157,7 +143,7 @@ class RemoteFiles:
         """Return a whole file."""
         if num_bytes is None:
             system, path = self._reach(name)
-            return _read(system, path, self.locate(name), None, None)
+            return request_bytes(system, path, self.locate(name), None, None)
         return self.read(Span(name, 0, num_bytes + 1)) if num_bytes else b""
 
     def read(self, span: Span) -> bytes:
@@ -165,17 +151,17 @@ class RemoteFiles:
         ahead = self._ahead.get(span) or self._older.get(span)
         if ahead is None:
             system, path = self._reach(span.name)
-            return _read(system, path, self.locate(span.name), span.start, span.stop)
+            return request_bytes(system, path, self.locate(span.name), span.start, span.stop)
         future, start = ahead
         return future.result()[span.start - start : span.stop - start]
 
     def fetch(self, spans: Iterable[Span]) -> None:
         """Start to read parts of files; parts of the second last call are dropped."""
         self._older, self._ahead = self._ahead, {}
-        for part, covered in _group(list(spans)):
+        for part, covered in group_spans(list(spans)):
             system, path = self._reach(part.name)
             future = self._get_executor().submit(
-                _read, system, path, self.locate(part.name), part.start, part.stop
+                request_bytes, system, path, self.locate(part.name), part.start, part.stop
             )
             self._ahead.update(dict.fromkeys(covered, (future, part.start)))
 
@@ -218,7 +204,7 @@ class RemoteFiles:
         url = self.locate(name)
         try:
             with explain_errors(url):
-                return retry(lambda: _ask(url, system, path))
+                return retry(lambda: request_info(url, system, path))
         except NotThere:
             return None
 
@@ -227,18 +213,18 @@ class RemoteFiles:
             info = self._find(name)
         except AccessRefused:
             return Entry(name, None)
-        if info is None or _is_page(info):
+        if info is None or is_page(info):
             return Entry(name, None)
         if info["size"] is None:
             info["size"] = len(self.read_file(name))
-        return _make_entry(name, info)
+        return make_entry(name, info)
 
     def _require_size(self, name: str) -> int:
         url = self.locate(name)
         info = self._find(name)
         if info is None:
             raise ShardsError(f"{url} does not exist; check the address")
-        if _is_page(info):
+        if is_page(info):
             raise ShardsError(
                 f"{url} is an HTML page, a login perhaps, or a download that was refused; "
                 "open it in a browser to read why"
@@ -263,85 +249,3 @@ class RemoteFiles:
 
         with explain_errors(url):
             return retry(read)
-
-
-class _RangeFile(io.RawIOBase):
-    """Lets the standard library read a file behind a URL; `io.BufferedReader` reads ahead.
-
-    fsspec's own files with their read-ahead cache are no substitute: they raise ValueError for a
-    seek before the start, which `zipfile.is_zipfile` does not expect, they make no request again,
-    and a subclass that does so costs every worker the import of fsspec.
-    """
-
-    def __init__(self, files: RemoteFiles, name: str, num_bytes: int) -> None:
-        super().__init__()
-        self._files, self._name, self._num_bytes = files, name, num_bytes
-        self._position = 0
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        start = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._num_bytes}[whence]
-        self._position = max(0, start + offset)
-        return self._position
-
-    def readinto(self, buffer: Any) -> int:
-        stop = min(self._position + len(buffer), self._num_bytes)
-        if stop <= self._position:
-            return 0
-        data = self._files.read(Span(self._name, self._position, stop))
-        buffer[: len(data)] = data
-        self._position += len(data)
-        return len(data)
-
-
-def _read(system: Any, path: str, url: str, start: int | None, stop: int | None) -> bytes:
-    with explain_errors(url):
-        data: bytes = retry(lambda: system.cat_file(path, start=start, end=stop))
-    if start is not None and stop is not None and len(data) > stop - start:
-        raise ShardsError(
-            f"{url}: its server sends more than was requested; download it first and give its path"
-        )
-    return data
-
-
-def _ask(url: str, system: Any, path: str) -> dict[str, Any]:
-    try:
-        info: dict[str, Any] = ask(url, system, system.info, path)
-    except FileNotFoundError as error:
-        if is_web(path) and isinstance(error.__cause__, Exception):
-            raise error.__cause__ from None  # fsspec reports every failure so
-        raise
-    return info
-
-
-def _make_entry(name: str, info: dict[str, Any]) -> Entry:
-    return Entry(name, info["size"], mtime_ns=_number_version(info))
-
-
-def _number_version(info: dict[str, Any]) -> int | None:
-    """Return a number that identifies a file's version, in place of its modification time."""
-    version = next((str(info[key]) for key in _VERSION_FIELDS if info.get(key)), None)
-    if version is None:
-        return None
-    return int.from_bytes(hashlib.sha256(version.encode()).digest()[:7])
-
-
-def _is_page(info: dict[str, Any]) -> bool:
-    return info.get("mimetype") == "text/html"
-
-
-def _group(spans: list[Span]) -> Iterator[tuple[Span, list[Span]]]:
-    """Yield the parts of files to request, each with the spans that it covers."""
-    parts = [
-        Span(*part)
-        for part in merge_ranges(spans, max_gap=_MAX_GAP_BYTES, max_block=_MAX_MERGED_BYTES)
-    ]
-    covered: dict[Span, list[Span]] = {part: [] for part in parts}
-    for span in spans:
-        covered[parts[bisect_right(parts, (span.name, span.start, math.inf)) - 1]].append(span)
-    yield from covered.items()

@@ -18,12 +18,8 @@ from faceae.cli import run
 from faceae_shards import PackConfig, ShardsError, pack
 from faceae_shards.executors import Tick
 from faceae_shards.executors._cluster import AUTO, connected
-from faceae_shards.executors._ray import (
-    RayExecutor,
-    Surroundings,
-    _wait_for_room,
-    get_versions,
-)
+from faceae_shards.executors._ray import RayExecutor, _wait_for_room
+from faceae_shards.executors._surroundings import Surroundings, get_versions
 from faceae_shards.packing import _pack
 from faceae_shards.packing._plan import ShardTask
 from faceae_shards.packing._worker import ImagePacker, PackedShard
