@@ -16,26 +16,21 @@ memory of the server. Without it the benchmark takes about six minutes; `--soak 
 
 import argparse
 import asyncio
-import io
 import logging
 import os
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import psutil
 import torch
 
 from benchmarks import peers, runner
-from benchmarks.shared import apart
 from benchmarks.shared.models import make_model, make_sampler
+from benchmarks.shared.servers import LITSERVE, NAIVE, OURS, Server, start
 from benchmarks.shared.wire import MAX_BATCH, Client, arrive, saturate
 from faceae.latent import latent_noise
 from faceae.runs import TrainedModel
@@ -43,86 +38,13 @@ from faceae_export import export_model, open_session
 
 log = logging.getLogger(__name__)
 
-OURS, LITSERVE, NAIVE, BARE = "faceae serve", "LitServe", "FastAPI handler", "bare model"
+BARE = "bare model"
 NUM_CLIENTS = (1, 8, 64)
 OPEN_LOAD = 0.7
 """Arrivals of the open loop, as a share of the FastAPI handler's faces a second."""
 QUANTILES = (0.5, 0.95, 0.99)
-START_S = 240
 SOAK_PARTS = 6
 CPU = torch.device("cpu")
-
-
-class Server:
-    """A contender in a process of its own."""
-
-    def __init__(self, name: str, model: Path, folder: Path, max_batch: int) -> None:
-        self.name = name
-        self.port = apart.find_free_port()
-        ours = ["faceae", "serve", str(model), "--port", str(self.port), "--device", "cpu"]
-        arguments = {
-            OURS: [*ours, "--max-batch", str(max_batch)],
-            LITSERVE: ["benchmarks.peers.litserve", str(model), str(self.port)],
-            NAIVE: ["benchmarks.peers.fastapi", str(model), str(self.port)],
-        }[name]
-        self._log_path = folder / f"{self.port}.log"
-        self._log = self._log_path.open("wb")
-        self.process = psutil.Popen(
-            [sys.executable, "-m", *arguments], stdout=subprocess.DEVNULL, stderr=self._log
-        )
-
-    async def connect(self, count: int) -> list[Client]:
-        """Open connections."""
-        return [await Client.connect(self.port) for _ in range(count)]
-
-    async def wait(self) -> bytes:
-        """Wait until it draws a face, and return that face.
-
-        Raises:
-            RuntimeError: it ends, or takes too long.
-        """
-        end = time.monotonic() + START_S
-        while True:
-            try:
-                client = await Client.connect(self.port)
-                face = await client.draw(0)
-                await client.close()
-                return face
-            except (OSError, RuntimeError, asyncio.IncompleteReadError) as error:
-                if time.monotonic() > end or self.process.poll() is not None:
-                    text = self._log_path.read_text(errors="replace")
-                    raise RuntimeError(f"{self.name} does not start: {text[-2000:]}") from error
-                await asyncio.sleep(0.2)
-
-    def stop(self) -> None:
-        """End the server and the processes that it started."""
-        self._log.close()
-        if not self.process.is_running():
-            return
-        processes = [*self.process.children(recursive=True), self.process]
-        self.process.terminate()
-        _, alive = psutil.wait_procs(processes, 10)
-        for process in alive:
-            process.kill()
-
-
-@contextmanager
-def start(
-    names: Sequence[str], model: Path, folder: Path, max_batch: int
-) -> Iterator[dict[str, Server]]:
-    """Start servers, check that their faces are the same, and stop them in the end."""
-    servers: dict[str, Server] = {}
-    try:
-        for name in names:
-            log.info("starting %s", name)
-            servers[name] = Server(name, model, folder, max_batch)
-        faces = {name: asyncio.run(server.wait()) for name, server in servers.items()}
-        arrays = [np.load(io.BytesIO(face)).astype(int) for face in faces.values()]
-        assert all(np.abs(array - arrays[0]).max() <= 1 for array in arrays), "faces differ"
-        yield servers
-    finally:
-        for server in servers.values():
-            server.stop()
 
 
 async def _with_clients(

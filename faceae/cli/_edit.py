@@ -1,7 +1,6 @@
 """faceae edit."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,19 +9,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from faceae.errors import FaceaeError
-from faceae.framing import Framing, frame_face
 from faceae.movies import MOVIE_FORMATS, check_movie, check_movie_size, save_movie
 from faceae.pictures import (
     PICTURE_FORMATS,
     check_new_folder,
     encode_picture,
     list_pictures,
-    read_photograph,
     save_grid,
     save_image,
     save_named,
 )
-from faceae_shards.faces import Similarity
 
 from ._command import (
     device_option,
@@ -32,6 +28,7 @@ from ._command import (
     tell,
     verb,
 )
+from ._edit_faces import draw_faces, edit_faces, paste_all, read_faces
 from ._outputs import check_out_file, check_parent
 from ._photographs import align_option, crop_option, say_framing
 from ._strengths import Sweep, parse_strengths, parse_sweep
@@ -43,19 +40,6 @@ if TYPE_CHECKING:
 _STRIP_FRAMES = 7
 _MOVIE_FRAMES = 33
 _MAX_FRAMES = 1000
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class _Faces:
-    """The faces to edit."""
-
-    names: list[str]
-    latents: NDArray[np.float32]
-    """N x Z."""
-    pixels: NDArray[np.uint8] | None
-    """N x S x S x 3; None: they were drawn."""
-    places: Sequence[Similarity] = ()
-    """From pixels of each face to those of its photograph."""
 
 
 @verb()
@@ -159,15 +143,15 @@ def command(
         width = max(len(files), len(numbers)) * model.image_size
         remedy = "take fewer `frames` or fewer faces"
         check_movie_size(out, shown, model.image_size, width, remedy=remedy)
-    drawn = _draw_faces(model, seed, numbers) if numbers else None
+    drawn = draw_faces(model, seed, numbers) if numbers else None
     framing = run.frame(crop, align)
-    faces = drawn or _read_faces(model, files, framing)
+    faces = drawn or read_faces(model, files, framing)
     notes = []
     if paste:
-        pictures, note = _paste_all(model, faces, files, changes_FZ[0], residual)
+        pictures, note = paste_all(model, faces, files, changes_FZ[0], residual)
         notes.append(note)
     else:
-        frames_NF = _edit_faces(model, faces, changes_FZ, residual)
+        frames_NF = edit_faces(model, faces, changes_FZ, residual)
         pictures = list(frames_NF if sweep is not None else frames_NF[:, 0])
     _save(out, pictures, faces.names, is_swept=sweep is not None)
     click.echo(_summarise(out, len(files) or len(numbers), model.image_size, strengths, sweep))
@@ -232,62 +216,6 @@ def _list_changes(
     values = np.linspace(sweep.first, sweep.last, count)
     changes = [model.directions.change({**strengths, sweep.name: float(v)}) for v in values]
     return np.stack(changes)
-
-
-def _draw_faces(model: "FaceModel", seed: int, numbers: Sequence[int]) -> _Faces:
-    latents = [model.draw_latents(1, seed=seed, start=number) for number in numbers]
-    names = [f"{number:06}" for number in numbers]
-    return _Faces(names=names, latents=np.concatenate(latents), pixels=None)
-
-
-def _read_faces(model: "FaceModel", files: Sequence[Path], framing: Framing) -> _Faces:
-    framed = [
-        frame_face(read_photograph(path), model.image_size, framing, name=str(path))
-        for path in files
-    ]
-    pixels = np.stack([face.pixels for face in framed])
-    return _Faces(
-        names=[path.stem for path in files],
-        latents=model.encode(pixels),
-        pixels=pixels,
-        places=[face.to_photograph for face in framed],
-    )
-
-
-def _edit_faces(
-    model: "FaceModel", faces: _Faces, changes_FZ: NDArray[np.float32], residual: bool
-) -> NDArray[np.uint8]:
-    """Return the edited faces, N x F x S x S x 3."""
-    from faceae.editing import add_residual
-
-    frames = [model.decode(faces.latents + change_Z) for change_Z in changes_FZ]
-    if residual and faces.pixels is not None:
-        unedited = model.decode(faces.latents)
-        frames = [add_residual(edited, faces.pixels, unedited) for edited in frames]
-    return np.stack(frames, axis=1)
-
-
-def _paste_all(
-    model: "FaceModel",
-    faces: _Faces,
-    files: Sequence[Path],
-    change_Z: NDArray[np.float32],
-    residual: bool,
-) -> tuple[list[NDArray[np.uint8]], str]:
-    """Return the photographs with their edited faces, and a line about their resolution."""
-    from faceae.editing import paste_edit
-
-    edited = model.decode(faces.latents + change_Z)
-    unedited = list(model.decode(faces.latents)) if residual else [None] * len(files)
-    pasted = [
-        paste_edit(read_photograph(path), face, before, to_photograph=place)
-        for path, face, before, place in zip(files, edited, unedited, faces.places, strict=True)
-    ]
-    low, high = (find(each.scale for each in pasted) for find in (min, max))
-    times = f"{low:.1f}" if high - low < 0.05 else f"{low:.1f} to {high:.1f}"
-    size, hint = model.image_size, "; --residual keeps the photograph's detail"
-    note = f"pasted at the model's resolution, {size}x{size} pixels, scaled {times} times"
-    return [each.image for each in pasted], note + ("" if residual else hint)
 
 
 def _summarise(

@@ -1,23 +1,22 @@
 """Collects a run's figures and pictures, and fills page.html with them."""
 
-import base64
 import dataclasses
 import math
 import statistics
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
 
 import torch
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
-from faceae.evaluation import EvalRecord, RankedFace, Score, describe_reconstruction
-from faceae.evaluation.samples import SampleRecord, describe_quality, nearest_path
-from faceae.model import Variant, load_model, weights_hash
+from faceae.evaluation.samples import nearest_path
+from faceae.model import load_model, weights_hash
 from faceae.runs import History, Run, read_history
 from faceae_shards import atomic_path
 
 from ._edits import EDIT_COLUMNS, Edits, read_edits
+from ._figures import Figure, embed_file, embed_svg
+from ._measured import SAMPLE_COLUMNS, Eval, Samples, read_evals, read_samples
 from ._plots import (
     plot_drifts,
     plot_loss,
@@ -29,84 +28,6 @@ from ._plots import (
 )
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Figure:
-    title: str
-    source: str
-    """A data: URI."""
-    text: str = ""
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Eval:
-    name: str
-    record: EvalRecord
-    is_current: bool
-    """Whether the run still has the weights that were measured."""
-    variant: Variant
-
-    @property
-    def verdict(self) -> str | None:
-        return describe_reconstruction(self.record, self.variant)
-
-    @property
-    def ranking(self) -> str:
-        """Names of the worst and the best faces; empty in files of earlier versions."""
-        worst, best = (_list_names(faces) for faces in (self.record.worst, self.record.best))
-        return f" Worst: {worst}. Best: {best}." if worst else ""
-
-    @property
-    def rows(self) -> Iterator[tuple[str, Score, str]]:
-        """Name of the method, its scores, and a note."""
-        record, notes = self.record, [f"{self.record.num_images:,} faces"]
-        if not self.is_current:
-            notes.append("earlier weights of this run")
-        if not record.is_run_dataset:
-            notes.append("other data than the run's")
-        yield "model", record.model, "; ".join(notes)
-        pca = record.pca
-        if pca is not None:
-            fitted = f"fitted on {pca.num_fit_images:,} of {pca.num_train_images:,} faces"
-            yield f"PCA, {pca.num_components:,} components", pca.score, fitted
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Samples:
-    name: str
-    record: SampleRecord
-    is_current: bool
-    """Whether the run still has the weights that were measured."""
-
-    @property
-    def verdict(self) -> str:
-        notes = []
-        if not self.is_current:
-            notes.append("Measured on earlier weights of this run.")
-        if not self.record.is_run_dataset:
-            notes.append("Measured on other data than the run's.")
-        return " ".join([describe_quality(self.record), *notes])
-
-    @property
-    def rows(self) -> Iterator[tuple[str, list[str]]]:
-        """Name of each set of faces, and its figures in the order of `_SAMPLE_COLUMNS`."""
-        for name, quality in self.record.rows:
-            yield name, [form.format(getattr(quality, field)) for _, field, form in _SAMPLE_COLUMNS]
-
-
-_SAMPLE_COLUMNS = (
-    ("Fréchet distance", "frechet_distance", "{:.2f}"),
-    ("kernel distance", "kernel_distance", "{:.3f}"),
-    ("precision", "precision", "{:.2f}"),
-    ("recall", "recall", "{:.2f}"),
-    ("density", "density", "{:.2f}"),
-    ("coverage", "coverage", "{:.2f}"),
-    ("sharpness", "sharpness", "{:.2f}"),
-    ("nearest training face", "nearest_train", "{:.2f}"),
-    ("copied share", "copied_share", "{:.3f}"),
-)
-"""Heading, field of `SampleQuality` and number format."""
-
-
 def write_report(run: Run, path: Path) -> None:
     """Write a run's curves, figures, options and faces as one self-contained HTML file.
 
@@ -116,7 +37,10 @@ def write_report(run: Run, path: Path) -> None:
         FaceaeError: a file of the run is damaged.
     """
     history = read_history(run)
-    evals, samples, edits = _read_evals(run), _read_samples(run), _read_edits(run)
+    is_measured = any((run.list_evals(), run.list_samples(), run.list_edits()))
+    weights = _current_weights(run) if is_measured else ""
+    evals, samples = read_evals(run, weights), read_samples(run, weights)
+    edits = read_edits(run, weights)
     page = open_template("page.html").render(
         name=run.path.resolve().name,
         status=_describe_status(run, history),
@@ -124,7 +48,7 @@ def write_report(run: Run, path: Path) -> None:
         curves=list(_draw_curves(run, history, evals)),
         evals=evals,
         samples=samples,
-        sample_columns=[heading for heading, *_ in _SAMPLE_COLUMNS],
+        sample_columns=[heading for heading, *_ in SAMPLE_COLUMNS],
         edits=edits,
         edit_columns=EDIT_COLUMNS,
         drifts=[_draw_drifts(measured) for measured in edits],
@@ -141,33 +65,6 @@ def open_template(name: str) -> Template:
         loader=PackageLoader(__package__, "."), autoescape=True, undefined=StrictUndefined
     )
     return environment.get_template(name)
-
-
-def _read_evals(run: Run) -> list[_Eval]:
-    records = [(path.stem, EvalRecord.load(path)) for path in run.list_evals()]
-    current = _current_weights(run) if records else ""
-    return [
-        _Eval(
-            name=name,
-            record=record,
-            is_current=record.weights_hash == current,
-            variant=run.model.variant,
-        )
-        for name, record in records
-    ]
-
-
-def _read_samples(run: Run) -> list[_Samples]:
-    records = [(path.stem, SampleRecord.load(path)) for path in run.list_samples()]
-    current = _current_weights(run) if records else ""
-    return [
-        _Samples(name=name, record=record, is_current=record.weights_hash == current)
-        for name, record in records
-    ]
-
-
-def _read_edits(run: Run) -> list[Edits]:
-    return read_edits(run, _current_weights(run)) if run.list_edits() else []
 
 
 def _current_weights(run: Run) -> str:
@@ -206,7 +103,7 @@ def _list_facts(run: Run, history: History) -> list[tuple[str, str]]:
     return [*facts, ("faces to train on", f"{run.num_train_images:,}")]
 
 
-def _draw_curves(run: Run, history: History, evals: list[_Eval]) -> Iterator[_Figure]:
+def _draw_curves(run: Run, history: History, evals: list[Eval]) -> Iterator[Figure]:
     if history.epochs:
         of_held_out = (
             evaluation.record.pca.score.psnr_db
@@ -221,7 +118,7 @@ def _draw_curves(run: Run, history: History, evals: list[_Eval]) -> Iterator[_Fi
             ("Time to quality", plot_psnr_by_time),
         ):
             svg = draw(history.epochs, pca_psnr_db)
-            yield _Figure(title=f"{title} ({run.held_out_split})", source=embed_svg(svg))
+            yield Figure(title=f"{title} ({run.held_out_split})", source=embed_svg(svg))
     for title, plot in (
         ("Loss", plot_loss),
         ("Throughput", plot_throughput),
@@ -229,55 +126,55 @@ def _draw_curves(run: Run, history: History, evals: list[_Eval]) -> Iterator[_Fi
         ("Learning rate", plot_rate),
     ):
         if history.steps:
-            yield _Figure(title=title, source=embed_svg(plot(history.steps)))
+            yield Figure(title=title, source=embed_svg(plot(history.steps)))
 
 
 def _find_pictures(
     run: Run,
     history: History,
-    evals: list[_Eval],
-    samples: list[_Samples],
+    evals: list[Eval],
+    samples: list[Samples],
     edits: list[Edits],
-) -> Iterator[_Figure]:
+) -> Iterator[Figure]:
     # The grid of an epoch is written after its metrics.
     drawn = [m.epoch for m in history.epochs if run.grid_path(m.epoch).exists()]
     for epoch in drawn[-1:]:
-        yield _Figure(
+        yield Figure(
             title=f"Held-out faces after epoch {epoch}",
-            source=_embed_file(run.grid_path(epoch)),
+            source=embed_file(run.grid_path(epoch)),
             text="Rows take turns: originals, and under them their reconstructions.",
         )
     for evaluation in evals:
         picture = run.path / f"{evaluation.name}.png"
         if picture.exists():
-            yield _Figure(
+            yield Figure(
                 title=f"Worst and best faces ({evaluation.record.split})",
-                source=_embed_file(picture),
+                source=embed_file(picture),
                 text="The worst over their reconstructions, then the best over theirs."
                 + evaluation.ranking,
             )
     for measured in samples:
         picture = run.path / f"{measured.name}.png"
         if picture.exists():
-            yield _Figure(
+            yield Figure(
                 title=f"New faces ({measured.record.split})",
-                source=_embed_file(picture),
+                source=embed_file(picture),
                 text=f"The first faces of seed {measured.record.seed}, not selected.",
             )
         picture = nearest_path(picture)
         if picture.exists():
-            yield _Figure(
+            yield Figure(
                 title=f"Nearest training faces ({measured.record.split})",
-                source=_embed_file(picture),
+                source=embed_file(picture),
                 text="The new faces that look most like copies, each before the training faces "
                 "nearest to it.",
             )
     for edited in edits:
         picture = run.path / f"{edited.name}.png"
         if picture.exists():
-            yield _Figure(
+            yield Figure(
                 title=f"Edits ({edited.record.split})",
-                source=_embed_file(picture),
+                source=embed_file(picture),
                 text="A held-out face at strengths from -3 to 3, a direction a row: "
                 f"{', '.join(edit.name for edit in edited.record.edits)}.",
             )
@@ -305,19 +202,6 @@ def _list_tables(run: Run) -> dict[str, dict[str, object]]:
             for name, version in run.versions.items()
         },
     }
-
-
-def _list_names(faces: Iterable[RankedFace]) -> str:
-    return ", ".join(f"{face.name} ({face.psnr_db:.1f} dB)" for face in faces if face.name)
-
-
-def embed_svg(svg: bytes) -> str:
-    """Return a picture as a data: URI."""
-    return "data:image/svg+xml;base64," + base64.b64encode(svg).decode()
-
-
-def _embed_file(path: Path) -> str:
-    return "data:image/png;base64," + base64.b64encode(path.read_bytes()).decode()
 
 
 def format_time(seconds: float) -> str:

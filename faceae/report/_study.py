@@ -9,7 +9,8 @@ from typing import Any
 from faceae.tuning import StudyView, TrialView
 from faceae_shards import atomic_path
 
-from ._page import embed_svg, format_time, open_template
+from ._figures import Figure, embed_svg
+from ._page import format_time, open_template
 from ._study_plots import (
     plot_history,
     plot_importances,
@@ -20,15 +21,6 @@ from ._study_plots import (
 
 _UNITS = {"psnr": "held-out PSNR, dB", "samples": "Fréchet distance of new faces"}
 _ORDER = {"complete": 0, "pruned": 1, "running": 2, "waiting": 3, "failed": 4}
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Figure:
-    title: str
-    source: str
-    """A data: URI."""
-    text: str = ""
-    is_wide: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,31 +71,31 @@ def _list_facts(study: StudyView) -> list[tuple[str, str]]:
     return facts
 
 
-def _draw_figures(study: StudyView, unit: str) -> Iterator[_Figure]:
+def _draw_figures(study: StudyView, unit: str) -> Iterator[Figure]:
     if not any(trial.epochs for trial in study.trials):
         return
-    yield _Figure(title="History", source=embed_svg(plot_history(study, unit)))
-    yield _Figure(
+    yield Figure(title="History", source=embed_svg(plot_history(study, unit)))
+    yield Figure(
         title="Learning",
         source=embed_svg(plot_learning(study, unit)),
         text="Grey trials were pruned. The orange one is the best.",
     )
     if study.importances:
-        yield _Figure(
+        yield Figure(
             title="Importance",
             source=embed_svg(plot_importances(study.importances)),
             text="How much an option decides whether a trial is among the better ones after its "
             "first epoch (PED-ANOVA). With few trials this is a hint only.",
         )
     if any(trial.state in ("complete", "pruned") and trial.epochs for trial in study.trials):
-        yield _Figure(
+        yield Figure(
             title="Parallel coordinates",
             source=embed_svg(plot_parallel(study, unit)),
             text="A line for each trial. Better trials are brighter, pruned ones are pale.",
             is_wide=True,
         )
         for name in study.record.space.names:
-            yield _Figure(title=name, source=embed_svg(plot_option(study, name, unit)))
+            yield Figure(title=name, source=embed_svg(plot_option(study, name, unit)))
 
 
 def _sort_trials(study: StudyView) -> list[TrialView]:

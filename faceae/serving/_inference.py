@@ -8,8 +8,8 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
-from starlette.datastructures import QueryParams, UploadFile
-from starlette.requests import ClientDisconnect, Request
+from starlette.datastructures import QueryParams
+from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.types import Message, Receive, Scope, Send
 
@@ -23,17 +23,14 @@ from ._inputs import Inputs
 from ._metrics import Metrics
 from ._middleware import record_of
 from ._problem import Problem
+from ._receiving import CLOSE, BodyReceiver
 from ._replies import Faces, check_pictured, encode_faces, encode_latents, stream_faces
-from ._tasks import MAX_IMAGES, Task, TaskRequest
+from ._tasks import Task, TaskRequest
 
 ATTRIBUTES_HEADER = "x-amzn-sagemaker-custom-attributes"
 """Header of SageMaker that may hold the task and its parameters, as `task=morph,frames=32`."""
 
 _ENTRY = re.compile(r"(?:\{[^}]*\}?|[^,;{])+")
-_CLOSE = {"Connection": "close"}
-_DISCARD_FACTOR = 4
-"""Of a body that is too large, so many times the limit is received and dropped. The client can then
-read the reply: it would see a broken connection if the server closed it at once."""
 _MAX_RETRY_S = 60
 _MAX_INLINE_BYTES = 256
 """Bodies up to this size hold no picture worth a thread."""
@@ -51,6 +48,7 @@ class Inference:
         self._config = config
         self._metrics = metrics
         self._inputs = inputs
+        self._receiver = BodyReceiver(config=config, metrics=metrics)
         self._reader = BodyReader(model=engine.model, max_pixels=config.max_pixels)
         self._num_running = 0
         self._mean_s = 1.0
@@ -121,7 +119,7 @@ class Inference:
         record_of(scope).task = task.name
         with ExitStack() as coming:
             coming.enter_context(self._engine.arrivals.expect())
-            data = await self._read_body(scope, receive)
+            data = await self._receiver.read(scope, receive)
             task_request, request_id = await self._in_thread_if(
                 len(data) > _MAX_INLINE_BYTES, "parse", self._read_v2, task, data
             )
@@ -163,12 +161,12 @@ class Inference:
         """
         if self._engine.problem is not None:
             self._metrics.rejected.labels("not_ready").inc()
-            raise Problem(503, self._engine.problem, headers={"Retry-After": "1", **_CLOSE})
+            raise Problem(503, self._engine.problem, headers={"Retry-After": "1", **CLOSE})
         if self._num_running >= self._config.max_requests:
             self._metrics.rejected.labels("busy").inc()
             wait = str(min(max(math.ceil(self._mean_s), 1), _MAX_RETRY_S))
             detail = f"{self._num_running} requests are in progress; try again in {wait} s"
-            raise Problem(429, detail, headers={"Retry-After": wait, **_CLOSE})
+            raise Problem(429, detail, headers={"Retry-After": wait, **CLOSE})
         self._num_running += 1
         self._metrics.in_progress.set(self._num_running)
         began = time.perf_counter()
@@ -180,11 +178,11 @@ class Inference:
             self._mean_s += 0.1 * (time.perf_counter() - began - self._mean_s)
 
     async def _read(self, scope: Scope, receive: Receive) -> tuple[TaskRequest, str]:
-        data = await self._read_body(scope, receive)
+        data = await self._receiver.read(scope, receive)
         media_type = split_media_type(record_of(scope).headers.get("content-type", ""))
         options = _read_options(scope)
         if media_type == MULTIPART:
-            parts = await self._read_form(scope, data)
+            parts = await self._receiver.read_form(scope, data)
             task_request = await self._in_thread_if(True, "parse", self._read_parts, parts, options)
         else:
             task_request = await self._in_thread_if(
@@ -199,71 +197,6 @@ class Inference:
         record.task = task_request.task.name
         has_consent = read_consent(record.headers.get(CONSENT_HEADER))
         self._inputs.collect(task_request, has_consent, record.request_id)
-
-    async def _read_body(self, scope: Scope, receive: Receive) -> bytes:
-        """Return the body.
-
-        Raises:
-            Problem: it is too large, or too slow.
-        """
-        with self._metrics.stage("read"):
-            try:
-                async with asyncio.timeout(self._config.body_timeout_s):
-                    return await self._read_limited(record_of(scope).headers, receive)
-            except TimeoutError:
-                self._metrics.rejected.labels("slow_body").inc()
-                seconds = self._config.body_timeout_s
-                raise Problem(
-                    408, f"the body did not arrive within {seconds:g} s", headers=_CLOSE
-                ) from None
-
-    async def _read_limited(self, headers: Mapping[str, str], receive: Receive) -> bytes:
-        limit = self._config.max_body_bytes
-        length = headers.get("content-length", "0")
-        announced = int(length) if length.isdecimal() else 0
-        if announced > limit and "expect" in headers:
-            raise self._refuse_body()
-        chunks: list[bytes] = []
-        total = 0
-        is_whole = False
-        while not is_whole:
-            message = await receive()
-            if message["type"] == "http.disconnect":
-                raise ClientDisconnect
-            chunk, is_whole = message.get("body", b""), not message.get("more_body", False)
-            total += len(chunk)
-            if max(total, announced) > limit:
-                chunks.clear()
-                if total > _DISCARD_FACTOR * limit:
-                    break
-            else:
-                chunks.append(chunk)
-        if max(total, announced) > limit:
-            raise self._refuse_body()
-        return b"".join(chunks)
-
-    def _refuse_body(self) -> Problem:
-        self._metrics.rejected.labels("body_size").inc()
-        limit = self._config.max_body_bytes
-        return Problem(413, f"the body must have at most {limit:,} bytes", headers=_CLOSE)
-
-    async def _read_form(self, scope: Scope, data: bytes) -> list[FormPart]:
-        async def receive() -> Message:
-            return {"type": "http.request", "body": data, "more_body": False}
-
-        limits = {"max_files": MAX_IMAGES, "max_fields": MAX_IMAGES}
-        size = self._config.max_body_bytes
-        async with Request(scope, receive).form(**limits, max_part_size=size) as form:
-            return [
-                FormPart(
-                    name=name,
-                    content=await value.read(),
-                    media_type=split_media_type(value.content_type or ""),
-                )
-                if isinstance(value, UploadFile)
-                else FormPart(name=name, content=value)
-                for name, value in form.multi_items()
-            ]
 
     def _read_data(self, media_type: str, data: bytes, options: Mapping[str, str]) -> TaskRequest:
         return self._engine.prepare(self._reader.read(media_type, data, options))

@@ -1,6 +1,5 @@
 """The tasks of the server, and their parameters: the one table behind checks and OpenAPI."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -8,95 +7,13 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from ._parameters import UNPROCESSABLE, Parameter
 from ._problem import Problem
 
 MAX_IMAGES = 64
 """Photographs per request."""
 MAX_LATENTS = 1024
 """Latent vectors per request."""
-
-_LIMIT = 2**63 - 1
-_UNPROCESSABLE = 422
-
-
-@dataclass(frozen=True, kw_only=True)
-class Parameter:
-    """A parameter of a task: a number, a switch, or numbers by name."""
-
-    name: str
-    type: Literal["integer", "number", "boolean", "object"]
-    default: Any
-    minimum: int = 0
-    maximum: int = _LIMIT
-    meaning: str
-
-    def parse(self, value: Any) -> Any:
-        """Return a value from JSON, or from text, checked.
-
-        Raises:
-            Problem: it has another type, or is out of its range.
-        """
-        if isinstance(value, str):
-            value = self._read_text(value)
-        if self.type == "boolean":
-            if isinstance(value, bool):
-                return value
-            raise self._refuse(value)
-        if self.type == "object":
-            return self._parse_object(value)
-        if not _is_number(value):
-            raise self._refuse(value)
-        if not self.minimum <= value <= self.maximum:  # nor is NaN
-            raise self._refuse(value)
-        if self.type == "number":
-            return float(value)
-        if value != int(value):
-            raise self._refuse(value)
-        return int(value)
-
-    @property
-    def schema(self) -> dict[str, Any]:
-        """JSON Schema."""
-        schema: dict[str, Any] = {
-            "type": self.type,
-            "default": self.default,
-            "description": self.meaning,
-        }
-        if self.type == "object":
-            schema["additionalProperties"] = {"type": "number"}
-        elif self.type != "boolean":
-            schema |= {"minimum": self.minimum, "maximum": self.maximum}
-        return schema
-
-    def _parse_object(self, value: Any) -> dict[str, float]:
-        if not isinstance(value, dict) or not all(map(_is_number, value.values())):
-            raise self._refuse(value)
-        limit = self.maximum
-        if not all(-limit <= number <= limit for number in value.values()):
-            raise self._refuse(value)
-        return {name: float(number) for name, number in value.items()}
-
-    def _read_text(self, text: str) -> Any:
-        if self.type == "boolean":
-            return {"true": True, "false": False}.get(text.strip().lower(), text)
-        if self.type == "object":
-            try:
-                return json.loads(text)
-            except (ValueError, RecursionError):
-                raise self._refuse(text) from None
-        try:
-            return int(text) if self.type == "integer" else float(text)
-        except ValueError:
-            raise self._refuse(text) from None
-
-    def _refuse(self, value: Any) -> Problem:
-        wanted = "true or false"
-        if self.type == "object":
-            wanted = f"an object of numbers from -{self.maximum} to {self.maximum}"
-        elif self.type != "boolean":
-            article = "an" if self.type == "integer" else "a"
-            wanted = f"{article} {self.type} from {self.minimum} to {self.maximum}"
-        return Problem(_UNPROCESSABLE, f"`{self.name}` must be {wanted}, got {str(value)[:40]!r}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,7 +36,7 @@ class Task:
         wanted = f"{self.min_inputs} to {self.max_inputs}"
         if self.min_inputs == self.max_inputs:
             wanted = str(self.min_inputs)
-        raise Problem(_UNPROCESSABLE, f"{self.name} takes {wanted} `{self.takes}`, got {count}")
+        raise Problem(UNPROCESSABLE, f"{self.name} takes {wanted} `{self.takes}`, got {count}")
 
     def parse(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """Return the values of all parameters.
@@ -132,7 +49,7 @@ class Task:
         if unknown:
             names = ", ".join(known) or "none"
             raise Problem(
-                _UNPROCESSABLE,
+                UNPROCESSABLE,
                 f"{self.name} has no parameter {unknown[0][:40]!r}; its parameters are: {names}",
             )
         return {
@@ -163,10 +80,6 @@ class TaskRequest:
     def facts(self) -> dict[str, Any]:
         """Task and parameters, which a JSON reply holds besides the result."""
         return {"task": self.task.name, **self.values}
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 _ALIGN = Parameter(

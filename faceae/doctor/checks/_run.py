@@ -10,7 +10,7 @@ from typing import Literal
 
 import torch
 
-from . import _drawing, _loading, _speed, _training
+from . import _drawing, _drawing_speed, _loading, _training, _training_speed
 from ._bench import Bench
 from ._outcome import NotRunError, Outcome, Speed, Status
 
@@ -74,25 +74,25 @@ CHECKS: dict[str, Check] = {
     "ONNX Runtime's operators on the GPU": _drawing.check_onnx_placement,
     "ONNX Runtime, large batches": _drawing.check_io_binding,
     "TensorRT": _drawing.check_tensorrt,
-    "speed: training, GPU : CPU": _speed.measure_training_device,
-    "speed: training, amp : float32": _speed.measure_amp,
-    "speed: training, CUDA graph : eager": _speed.measure_graph,
-    "speed: training, CUDA graph : eager, batch 64": _speed.measure_small_graph,
-    "speed: training, torch.compile : eager": _speed.measure_compile,
-    "speed: training, cudnn.benchmark : without": _speed.measure_cudnn_benchmark,
-    "speed: training, loader : batch in memory": _speed.measure_epoch,
-    "speed: first weights, GPU : CPU": _speed.measure_components,
-    "speed: loading, DALI : webdataset": _speed.measure_dali,
-    "speed: cache, GPU memory : host memory": _speed.measure_cache,
-    "speed: drawing, GPU : CPU": _speed.measure_drawing_device,
-    "speed: drawing, ONNX Runtime : torch": _speed.measure_onnxruntime,
-    "speed: drawing, with noise : network alone": _speed.measure_pipeline,
-    "speed: noise in one thread : drawing": _speed.measure_noise,
-    "speed: decoder, rewritten : plain": _speed.measure_rewrite,
-    "speed: decoder, rewritten : plain, float16": _speed.measure_float16_rewrite,
-    "speed: decoder, float16 : float32": _speed.measure_float16,
-    "speed: ONNX Runtime, prefer_nhwc : without": _speed.measure_nhwc,
-    "speed: ONNX Runtime, fuse_conv_bias : without": _speed.measure_fused_bias,
+    "speed: training, GPU : CPU": _training_speed.measure_training_device,
+    "speed: training, amp : float32": _training_speed.measure_amp,
+    "speed: training, CUDA graph : eager": _training_speed.measure_graph,
+    "speed: training, CUDA graph : eager, batch 64": _training_speed.measure_small_graph,
+    "speed: training, torch.compile : eager": _training_speed.measure_compile,
+    "speed: training, cudnn.benchmark : without": _training_speed.measure_cudnn_benchmark,
+    "speed: training, loader : batch in memory": _training_speed.measure_epoch,
+    "speed: first weights, GPU : CPU": _training_speed.measure_components,
+    "speed: loading, DALI : webdataset": _training_speed.measure_dali,
+    "speed: cache, GPU memory : host memory": _training_speed.measure_cache,
+    "speed: drawing, GPU : CPU": _drawing_speed.measure_drawing_device,
+    "speed: drawing, ONNX Runtime : torch": _drawing_speed.measure_onnxruntime,
+    "speed: drawing, with noise : network alone": _drawing_speed.measure_pipeline,
+    "speed: noise in one thread : drawing": _drawing_speed.measure_noise,
+    "speed: decoder, rewritten : plain": _drawing_speed.measure_rewrite,
+    "speed: decoder, rewritten : plain, float16": _drawing_speed.measure_float16_rewrite,
+    "speed: decoder, float16 : float32": _drawing_speed.measure_float16,
+    "speed: ONNX Runtime, prefer_nhwc : without": _drawing_speed.measure_nhwc,
+    "speed: ONNX Runtime, fuse_conv_bias : without": _drawing_speed.measure_fused_bias,
 }
 """Every check by its name, in the order of the table."""
 

@@ -13,16 +13,17 @@ import torch
 from numpy.typing import NDArray
 
 from faceae.data import Loader, LoaderConfig, LoaderKind, make_loader
-from faceae.device import DeviceName, count_decode_threads, full_float32, resolve_device
+from faceae.device import DeviceName, count_decode_threads, resolve_device
 from faceae.errors import FaceaeError
 from faceae.explore import find_nearest, take_faces
-from faceae.latent import Sampler, latent_noise
-from faceae.model import FaceAutoEncoder, to_float, to_uint8, weights_hash
+from faceae.latent import Sampler
+from faceae.model import FaceAutoEncoder, weights_hash
 from faceae.pictures import save_grid
 from faceae.runs import Run, open_run
 from faceae_shards import Dataset
 
 from ._face_set import FaceSet, describe_faces
+from ._faces import choose_places, draw_faces, reconstruct, take, to_arrays
 from ._inception import InceptionSpace
 from ._neighbours import find_train_neighbours
 from ._quality import check_count, compare_faces
@@ -129,7 +130,7 @@ def evaluate_samples(
         photographs=compare_faces(samples=floor, held_out=floor, train=known),
     )
     shown = draw_faces(model, sampler, config.seed, _GRID_FACES, config.batch_size)
-    save_grid(out.with_suffix(".png"), _to_arrays(shown))
+    save_grid(out.with_suffix(".png"), to_arrays(shown))
     suspects = _show_suspects(model, sampler, dataset, config, new_faces, known)
     save_grid(nearest_path(out), suspects, columns=_NUM_NEAREST + 1)
     record.save(out)
@@ -158,67 +159,20 @@ def _show_suspects(
     k = min(_NUM_NEAREST, len(known))
     near = find_nearest(new_faces.features[numbers], known.features, k).rows.cpu().numpy()
     size = model.config.image_size
-    rows = _choose_places(dataset.num_samples(_TRAIN_SPLIT), len(known))[near]
+    rows = choose_places(dataset.num_samples(_TRAIN_SPLIT), len(known))[near]
     train_NHWC = take_faces(dataset, _TRAIN_SPLIT, rows.reshape(-1), size, config.loader)
     drawn = [
-        _to_arrays(draw_faces(model, sampler, config.seed, 1, 1, start=number))
+        to_arrays(draw_faces(model, sampler, config.seed, 1, 1, start=number))
         for number in numbers.tolist()
     ]
     pairs = zip(drawn, train_NHWC.reshape(*rows.shape, size, size, 3), strict=True)
     return np.concatenate([face for pair in pairs for face in pair])
 
 
-def _to_arrays(batches: Iterable[torch.Tensor]) -> NDArray[np.uint8]:
-    """Return batches of N x 3 x H x W as one array, N x H x W x 3."""
-    images: NDArray[np.uint8] = torch.cat(list(batches)).permute(0, 2, 3, 1).cpu().numpy()
-    return images
-
-
 def check_samples(dataset: Dataset, config: SampleConfig) -> None:
     """Raise FaceaeError unless a dataset has enough faces to measure new faces with."""
     if config.inception is None:
         _choose_count(dataset, config, TextureSpace())
-
-
-def draw_faces(
-    model: FaceAutoEncoder,
-    sampler: Sampler,
-    seed: int,
-    count: int,
-    batch_size: int,
-    start: int = 0,
-) -> Iterator[torch.Tensor]:
-    """Yield batches of new faces, N x 3 x H x W uint8, RGB, on the model's device.
-
-    Args:
-        start: number of the first face.
-
-    Raises:
-        FaceaeError: a pixel is not finite.
-    """
-    device = next(model.parameters()).device
-    for first in range(0, count, batch_size):
-        size = min(batch_size, count - first)
-        noise_NZ = latent_noise(seed, start + first, size, model.config.latent_size)
-        z_NZ = torch.from_numpy(sampler.latents(noise_NZ)).to(device)
-        with torch.inference_mode(), full_float32():
-            faces_NCHW = model.decode(z_NZ)
-        yield _to_pixels(faces_NCHW)
-
-
-def _reconstruct(model: FaceAutoEncoder, images_NCHW: torch.Tensor) -> torch.Tensor:
-    with torch.inference_mode(), full_float32():
-        faces_NCHW = model(to_float(images_NCHW))
-    return _to_pixels(faces_NCHW)
-
-
-def _to_pixels(faces_NCHW: torch.Tensor) -> torch.Tensor:
-    if not torch.isfinite(faces_NCHW).all():
-        raise FaceaeError(
-            "the model draws pixels that are not finite: its training diverged; train again with "
-            "a lower `lr`"
-        )
-    return to_uint8(faces_NCHW)
 
 
 def _choose_count(dataset: Dataset, config: SampleConfig, space: FeatureSpace) -> int:
@@ -230,8 +184,8 @@ def _choose_count(dataset: Dataset, config: SampleConfig, space: FeatureSpace) -
 
 
 def _describe_known(train: Loader, space: FeatureSpace, on_progress: OnProgress) -> FaceSet:
-    places = _choose_places(train.num_samples, _MAX_TRAIN_FACES)
-    return _describe("training faces", _take(train, places), len(places), space, on_progress)
+    places = choose_places(train.num_samples, _MAX_TRAIN_FACES)
+    return _describe("training faces", take(train, places), len(places), space, on_progress)
 
 
 def _describe_held_out(
@@ -242,30 +196,13 @@ def _describe_held_out(
     on_progress: OnProgress,
 ) -> tuple[FaceSet, FaceSet]:
     """Return `count` held-out photographs, and their reconstructions."""
-    places = _choose_places(held_out.num_samples, count)
-    photographs = _take(held_out, places)
-    back = (_reconstruct(model, images_NCHW) for images_NCHW in _take(held_out, places))
+    places = choose_places(held_out.num_samples, count)
+    photographs = take(held_out, places)
+    back = (reconstruct(model, images_NCHW) for images_NCHW in take(held_out, places))
     return (
         _describe("photographs", photographs, count, space, on_progress),
         _describe("reconstructions", back, count, space, on_progress),
     )
-
-
-def _choose_places(num_images: int, count: int) -> NDArray[np.int64]:
-    """Return ascending places of a random choice of the faces of a split."""
-    random = np.random.default_rng(0)
-    return np.sort(random.choice(num_images, min(count, num_images), replace=False))
-
-
-def _take(loader: Loader, places: NDArray[np.int64]) -> Iterator[torch.Tensor]:
-    """Yield the faces at some places of a split, given in ascending order, batch by batch."""
-    first = 0
-    for images_NCHW, num_valid in loader:
-        start, stop = np.searchsorted(places, [first, first + num_valid])
-        if start < stop:
-            rows = torch.from_numpy(places[start:stop] - first).to(images_NCHW.device)
-            yield images_NCHW[rows]
-        first += num_valid
 
 
 def _describe(

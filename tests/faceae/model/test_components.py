@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from faceae.model import FaceAutoEncoder, ModelConfig, _components, start_from_components, to_float
+from faceae.model import FaceAutoEncoder, ModelConfig, _principal, start_from_components, to_float
 
 GAIN = 1.2
 """Of the last layer."""
@@ -72,7 +72,7 @@ def test_eigenpairs_of_a_gpu_are_those_of_the_covariance(size: int, rank: int) -
     variance_D = 0.8 ** torch.arange(size)
     covariance_DD = basis_DD * variance_D @ basis_DD.T
     torch.manual_seed(1)
-    found_K, found_DK = _components._leading_eigenpairs(covariance_DD, rank)
+    found_K, found_DK = _principal._leading_eigenpairs(covariance_DD, rank)
     torch.testing.assert_close(found_K[:20], variance_D[:20], rtol=1e-4, atol=1e-6)
     aligned_KK = (found_DK[:, :20].T @ basis_DD[:, :20]).abs()
     torch.testing.assert_close(aligned_KK, torch.eye(20), rtol=0, atol=2e-3)
@@ -87,7 +87,7 @@ def test_first_weights_of_a_gpu_reconstruct_as_those_of_the_cpu(
     start_from_components(on_cpu, [faces])
 
     def svd_lowrank(matrix: Tensor, q: int, niter: int) -> tuple[Tensor, Tensor, None]:
-        values, vectors = _components._leading_eigenpairs(matrix, q)
+        values, vectors = _principal._leading_eigenpairs(matrix, q)
         return vectors, values, None
 
     monkeypatch.setattr(torch, "svd_lowrank", svd_lowrank)
