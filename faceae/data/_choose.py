@@ -1,12 +1,14 @@
 """Chooses the loader of a split."""
 
 import logging
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from typing import Literal
 
 import torch
 
-from faceae.device import CachePlace
+from faceae.device import CachePlace, count_decode_threads
 from faceae.errors import FaceaeError
 from faceae_shards import Dataset
 
@@ -52,6 +54,38 @@ def make_loader(
         on_device=cache == "vram",
         open_reader=lambda: _open(kind, dataset, in_order, device),
     )
+
+
+@contextmanager
+def open_split(
+    dataset: Dataset,
+    split: str,
+    image_size: int,
+    device: torch.device,
+    *,
+    batch_size: int,
+    loader: LoaderKind,
+) -> Iterator[Loader]:
+    """Open a loader that reads each image of a split once, in stored order; close it at the end.
+
+    Args:
+        image_size: height and width in pixels.
+        device: where the batches lie.
+        batch_size: images per batch. Does not change the images.
+
+    Raises:
+        FaceaeError: DALI was requested and cannot be imported, or the split is too small.
+        faceae_shards.ShardsError: the dataset has no such split.
+    """
+    config = LoaderConfig(
+        split=split,
+        batch_size=batch_size,
+        image_size=image_size,
+        training=False,
+        num_threads=count_decode_threads(),
+    )
+    with closing(make_loader(loader, dataset, config, device)) as opened:
+        yield opened
 
 
 def _open(kind: LoaderKind, dataset: Dataset, config: LoaderConfig, device: torch.device) -> Loader:

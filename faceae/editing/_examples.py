@@ -3,7 +3,6 @@
 Shapes: N faces, K attributes, Z latent size.
 """
 
-from contextlib import closing
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
@@ -12,8 +11,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from faceae.data import LoaderConfig, LoaderKind, OnImages, make_loader, report_batches
-from faceae.device import count_decode_threads, full_float32
+from faceae.data import LoaderKind, OnImages, open_split, report_batches
+from faceae.device import full_float32
 from faceae.model import FaceAutoEncoder, to_float
 from faceae_shards import Dataset, read_descriptions
 
@@ -90,16 +89,10 @@ def read_examples(
     Raises:
         FaceaeError, ShardsError: there is no such split, or an image cannot be read.
     """
-    config = LoaderConfig(
-        split=split,
-        batch_size=batch_size,
-        image_size=model.config.image_size,
-        training=False,
-        num_threads=count_decode_threads(),
-    )
     device = next(model.parameters()).device
     latents: list[NDArray[np.float32]] = []
-    with closing(make_loader(loader, dataset, config, device)) as opened:
+    size = model.config.image_size
+    with open_split(dataset, split, size, device, batch_size=batch_size, loader=loader) as opened:
         for images_NCHW, num_valid in report_batches(opened, on_images, MAX_FACES):
             latents.append(encode(model, images_NCHW[:num_valid]))
         reader = opened.reader

@@ -1,8 +1,9 @@
 """Evaluates a run's model on a split: figures, and a picture of the worst and the best faces."""
 
 from collections.abc import Callable
-from contextlib import ExitStack, closing
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import islice
 from pathlib import Path
 
@@ -10,8 +11,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from faceae.data import Loader, LoaderConfig, LoaderKind, OnImages, make_loader, report_batches
-from faceae.device import DeviceName, count_decode_threads, full_float32, resolve_device
+from faceae.data import Loader, LoaderKind, OnImages, open_split, report_batches
+from faceae.device import DeviceName, full_float32, resolve_device
 from faceae.errors import FaceaeError
 from faceae.model import FaceAutoEncoder, load_model, to_float, to_uint8, weights_hash
 from faceae.pictures import save_grid
@@ -85,12 +86,20 @@ def evaluate_run(
     device = resolve_device(config.device)
     model = load_model(run.model_path, device)
     places = _choose_fit_faces(dataset, model) if config.pca else None
+    open_loader = partial(
+        open_split,
+        dataset,
+        image_size=model.config.image_size,
+        device=device,
+        batch_size=config.batch_size,
+        loader=config.loader,
+    )
     with ExitStack() as stack:
-        held_out = _open_loader(stack, dataset, config.split, config, model, device)
+        held_out = stack.enter_context(open_loader(split=config.split))
         quality = measure_quality(model, report_batches(held_out, _stage(on_progress, "model")))
         pca = None
         if places is not None:
-            train = _open_loader(stack, dataset, _FIT_SPLIT, config, model, device)
+            train = stack.enter_context(open_loader(split=_FIT_SPLIT))
             pca = _measure_pca(train, held_out, places, model.config.latent_size, on_progress)
         record = _make_record(run, dataset, config.split, model, quality, pca)
         picture = out.with_suffix(".png")
@@ -108,24 +117,6 @@ def _stage(on_progress: OnProgress, stage: str) -> OnImages:
 def _choose_fit_faces(dataset: Dataset, model: FaceAutoEncoder) -> NDArray[np.int64]:
     config = model.config
     return choose_faces(dataset.num_samples(_FIT_SPLIT), config.image_size, config.latent_size)
-
-
-def _open_loader(
-    stack: ExitStack,
-    dataset: Dataset,
-    split: str,
-    config: EvalConfig,
-    model: FaceAutoEncoder,
-    device: torch.device,
-) -> Loader:
-    options = LoaderConfig(
-        split=split,
-        batch_size=config.batch_size,
-        image_size=model.config.image_size,
-        training=False,
-        num_threads=count_decode_threads(),
-    )
-    return stack.enter_context(closing(make_loader(config.loader, dataset, options, device)))
 
 
 def _measure_pca(

@@ -3,16 +3,14 @@
 Shapes: N faces, S image size, Z latent size.
 """
 
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
 from typing import NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from faceae.data import Loader, LoaderConfig, LoaderKind, OnImages, make_loader, report_batches
-from faceae.device import count_decode_threads, full_float32
+from faceae.data import LoaderKind, OnImages, open_split, report_batches
+from faceae.device import full_float32
 from faceae.model import FaceAutoEncoder, to_float
 from faceae_shards import Dataset
 
@@ -46,7 +44,8 @@ def encode_split(
     """
     device = next(model.parameters()).device
     latents = []
-    with _open(dataset, split, model.config.image_size, loader, device) as opened:
+    size = model.config.image_size
+    with open_split(dataset, split, size, device, batch_size=_BATCH, loader=loader) as opened:
         for images_NCHW, num_valid in report_batches(opened, on_images):
             with torch.inference_mode(), full_float32():
                 z_NZ = model.encode(to_float(images_NCHW[:num_valid]))
@@ -72,7 +71,8 @@ def take_faces(
     wanted = np.unique(rows)
     found = np.empty((len(wanted), image_size, image_size, 3), np.uint8)
     first = 0
-    with _open(dataset, split, image_size, loader, torch.device("cpu")) as opened:
+    cpu = torch.device("cpu")
+    with open_split(dataset, split, image_size, cpu, batch_size=_BATCH, loader=loader) as opened:
         for images_NCHW, num_valid in opened:
             start, stop = np.searchsorted(wanted, [first, first + num_valid])
             chosen = images_NCHW[torch.from_numpy(wanted[start:stop] - first)]
@@ -81,18 +81,3 @@ def take_faces(
             if stop == len(wanted):
                 break
     return found[np.searchsorted(wanted, rows)]
-
-
-@contextmanager
-def _open(
-    dataset: Dataset, split: str, image_size: int, loader: LoaderKind, device: torch.device
-) -> Iterator[Loader]:
-    config = LoaderConfig(
-        split=split,
-        batch_size=_BATCH,
-        image_size=image_size,
-        training=False,
-        num_threads=count_decode_threads(),
-    )
-    with closing(make_loader(loader, dataset, config, device)) as opened:
-        yield opened

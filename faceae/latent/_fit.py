@@ -1,15 +1,14 @@
 """Fits a prior to latents in one pass of the encoder over a split."""
 
 from collections.abc import Iterable, Iterator
-from contextlib import closing
 from typing import NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from faceae.data import LoaderConfig, LoaderKind, OnImages, make_loader, report_batches
-from faceae.device import count_decode_threads, full_float32
+from faceae.data import LoaderKind, OnImages, open_split, report_batches
+from faceae.device import full_float32
 from faceae.model import FaceAutoEncoder, to_float, weights_hash
 from faceae_shards import Dataset
 
@@ -55,15 +54,9 @@ def fit_latents(
             read, or the latents are not finite.
     """
     device = next(model.parameters()).device
-    config = LoaderConfig(
-        split=split,
-        batch_size=batch_size,
-        image_size=model.config.image_size,
-        training=False,
-        num_threads=count_decode_threads(),
-    )
     moments, kept = LatentMoments(model.config.latent_size), []
-    with closing(make_loader(loader, dataset, config, device)) as opened:
+    size = model.config.image_size
+    with open_split(dataset, split, size, device, batch_size=batch_size, loader=loader) as opened:
         for z_NZ in _encode(model, report_batches(opened, on_images)):
             moments.update(z_NZ)
             if prior != "normal":

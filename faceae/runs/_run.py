@@ -114,11 +114,6 @@ class Run:
         return self.path / "metrics.jsonl"
 
     @property
-    def tensorboard_path(self) -> Path:
-        """Folder of the TensorBoard events."""
-        return self.path / "tensorboard"
-
-    @property
     def grids_path(self) -> Path:
         """Folder of the grids of held-out faces."""
         return self.path / "grids"

@@ -3,15 +3,14 @@
 Shapes: N faces, S image size, K attributes, Z latent size.
 """
 
-from contextlib import closing
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from faceae.data import LoaderConfig, LoaderKind, OnImages, make_loader, report_batches
-from faceae.device import count_decode_threads, full_float32
+from faceae.data import LoaderKind, OnImages, open_split, report_batches
+from faceae.device import full_float32
 from faceae.editing import read_labels
 from faceae.errors import FaceaeError
 from faceae.model import FaceAutoEncoder, to_float, to_uint8
@@ -54,18 +53,12 @@ def read_faces(
     Raises:
         FaceaeError, ShardsError: there is no such split, or an image cannot be read.
     """
-    config = LoaderConfig(
-        split=split,
-        batch_size=_BATCH,
-        image_size=model.config.image_size,
-        training=False,
-        num_threads=count_decode_threads(),
-    )
     device = next(model.parameters()).device
     photographs: list[torch.Tensor] = []
     latents: list[torch.Tensor] = []
     reconstructions: list[torch.Tensor] = []
-    with closing(make_loader(loader, dataset, config, device)) as opened:
+    size = model.config.image_size
+    with open_split(dataset, split, size, device, batch_size=_BATCH, loader=loader) as opened:
         for padded_NCHW, num_valid in report_batches(opened, on_images, most):
             images_NCHW = padded_NCHW[:num_valid].contiguous()
             with torch.inference_mode(), full_float32():

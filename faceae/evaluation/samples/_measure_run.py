@@ -4,16 +4,17 @@ Shapes: N faces, C channels, H and W pixels, Z latent size.
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, closing
+from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from faceae.data import Loader, LoaderConfig, LoaderKind, make_loader
-from faceae.device import DeviceName, count_decode_threads, resolve_device
+from faceae.data import Loader, LoaderKind, open_split
+from faceae.device import DeviceName, resolve_device
 from faceae.errors import FaceaeError
 from faceae.explore import find_nearest, take_faces
 from faceae.latent import Sampler
@@ -111,9 +112,17 @@ def evaluate_samples(
     count = _choose_count(dataset, config, space)
     drawn = draw_faces(model, sampler, config.seed, count, config.batch_size)
     new_faces = _describe("new faces", drawn, count, space, on_progress)
+    open_loader = partial(
+        open_split,
+        dataset,
+        image_size=model.config.image_size,
+        device=device,
+        batch_size=config.batch_size,
+        loader=config.loader,
+    )
     with ExitStack() as stack:
-        train = _open_loader(stack, dataset, _TRAIN_SPLIT, config, model, device)
-        held_out = _open_loader(stack, dataset, config.split, config, model, device)
+        train = stack.enter_context(open_loader(split=_TRAIN_SPLIT))
+        held_out = stack.enter_context(open_loader(split=config.split))
         known = _describe_known(train, space, on_progress)
         floor, back = _describe_held_out(held_out, model, count, space, on_progress)
     record = SampleRecord(
@@ -220,21 +229,3 @@ def _describe(
             on_progress(stage, done, total)
 
     return describe_faces(report(), space)
-
-
-def _open_loader(
-    stack: ExitStack,
-    dataset: Dataset,
-    split: str,
-    config: SampleConfig,
-    model: FaceAutoEncoder,
-    device: torch.device,
-) -> Loader:
-    options = LoaderConfig(
-        split=split,
-        batch_size=config.batch_size,
-        image_size=model.config.image_size,
-        training=False,
-        num_threads=count_decode_threads(),
-    )
-    return stack.enter_context(closing(make_loader(config.loader, dataset, options, device)))
