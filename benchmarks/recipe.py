@@ -29,9 +29,9 @@ import faceae_shards
 from benchmarks import runner
 from faceae.data import Loader, LoaderConfig, make_loader
 from faceae.device import choose_amp
+from faceae.distributed import keep_statistics
 from faceae.model import FaceAutoEncoder, ModelConfig, start_from_components, to_float
 from faceae.training import validate
-from faceae.training.distributed import keep_statistics
 from faceae.training.step import learning_rate
 
 log = logging.getLogger(__name__)

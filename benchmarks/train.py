@@ -26,10 +26,10 @@ from benchmarks.shared.packing import NUM_WORKERS
 from benchmarks.shared.reading import IMAGE_SIZE, read_pillow
 from faceae.data import LoaderConfig, make_loader
 from faceae.device import choose_amp
+from faceae.distributed import Ranks
 from faceae.model import FaceAutoEncoder, ModelConfig
 from faceae.synthetic import SynthConfig, write_dataset
 from faceae.training import TrainConfig
-from faceae.training.distributed import Ranks
 from faceae.training.step import TrainState, make_train_state, train_step
 
 log = logging.getLogger(__name__)

@@ -55,7 +55,8 @@ def fit(
     """Fit a prior of a run's latents, from which new faces are drawn.
 
     Writes `latents.safetensors` into the run's folder. A prior of before is replaced only when the
-    new one is complete.
+    new one is complete. If a launcher such as torchrun has started several processes, all of them
+    must call this: they share the encoding, and the first one fits and writes.
 
     Args:
         prior: "normal" is one normal distribution, "gmm" a Gaussian mixture, "flow" a
@@ -72,4 +73,5 @@ def fit(
     opened = read_run(Path(run))
     model = load_model(opened.model_path, resolve_device(device))
     fitted = fit_latents(model, open_dataset(data), prior=prior, split=split, batch_size=batch_size)
-    save_prior(fitted.prior, opened.latents_path)
+    if fitted is not None:
+        save_prior(fitted.prior, opened.latents_path)

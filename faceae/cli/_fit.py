@@ -20,6 +20,7 @@ from ._command import (
 )
 from ._outputs import propose_beside
 from ._remote import fetch_dataset
+from ._watching import find_watch
 
 if TYPE_CHECKING:
     from faceae.device import DeviceName
@@ -55,9 +56,11 @@ def command(
     Encodes every face of a split of DATA, and writes a distribution of the latents to
     RUN/latents.safetensors. `faceae generate` and exported generators need it. Run this again
     after further training of RUN. gmm and flow hold out a tenth of the faces: gmm to choose its
-    number of components, flow to decide when to stop.
+    number of components, flow to decide when to stop. Start several processes with torchrun to
+    share the encoding.
     """
     from faceae.device import resolve_device
+    from faceae.distributed import is_first_rank
     from faceae.latent import fit_latents, save_prior
     from faceae.model import load_model
     from faceae.runs import read_run
@@ -68,7 +71,10 @@ def command(
     run = read_run(run_path)
     on_device = resolve_device(device)
     model = load_model(run.model_path, on_device)
-    fetch_dataset(data)
+    speaks = is_first_rank()
+    if not speaks:
+        find_watch().silence()
+    fetch_dataset(data, show=speaks)
     dataset = open_dataset(data)
     with show_stage_progress() as show:
         fitted = fit_latents(
@@ -81,6 +87,8 @@ def command(
             on_images=partial(show, "encoding"),
             on_fit=partial(show, "fitting"),
         )
+    if fitted is None:  # another process has fitted the prior
+        return
     save_prior(fitted.prior, run.latents_path)
     click.echo(_summarise(run.latents_path, split, fitted.prior, model.config.latent_size))
     click.echo(f"encoded on {on_device}, read by {fitted.reader}")

@@ -65,6 +65,7 @@ def command(
     if restart_epoch and not resume:
         raise click.UsageError("--restart-epoch goes with --resume")
     from faceae import training
+    from faceae.distributed import is_first_rank
 
     from ._train_progress import TrainProgress
 
@@ -73,7 +74,7 @@ def command(
     if "init" in asked:
         asked["init"] = training.parse_start(asked["init"])
     config = None if resume else _make_config(data, run_path, asked)
-    speaks = training.is_first_rank()
+    speaks = is_first_rank()
     if not speaks:
         find_watch().silence()
     fetch_dataset(data, show=speaks)

@@ -65,8 +65,12 @@ def open_split(
     *,
     batch_size: int,
     loader: LoaderKind,
+    rank: int = 0,
+    world_size: int = 1,
 ) -> Iterator[Loader]:
     """Open a loader that reads each image of a split once, in stored order; close it at the end.
+
+    Of `world_size` processes, each reads the part of its `rank`.
 
     Args:
         image_size: height and width in pixels.
@@ -83,6 +87,8 @@ def open_split(
         image_size=image_size,
         training=False,
         num_threads=count_decode_threads(),
+        rank=rank,
+        world_size=world_size,
     )
     with closing(make_loader(loader, dataset, config, device)) as opened:
         yield opened

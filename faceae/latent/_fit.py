@@ -1,6 +1,6 @@
-"""Fits a prior to latents in one pass of the encoder over a split."""
+"""Fits a prior to latents in one pass of the encoder over a split, by one process or several."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from faceae.data import LoaderKind, OnImages, open_split, report_batches
 from faceae.device import full_float32
+from faceae.distributed import open_ranks
 from faceae.model import FaceAutoEncoder, to_float, weights_hash
 from faceae_shards import Dataset
 
@@ -28,6 +29,15 @@ class FittedLatents(NamedTuple):
     """Name and version of the library, and where it decodes."""
 
 
+class _Encoded(NamedTuple):
+    """The latents of the faces that one process has encoded."""
+
+    moments: LatentMoments
+    latents_NZ: NDArray[np.float32] | None
+    """In reading order, where the prior needs them; otherwise only the moments are kept."""
+    reader: str
+
+
 def fit_latents(
     model: FaceAutoEncoder,
     dataset: Dataset,
@@ -38,40 +48,77 @@ def fit_latents(
     loader: LoaderKind = "auto",
     on_images: OnImages = lambda done, total: None,
     on_fit: OnProgress = lambda done, total: None,
-) -> FittedLatents:
+) -> FittedLatents | None:
     """Encode every face of a split once, and return a prior of the latents.
+
+    If a launcher such as torchrun has started several processes, all of them must call this. Each
+    encodes a share of the faces. The first process fits the prior and raises the errors that all
+    have; the others return None.
 
     Args:
         model: in evaluation mode, on the device to encode on. A flow is trained there, too.
         prior: kind of the prior. All kinds but normal keep all latents in memory.
+        batch_size: faces that a process encodes at once.
         loader: library that reads the shards; auto: DALI if it can be imported.
-        on_images: receives the number of faces encoded, and of all faces.
+        on_images: receives the number of faces encoded, and of all faces. In several processes the
+            first one counts for all of them.
         on_fit: receives the number of faces that a mixture or a flow has seen, and the largest
             number that it may see.
 
     Raises:
         FaceaeError, ShardsError: there is no such split, it has too few faces, an image cannot be
-            read, or the latents are not finite.
+            read, the latents are not finite, or another process has ended.
     """
-    device = next(model.parameters()).device
-    moments, kept = LatentMoments(model.config.latent_size), []
-    size = model.config.image_size
-    with open_split(dataset, split, size, device, batch_size=batch_size, loader=loader) as opened:
-        for z_NZ in _encode(model, report_batches(opened, on_images)):
-            moments.update(z_NZ)
-            if prior != "normal":
-                kept.append(z_NZ)
+
+    def encode() -> _Encoded:
+        moments, kept = LatentMoments(model.config.latent_size), []
+        with open_split(
+            dataset,
+            split,
+            model.config.image_size,
+            next(model.parameters()).device,
+            batch_size=batch_size,
+            loader=loader,
+            rank=ranks.rank,
+            world_size=ranks.world_size,
+        ) as opened:
+            for z_NZ in _encode(model, report_batches(opened, count)):
+                moments.update(z_NZ)
+                if prior != "normal":
+                    kept.append(z_NZ)
+        return _Encoded(moments, np.concatenate(kept) if kept else None, opened.reader)
+
+    def count(done: int, total: int) -> None:
+        on_images(min(done * ranks.world_size, total), total)
+
+    with open_ranks() as ranks:
+        parts = ranks.gather_on_first(ranks.run_on_all(encode))
+    return _fit(model, dataset, parts, prior, on_fit) if ranks.is_first else None
+
+
+def _fit(
+    model: FaceAutoEncoder,
+    dataset: Dataset,
+    parts: Sequence[_Encoded],
+    prior: PriorKind,
+    on_fit: OnProgress,
+) -> FittedLatents:
+    moments = LatentMoments(model.config.latent_size)
+    for part in parts:
+        moments.merge(part.moments)
     fitted: Prior
     fitted = normal = moments.normal_prior(
         weights_hash=weights_hash(model), dataset_hash=dataset.hash
     )
-    if prior == "gmm":
-        fitted = fit_mixture(np.concatenate(kept), normal, on_fit)
-    elif prior == "flow":
-        fitted = fit_flow(np.concatenate(kept), normal, on_fit, device=device)
-    elif prior == "pairs":
-        fitted = fit_pairs(np.concatenate(kept), normal)
-    return FittedLatents(fitted, opened.reader)
+    if prior != "normal":
+        z_NZ = np.concatenate([part.latents_NZ for part in parts if part.latents_NZ is not None])
+        if prior == "gmm":
+            fitted = fit_mixture(z_NZ, normal, on_fit)
+        elif prior == "flow":
+            fitted = fit_flow(z_NZ, normal, on_fit, device=next(model.parameters()).device)
+        else:
+            fitted = fit_pairs(z_NZ, normal)
+    return FittedLatents(fitted, parts[0].reader)
 
 
 def measure_latents(

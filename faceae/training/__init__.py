@@ -5,14 +5,12 @@ from faceae.runs import TrainConfig, parse_start
 from ._loop import TrainResult, resume, train
 from ._observer import Observer
 from ._validate import Validation, validate
-from .distributed import is_first_rank
 
 __all__ = [
     "Observer",
     "TrainConfig",
     "TrainResult",
     "Validation",
-    "is_first_rank",
     "parse_start",
     "resume",
     "train",

@@ -8,11 +8,11 @@ import torch
 
 from faceae.data import Loader, LoaderConfig, make_loader
 from faceae.device import count_decode_threads, measured_kernels
+from faceae.distributed import Ranks
 from faceae.runs import Run
 from faceae_shards import Dataset, Location, open_dataset
 
 from ._plan import check_dataset, find_device
-from .distributed import Ranks
 from .step import TrainState, check_speed_options, make_train_state
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from faceae.device import resolve_device
+from faceae.distributed import open_ranks
 from faceae.errors import FaceaeError
 from faceae.runs import Run, TrainConfig, read_run, write_run, write_run_toml
 from faceae_shards import PART_SUFFIX, Location, open_dataset, remove
@@ -18,7 +19,6 @@ from ._observer import Observer
 from ._plan import plan_run, reopen_run
 from ._start import initialize_weights
 from ._trainer import Trainer
-from .distributed import open_ranks
 from .records import (
     Checkpoint,
     Position,
@@ -31,6 +31,8 @@ from .records import (
 )
 
 log = logging.getLogger(__name__)
+
+_HOW_TO_GO_ON = " with `resume=True` (another number of processes also needs `restart_epoch=True`)"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,7 +65,7 @@ def train(config: TrainConfig, observer: Observer | None = None) -> TrainResult:
         FaceaeError, ShardsError: an option, the dataset or the folder is not usable (nothing is
             written then), the loss is no longer finite, or another process has ended.
     """
-    with open_ranks() as ranks, ExitStack() as stack:
+    with open_ranks(_HOW_TO_GO_ON) as ranks, ExitStack() as stack:
         run = ranks.broadcast_from_first(lambda: _plan(config, ranks.world_size))
         context = open_context(stack, ranks, run, config.data)
         initialize_weights(context, config.data)
@@ -99,7 +101,7 @@ def resume(
             differ from the run's, another process is training the run or has ended, or the loss is
             no longer finite.
     """
-    with open_ranks() as ranks, ExitStack() as stack:
+    with open_ranks(_HOW_TO_GO_ON) as ranks, ExitStack() as stack:
         run = ranks.broadcast_from_first(
             lambda: reopen_run(run_path, asked, restart_epoch=restart_epoch)
         )

@@ -4,6 +4,7 @@ import logging
 import math
 import time
 
+from faceae.distributed import Stopped, StopRequest, stop_on_signals
 from faceae.errors import FaceaeError
 from faceae.model import save_model
 from faceae.runs import EpochMetrics
@@ -12,7 +13,6 @@ from ._context import TrainContext
 from ._going_on import is_finished
 from ._observer import Observer
 from ._validate import Validation, validate
-from .distributed import Stopped, StopRequest, stop_on_signals
 from .records import (
     Checkpoint,
     Position,

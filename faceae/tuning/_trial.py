@@ -164,6 +164,7 @@ def measure_samples(run: Run, opened: OpenStudy, samples: int) -> float:
     dataset = opened.dataset
     model = load_model(run.model_path, resolve_device(run.config.device))
     fitted = fit_latents(model, dataset, loader=run.config.loader)
+    assert fitted is not None, "a trial runs in one process"
     save_prior(fitted.prior, run.latents_path)
     config = SampleConfig(
         samples=samples,

@@ -11,10 +11,10 @@ import pytest
 import torch
 
 import faceae_shards
+from faceae.distributed import Ranks
 from faceae.model import ModelConfig, load_model
 from faceae.runs import read_run
 from faceae.training import Observer, TrainConfig, resume, train
-from faceae.training.distributed import Ranks
 from faceae.training.step import TrainState, make_train_state, train_step
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs an NVIDIA GPU")

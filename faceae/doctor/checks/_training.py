@@ -10,10 +10,10 @@ import torch
 import torch.distributed as dist
 
 from faceae.device import choose_amp, choose_backend, full_float32
+from faceae.distributed import Ranks
 from faceae.model import FaceAutoEncoder, ModelConfig, Variant, start_from_components, to_float
 from faceae.runs import TrainConfig, open_run, read_history
 from faceae.training import resume, train
-from faceae.training.distributed import Ranks
 from faceae.training.step import TrainState, make_train_state, train_step
 
 from .._gpus import describe_compiler

@@ -12,10 +12,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from faceae.distributed import Ranks
 from faceae.errors import FaceaeError
 from faceae.model import Discriminator, FaceAutoEncoder
 
-from ..distributed import Ranks
 from ._augment import augment
 from ._objective import Drawing, Drawn
 

@@ -12,10 +12,10 @@ import torch
 from torch import nn
 from torch.amp.grad_scaler import GradScaler
 
+from faceae.distributed import Ranks, keep_statistics, synchronise_batchnorm
 from faceae.model import FaceAutoEncoder, ModelConfig, to_float
 from faceae.runs import TrainConfig
 
-from ..distributed import Ranks, keep_statistics, synchronise_batchnorm
 from ._adversary import (
     BETAS,
     STAGES_SHARE,

@@ -3,7 +3,10 @@
 import io
 import re
 import shutil
+import subprocess
+import sys
 import tarfile
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -169,4 +172,66 @@ def test_fit_bad_input(
     (run_copy / "model.safetensors").unlink()
     assert run(["fit", str(run_copy), data]) == 1
     assert "model.safetensors: no such file" in capsys.readouterr().err
+    assert not (run_copy / "latents.safetensors").exists()
+
+
+WORKER = """
+import sys
+from faceae.cli import run
+from faceae.latent import _held_out
+
+_held_out.MIN_FACES = 10
+sys.exit(run(sys.argv[1:]))
+"""
+
+
+@pytest.fixture
+def launch(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Run faceae in two processes. Ten faces are enough for every prior."""
+    script = tmp_path / "worker.py"
+    script.write_text(WORKER)
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
+
+    def run_two(*command: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [*launcher, "--nproc-per-node", "2", "--", str(script), *command],
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+
+    return run_two
+
+
+@pytest.mark.parametrize("prior", ["normal", "pairs"])
+def test_two_processes_fit_what_one_does(
+    run_copy: Path,
+    dataset_npy: faceae_shards.Dataset,
+    prior: str,
+    launch: Callable[..., subprocess.CompletedProcess[str]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("faceae.latent._held_out.MIN_FACES", 10)
+    command = ["fit", str(run_copy), str(dataset_npy.path), "--prior", prior, "--device", "cpu"]
+    assert run([*command, "--batch-size", "7"]) == 0
+    alone = load_prior(run_copy / "latents.safetensors")
+    (run_copy / "latents.safetensors").unlink()
+    process = launch(*command, "--batch-size", "7")
+    assert process.returncode == 0, process.stderr
+    assert process.stdout.count("latents.safetensors:") == 1
+    together = load_prior(run_copy / "latents.safetensors")
+    assert together.count == alone.count == dataset_npy.num_samples("train")
+    for name, tensor in alone.tensors().items():
+        np.testing.assert_allclose(together.tensors()[name], tensor, atol=1e-5)
+
+
+def test_error_in_two_processes_is_told_once(
+    run_copy: Path,
+    dataset_npy: faceae_shards.Dataset,
+    launch: Callable[..., subprocess.CompletedProcess[str]],
+) -> None:
+    command = ["fit", str(run_copy), str(dataset_npy.path), "--split", "none", "--device", "cpu"]
+    process = launch(*command)
+    assert process.returncode != 0
+    assert process.stderr.count("faceae: error:") == 1
     assert not (run_copy / "latents.safetensors").exists()

@@ -45,6 +45,7 @@ def test_fit_latents_of_a_split(dataset_npy: faceae_shards.Dataset) -> None:
         on_images=lambda done, total: seen.append((done, total)),
     )
     assert seen == [(5, 12), (10, 12), (12, 12)]
+    assert fitted is not None
     distribution = fitted.prior
     assert isinstance(distribution, NormalPrior)
     assert (distribution.count, distribution.mean.shape) == (12, (8,))

@@ -9,10 +9,10 @@ import pytest
 import safetensors.torch
 import torch
 
+from faceae.distributed import Ranks
 from faceae.errors import FaceaeError
 from faceae.model import ModelConfig, weights_hash
 from faceae.training import TrainConfig
-from faceae.training.distributed import Ranks
 from faceae.training.records import (
     Checkpoint,
     Position,

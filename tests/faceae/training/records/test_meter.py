@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from faceae.data import Batch
+from faceae.distributed import Ranks
 from faceae.model import ModelConfig
 from faceae.runs import StepMetrics, TrainConfig
-from faceae.training.distributed import Ranks
 from faceae.training.records import StepMeter
 from faceae.training.step import Losses, make_train_state
 

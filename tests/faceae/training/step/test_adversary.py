@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 import torch
 
+from faceae.distributed import Ranks
 from faceae.errors import FaceaeError
 from faceae.model import ModelConfig, weights_hash
 from faceae.training import TrainConfig
-from faceae.training.distributed import Ranks
 from faceae.training.step import TrainState, make_train_state, train_step
 from faceae.training.step._adversary import Adversary, deceive, train_discriminator
 

@@ -7,10 +7,10 @@ import pytest
 import torch
 from torch import nn
 
+from faceae.distributed import Ranks
 from faceae.errors import FaceaeError
 from faceae.model import ModelConfig, Variant
 from faceae.training import TrainConfig
-from faceae.training.distributed import Ranks
 from faceae.training.step import Losses, check_speed_options, make_train_state, train_step
 
 CPU = torch.device("cpu")

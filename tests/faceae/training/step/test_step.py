@@ -8,9 +8,9 @@ import pytest
 import torch
 from torch import nn
 
+from faceae.distributed import Ranks
 from faceae.model import ModelConfig, start_from_components, to_float, weights_hash
 from faceae.training import TrainConfig
-from faceae.training.distributed import Ranks
 from faceae.training.step import TrainState, learning_rate, make_train_state, train_step
 
 CPU = torch.device("cpu")

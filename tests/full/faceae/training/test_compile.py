@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 import torch
 
+from faceae.distributed import Ranks
 from faceae.model import ModelConfig
 from faceae.training import TrainConfig
-from faceae.training.distributed import Ranks
 from faceae.training.step import TrainState, make_train_state, train_step
 
 CPU = torch.device("cpu")

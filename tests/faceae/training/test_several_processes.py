@@ -16,6 +16,7 @@ import torch
 
 import faceae_shards
 from faceae.data import Loader, LoaderConfig, make_loader
+from faceae.distributed import Ranks, open_ranks
 from faceae.errors import FaceaeError
 from faceae.model import (
     FaceAutoEncoder,
@@ -25,7 +26,6 @@ from faceae.model import (
     weights_hash,
 )
 from faceae.training import TrainConfig, resume, validate
-from faceae.training.distributed import Ranks, open_ranks
 from faceae.training.step import TrainState, make_train_state, train_step
 
 CPU = torch.device("cpu")
@@ -297,7 +297,7 @@ def test_killed_process_ends_the_others_and_fewer_go_on_from_the_epochs_end(
     joint = replace(joint, sync_batchnorm=False, checkpoint_minutes=1e-9)
     process = launch_training(joint, at_step=6, number=9)
     assert process.returncode != 0
-    assert "rank 0 of 2: another process of this training has ended" in process.stderr
+    assert "rank 0 of 2: another process has ended" in process.stderr
     with pytest.raises(
         FaceaeError,
         match=r"step-00000005: written by 2 processes, .* are 1; .*`restart_epoch=True`",

@@ -1,4 +1,4 @@
-"""Communication between the processes of one training, as torchrun starts them.
+"""Communication between processes that share one task, as torchrun starts them.
 
 Only gloo on the CPU has run. The code for NCCL follows torch's documentation.
 """
@@ -43,7 +43,7 @@ class Joined(NamedTuple):
 
 
 class Ranks:
-    """This process among those that train together. A single process exchanges nothing."""
+    """This process among those that share a task. A single process exchanges nothing."""
 
     def __init__(self, rank: int = 0, world_size: int = 1) -> None:
         self.rank = rank
@@ -52,7 +52,7 @@ class Ranks:
 
     @property
     def is_first(self) -> bool:
-        """Whether this process writes the run and reports errors and progress."""
+        """Whether this process writes files and reports errors and progress."""
         return self.rank == 0
 
     def join(
@@ -194,8 +194,11 @@ def is_first_rank() -> bool:
 
 
 @contextmanager
-def open_ranks() -> Iterator[Ranks]:
+def open_ranks(how_to_go_on: str = "") -> Iterator[Ranks]:
     """Connect the processes that a launcher such as torchrun has started, if there is one.
+
+    Args:
+        how_to_go_on: what to add to the advice to start all processes again if one has ended.
 
     Raises:
         FaceaeError: they cannot be reached, or one of them has ended too early.
@@ -212,10 +215,9 @@ def open_ranks() -> Iterator[Ranks]:
         if not _is_lost_contact(error):
             raise
         raise FaceaeError(
-            f"rank {ranks.rank} of {ranks.world_size}: another process of this training has ended "
-            f"or cannot be reached ({str(error).splitlines()[0]}); look for its own message, then "
-            "start all of them again with `resume=True` (another number of processes also needs "
-            "`restart_epoch=True`)"
+            f"rank {ranks.rank} of {ranks.world_size}: another process has ended or cannot be "
+            f"reached ({str(error).splitlines()[0]}); look for its own message, then start all of "
+            f"them again{how_to_go_on}"
         ) from error
     # Skipped after an error, which must be reported before the launcher ends this process.
     time.sleep(_LEAVE_S)

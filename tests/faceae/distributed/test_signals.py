@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from faceae.training.distributed import stop_on_signals
+from faceae.distributed import stop_on_signals
 
 
 @pytest.fixture(autouse=True)

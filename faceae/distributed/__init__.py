@@ -1,4 +1,4 @@
-"""The processes that share a training: communication, signals, and BatchNorm across processes."""
+"""Processes that share a training or a fit: communication, signals, and BatchNorm across them."""
 
 from ._batchnorm import keep_statistics, synchronise_batchnorm
 from ._ranks import Ranks, is_first_rank, open_ranks
