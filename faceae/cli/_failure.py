@@ -1,6 +1,7 @@
-"""An error that ends a command with one line."""
+"""How commands fail: an error of one line, and the exit code of one that a signal stopped."""
 
 import difflib
+import signal
 from collections.abc import Sequence
 
 import click
@@ -8,6 +9,11 @@ import click
 
 class Failure(click.ClickException):
     """A request that cannot be met."""
+
+
+def exit_code(stopped_by: signal.Signals | None) -> int:
+    """Return the exit code of a command that a signal stopped, as shells have it; 0 for None."""
+    return 0 if stopped_by is None else 128 + stopped_by
 
 
 def suggest(typed: str, names: Sequence[str]) -> str:

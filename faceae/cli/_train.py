@@ -11,16 +11,13 @@ from faceae.errors import FaceaeError
 from faceae_shards import Location
 
 from ._command import data_argument, option, suggest_next, verb
+from ._failure import exit_code
 from ._remote import fetch_dataset
 from ._train_options import model_options, speed_options, tracking_options, training_options
 from ._watching import find_watch
 
 if TYPE_CHECKING:
     from faceae.training import TrainConfig, TrainResult
-
-
-_SIGNAL_EXIT = 128
-"""Added to a signal's number to make an exit code, as shells do."""
 
 
 @verb(log_level=logging.INFO)
@@ -89,7 +86,7 @@ def command(
             suggest_next("fit", run_path, data)
         else:
             suggest_next("train", data, "--run", run_path, "--resume")
-    return 0 if result.stopped_by is None else _SIGNAL_EXIT + result.stopped_by
+    return exit_code(result.stopped_by)
 
 
 def _make_config(data: Location, run_path: Path, asked: dict[str, Any]) -> "TrainConfig":

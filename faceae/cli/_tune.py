@@ -9,6 +9,7 @@ from faceae_shards import Location
 
 from . import _train
 from ._command import Option, address_option, data_argument, option, section, suggest_next, verb
+from ._failure import exit_code
 from ._remote import fetch_dataset
 
 if TYPE_CHECKING:
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
 _TRAIN_SECTIONS = ("Training", "Model", "Speed and memory")
 _NOT_SHARED = frozenset({"early_stop", "keep_checkpoints"})
 """Options of `faceae train` that a study decides itself."""
-_SIGNAL_EXIT = 128
 _TABLE_ROWS = 5
 
 
@@ -172,7 +172,7 @@ def command(
         suggest_next("fit", promote, data)
     elif result.stopped_by is None and isinstance(config.study, Path):
         suggest_next("report", study)
-    return 0 if result.stopped_by is None else _SIGNAL_EXIT + result.stopped_by
+    return exit_code(result.stopped_by)
 
 
 def _summarise(result: "TuneResult") -> str:

@@ -5,8 +5,6 @@ from pathlib import Path
 
 import pytest
 
-import faceae
-import faceae_shards
 from faceae.cli import run
 
 OPTIONS = ["--epochs", "1", "--batch-size", "8", "--latent-size", "16", "--width", "8"]
@@ -20,25 +18,8 @@ def hyperparameters() -> list[str]:
 
 
 @pytest.fixture(scope="session")
-def deployed_run(
-    dataset_npy: faceae_shards.Dataset, tmp_path_factory: pytest.TempPathFactory
-) -> str:
-    path = str(tmp_path_factory.mktemp("sagemaker") / "run")
-    data = str(dataset_npy.path)
-    faceae.train(
-        data,
-        path,
-        epochs=1,
-        batch_size=8,
-        latent_size=16,
-        width=8,
-        init="random",
-        amp=False,
-        device="cpu",
-        loader="webdataset",
-    )
-    faceae.fit(path, data, device="cpu")
-    return path
+def deployed_run(small_run: Path) -> str:
+    return str(small_run)
 
 
 @pytest.fixture(scope="session")
