@@ -5,6 +5,9 @@ each prior the script fits the prior to a copy of the run, and measures new face
 and held-out photographs as `faceae eval --samples` does. Trials of earlier calls stay in the
 result, so that the table holds every trial; a trial that is measured again replaces the earlier
 one. Time is that of training alone, on whatever machine trained the run.
+
+The last line is a prediction, not a measurement: the same recipe on one H100 and all of CelebA
+(`benchmarks/shared/adversarial.py`).
 """
 
 import argparse
@@ -20,8 +23,10 @@ from matplotlib import pyplot
 
 import faceae
 from benchmarks import runner
+from benchmarks.shared import adversarial
 from faceae.evaluation.samples import SampleConfig, SampleQuality, SampleRecord, evaluate_samples
 from faceae.latent import PriorKind
+from faceae.model import ModelConfig
 from faceae.runs import Run, read_history, read_run
 
 log = logging.getLogger(__name__)
@@ -29,6 +34,8 @@ log = logging.getLogger(__name__)
 _NAME = "new_faces"
 _OPTIONS = ("latent_size", "width", "batch_size", "lr", "kl_weight", "free_bits", "init")
 """Options of a run that tell it from others of the same kind of model."""
+_RECIPE = ModelConfig(latent_size=128, variant="adversarial")
+_CELEBA = 202_599
 
 
 def main() -> None:
@@ -48,10 +55,23 @@ def main() -> None:
             name, trial, floor = measure(path, options.data, prior, options.samples)
             trials[name] = trial
     assert floor is not None, "there is a run and a prior"
-    findings = {"trials": trials, "photographs": dataclasses.asdict(floor)}
+    findings = {
+        "trials": trials,
+        "photographs": dataclasses.asdict(floor),
+        "predictions": {
+            str(batch): adversarial.predict(_RECIPE, batch_size=batch, faces=_CELEBA, epochs=36)
+            for batch in (32, 256)
+        },
+    }
     path = runner.save(_NAME, [], {"samples": options.samples}, findings)
     _plot(trials)
     print(_table(trials, findings["photographs"]))
+    for batch, predicted in findings["predictions"].items():
+        print(
+            f"predicted for one H100, batches of {batch}: {predicted['steps_per_s']:.0f} steps/s "
+            f"(limit: {predicted['binds']}); {predicted['hours']:.1f} hours for {_CELEBA:,} faces, "
+            f"{predicted['epochs']} epochs"
+        )
     print(path)
 
 

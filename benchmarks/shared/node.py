@@ -82,9 +82,11 @@ def predict(work: Work, num_gpus: int, *, jpegs: bool, node: Node | None = None)
     return {"faces_per_s": rates[binding], "binds": binding, "rates": rates}
 
 
-def price(work: Work, faces: int, epochs: int, num_gpus: int, *, jpegs: bool) -> dict[str, Any]:
+def price(
+    work: Work, faces: int, epochs: int, num_gpus: int, *, jpegs: bool, node: Node | None = None
+) -> dict[str, Any]:
     """Return the hours and dollars of a training."""
-    node = Node()
+    node = node or Node()
     predicted = predict(work, num_gpus, jpegs=jpegs, node=node)
     hours = faces * epochs / predicted["faces_per_s"] / 3600
     return {
