@@ -295,9 +295,19 @@ def new_faces() -> Iterator[str]:
         minutes, psnr = f"{trial['minutes']:.0f}", f"{trial['psnr_db']:.2f}"
         yield row(name, minutes, psnr, distance(new), *rest(new), distance(back))
     yield row("held-out photographs", "", "", "1.0", *rest(floor), "").replace("|  ", "| ")
-    pairs = (trial for name, trial in result["trials"].items() if name.endswith("pairs"))
-    copied = (f"{100 * trial['new_faces']['copied_share']:.1f}" for trial in pairs)
-    yield " and ".join(copied) + f" % against {100 * floor['copied_share']:.1f} %"
+    copied = [
+        100 * trial["new_faces"]["copied_share"]
+        for name, trial in result["trials"].items()
+        if name.endswith("pairs")
+    ]
+    yield f"{min(copied):.1f} to {max(copied):.1f} % of the pairs"
+    yield f"and {100 * floor['copied_share']:.1f} % of the photographs"
+    predicted = result["predictions"]["32"]
+    assert predicted["binds"] == "launches"
+    yield f"{predicted['steps_per_s']:.0f} steps a second in batches of 32"
+    yield f"{predicted['operations']} operations a step"
+    yield f"{predicted['epochs']} epochs on {predicted['faces']:,} faces"
+    yield f"in {predicted['hours']:.1f} hours"
 
 
 def serving() -> Iterator[str]:
