@@ -376,7 +376,7 @@ CLAIMS: dict[str, Callable[[], Iterator[str]]] = {
     "Serving": serving,
     "Studies": studies,
 }
-INPUTS = {"learning rate 0.01", "momentum 0.9", "(30.93 dB)"}
+INPUTS = {"learning rate 0.01", "momentum 0.9", "(30.93 dB)", "below 0.03", "at 0.03"}
 """Settings that a section names, and a figure that stands in it twice."""
 
 
