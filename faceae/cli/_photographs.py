@@ -81,9 +81,9 @@ def read_faces(photos: Sequence[Path], size: int, framing: Framing) -> NDArray[n
     return faces
 
 
-def say_framing(framing: Framing) -> None:
+def say_framing(framing: Framing, *, to_stderr: bool = False) -> None:
     """Print how photographs are framed."""
-    click.echo(f"photographs framed: {framing}")
+    click.echo(f"photographs framed: {framing}", err=to_stderr)
 
 
 def _note_others(path: Path, image_HWC: NDArray[np.uint8]) -> None:

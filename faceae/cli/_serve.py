@@ -160,7 +160,7 @@ def command(
     if "encoder" in served.sessions:
         from ._photographs import say_framing
 
-        say_framing(served.info.frame())
+        say_framing(served.info.frame(), to_stderr=True)
     find_watch().stop_heartbeat()
     run_server(create_app(served, config), listener)
 

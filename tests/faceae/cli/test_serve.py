@@ -120,7 +120,8 @@ def test_sigterm_ends_after_the_requests_in_progress(server: Server) -> None:
     out, err = server.process.communicate(timeout=30)
     assert server.process.returncode == 0
     assert "Traceback" not in err
-    entry = json.loads(out.splitlines()[-1])
+    entry = [json.loads(line) for line in out.splitlines()][-1]
+    assert "photographs framed: " in err
     assert (entry["task"], entry["status"]) == ("generate", 200)
     with pytest.raises(ConnectionError):
         server.ask("GET", "/ping")
