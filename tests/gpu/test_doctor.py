@@ -19,16 +19,18 @@ def test_names_the_gpu_and_what_torch_has_kernels_for() -> None:
 
 
 def test_torch_computes_the_convolution_of_the_probe() -> None:
-    _probes.probe_torch(torch, "cuda")
+    assert not _probes._report("PyTorch", lambda: _probes.probe_torch(torch, "cuda"))
 
 
 def test_onnxruntime_computes_the_convolution_of_the_probe() -> None:
     onnxruntime = pytest.importorskip("onnxruntime")
     if "CUDAExecutionProvider" not in onnxruntime.get_available_providers():
         pytest.skip("ONNX Runtime is built without CUDA")
-    _probes.probe_onnxruntime(onnxruntime, "CUDAExecutionProvider")
+    assert not _probes._report(
+        "ONNX Runtime", lambda: _probes.probe_onnxruntime(onnxruntime, "CUDAExecutionProvider")
+    )
 
 
 def test_dali_decodes_the_picture_of_the_probe() -> None:
     pytest.importorskip("nvidia.dali")
-    _probes.probe_dali(device_id=0)
+    assert not _probes._report("DALI", lambda: _probes.probe_dali(device_id=0))

@@ -203,7 +203,7 @@ def test_torch_that_does_not_import_is_a_clear_error(monkeypatch: pytest.MonkeyP
 
 
 def test_torch_computes_the_convolution_of_the_probe() -> None:
-    _probes.probe_torch(torch, "cpu")
+    assert not _probes._report("PyTorch", lambda: _probes.probe_torch(torch, "cpu"))
 
 
 def test_wrong_numbers_fail_the_probe(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -216,7 +216,10 @@ def test_wrong_numbers_fail_the_probe(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_onnxruntime_computes_the_convolution_of_the_probe() -> None:
-    _probes.probe_onnxruntime(importlib.import_module("onnxruntime"), "CPUExecutionProvider")
+    onnxruntime = importlib.import_module("onnxruntime")
+    assert not _probes._report(
+        "ONNX Runtime", lambda: _probes.probe_onnxruntime(onnxruntime, "CPUExecutionProvider")
+    )
 
 
 def test_a_provider_that_is_not_loaded_is_an_error() -> None:
@@ -232,4 +235,4 @@ def test_a_provider_that_is_not_loaded_is_an_error() -> None:
 
 def test_dali_decodes_the_picture_of_the_probe() -> None:
     pytest.importorskip("nvidia.dali", reason="DALI has wheels for Linux x86-64 only")
-    _probes.probe_dali(device_id=None)
+    assert not _probes._report("DALI", lambda: _probes.probe_dali(device_id=None))

@@ -143,6 +143,7 @@ def test_console_script_in_a_folder_of_traps(
     script = tmp_path_factory.mktemp("bin") / "faceae"
     script.write_text(SCRIPT)
     call(trap, str(script), *command)
+    assert any((trap / "out").iterdir())
 
 
 LATE = """
@@ -165,6 +166,7 @@ def test_python_c_in_a_folder_of_traps(
 ) -> None:
     """Here "" comes first on the `sys.path` of the caller itself."""
     call(tmp_path_factory.mktemp("elsewhere"), "-c", LATE, str(trap), *command)
+    assert any((trap / "out").iterdir())
 
 
 @pytest.mark.parametrize("arguments", [["-m", "faceae"], ["-c", SCRIPT], ["run.py"]])
@@ -175,6 +177,7 @@ def test_folders_of_our_names_beside_the_caller(photos: Path, arguments: list[st
     (photos.parent / "images.py").write_text("raise RuntimeError")
     (photos.parent / "run.py").write_text(SCRIPT)
     call(photos.parent, *arguments, "shard", "photos", "shards", "--workers=2")
+    assert (photos.parent / "shards" / "dataset.json").exists()
 
 
 def test_script_without_a_guard_is_told_to_have_one(photos: Path) -> None:

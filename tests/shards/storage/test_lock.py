@@ -62,6 +62,8 @@ def test_kill_9_releases_the_lock(
 def test_other_folders_are_free(tmp_path: Path) -> None:
     with lock_by_name(tmp_path / "a"):
         hold("lock_by_name", tmp_path / "b")
+        with pytest.raises(ShardsError, match="another process is packing into it"):
+            hold("lock_by_name", tmp_path / "a")
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="has no shared locks")
