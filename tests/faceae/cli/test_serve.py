@@ -53,6 +53,7 @@ def server(fitted_run: Path) -> Iterator[Server]:
         try:
             line = process.stderr.readline()
             assert "http://127.0.0.1:" in line, line + process.stderr.read()
+            assert process.stderr.readline().startswith("photographs framed: ")
             server = Server(process, int(line.rsplit(":", 1)[1]))
             while server.ask("GET", "/ping")[0] == 503:
                 time.sleep(0.05)
@@ -121,7 +122,6 @@ def test_sigterm_ends_after_the_requests_in_progress(server: Server) -> None:
     assert server.process.returncode == 0
     assert "Traceback" not in err
     entry = [json.loads(line) for line in out.splitlines()][-1]
-    assert "photographs framed: " in err
     assert (entry["task"], entry["status"]) == ("generate", 200)
     with pytest.raises(ConnectionError):
         server.ask("GET", "/ping")
