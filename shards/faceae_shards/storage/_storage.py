@@ -84,13 +84,15 @@ def open_storage(location: Location) -> Storage:
     """Return the storage at a path or URL without accessing it.
 
     Raises:
-        ShardsError: the URL is a path on this machine, or names no bucket.
+        ShardsError: the text is no URL, is a path on this machine, or names no bucket.
     """
     if isinstance(location, Path):
         return LocalFolder(location)
     if location.startswith(_LOCAL):
         raise ShardsError(f"{location} is on this machine; give the path without its scheme")
-    scheme, _, place = location.partition("://")
+    scheme, separator, place = location.partition("://")
+    if not separator:
+        raise ShardsError(f"{location!r} is no URL; give a path as pathlib.Path({location!r})")
     if not place.strip("/"):
         raise ShardsError(f"{location} names no place; give one such as {scheme}://bucket/faces")
     return RemotePrefix(location.rstrip("/"))

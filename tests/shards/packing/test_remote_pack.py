@@ -205,6 +205,7 @@ def test_neighbour_whose_name_begins_alike_is_left_alone(configure: Configure, p
         ("file:///faces", "give the path without its scheme"),
         ("nosuch://faces", "nosuch"),
         ("s3:///", "s3:/// names no place"),
+        ("my faces", "'my faces' is no URL; give a path as pathlib.Path"),
     ],
 )
 def test_places_that_cannot_be_written(configure: Configure, out: str, told: str) -> None:
