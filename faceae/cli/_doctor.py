@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
+from faceae.errors import FaceaeError
+
 from ._command import option, translate, verb
 
 if TYPE_CHECKING:
@@ -61,7 +63,14 @@ def command(
 def _run_checks(device: Literal["auto", "cpu", "cuda"]) -> list["Outcome"]:
     """Run all checks, and say on stderr how each has ended."""
     from faceae.device import resolve_device
-    from faceae.doctor.checks import run_checks
+
+    try:
+        from faceae.doctor.checks import run_checks
+    except ImportError as error:
+        raise FaceaeError(
+            f"`full`: the checks cannot be imported ({error}); `faceae doctor` without it says "
+            "what to install"
+        ) from error
 
     def show(outcome: "Outcome") -> None:
         click.echo(f"{outcome.status:<8}  {outcome.name} ({outcome.seconds:.0f} s)", err=True)

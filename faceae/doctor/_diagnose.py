@@ -23,6 +23,7 @@ from ._libraries import (
     find_cuda_majors,
     find_library_problems,
     find_mixed_majors,
+    find_picture_problems,
     find_versions,
     import_library,
 )
@@ -65,6 +66,7 @@ def diagnose(device: Literal["auto", "cpu", "cuda"] = "auto", *, measure: bool =
         loader=_loader(dali, packages),
         problems=[
             *find_device_problems(device, gpus, driver),
+            *find_picture_problems(),
             *find_mixed_majors(majors, wants_gpu=wants_gpu),
             *find_library_problems(packages, dali, onnxruntime, wants_gpu=wants_gpu),
             *(_gpu_problems(gpus, torch, dali, onnxruntime) if wants_gpu and gpus.names else []),

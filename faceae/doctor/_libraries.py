@@ -17,6 +17,11 @@ PACKAGES = (
     "onnx",
     "safetensors",
 )
+_PICTURE_LIBRARIES = {
+    "cv2": ("OpenCV", "opencv-python-headless", "imdecode"),
+    "PIL.Image": ("Pillow", "pillow", "open"),
+}
+"""Name, distribution and a function of each library that pictures need, by its module."""
 _REINSTALL = f"pip uninstall -y onnxruntime onnxruntime-gpu, then {PINNED}"
 
 Library = ModuleType | Exception
@@ -108,6 +113,28 @@ def find_library_problems(
                 "available",
                 remedy=f"on Linux x86-64: {PINNED}; elsewhere use `loader='webdataset'`",
             )
+        )
+    return problems
+
+
+def find_picture_problems() -> list[Problem]:
+    """Return a problem for each library that pictures need and that does not load.
+
+    `pip uninstall opencv-python` deletes the files of opencv-python-headless, too, and leaves a
+    folder that can be imported and holds nothing.
+    """
+    problems = []
+    for module, (name, distribution, function) in _PICTURE_LIBRARIES.items():
+        library = import_library(module)
+        if isinstance(library, Exception):
+            what = f"{name} cannot be imported ({describe_error(library)})"
+        elif not hasattr(library, function):
+            what = f"{name} is damaged: it has no {function}"
+        else:
+            continue
+        remedy = f"pip install --force-reinstall --no-deps {distribution}"
+        problems.append(
+            Problem(severity="error", what=f"{what}; faceae cannot run without it", remedy=remedy)
         )
     return problems
 

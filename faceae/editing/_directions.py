@@ -196,14 +196,19 @@ def find_name(name: str, known: Sequence[str], what: str) -> int:
         what: what holds the names, for the message.
 
     Raises:
-        FaceaeError: it is not there; suggests the nearest name.
+        FaceaeError: it is not there; suggests a name that is spelled alike, or lists all.
     """
     if name in known:
         return list(known).index(name)
+    raise FaceaeError(f"{what}: there is no attribute {name!r}{_suggest(name, known)}")
+
+
+def _suggest(name: str, known: Sequence[str]) -> str:
+    if not known:
+        return ", which holds none at all"
     spelled = {other.casefold(): other for other in known}
-    near = difflib.get_close_matches(name.casefold(), spelled, n=1, cutoff=0.0)
-    hint = f"; did you mean {spelled[near[0]]}?" if near else ", which holds none at all"
-    raise FaceaeError(f"{what}: there is no attribute {name!r}{hint}")
+    near = difflib.get_close_matches(name.casefold(), spelled, n=1)
+    return f"; did you mean {spelled[near[0]]}?" if near else f"; choose from {', '.join(known)}"
 
 
 def _read_direction(fields: dict[str, Any]) -> Direction:

@@ -157,7 +157,10 @@ class _Shortcut:
         try:
             await self._inference.invoke(scope, receive, send)
         except (Problem, HTTPException) as error:
-            await _to_problem(error).respond(record_of(scope).request_id)(scope, receive, send)
+            record = record_of(scope)
+            if record.status is not None:  # the reply has begun, and has its status
+                raise
+            await _to_problem(error).respond(record.request_id)(scope, receive, send)
 
 
 class _Endpoint:

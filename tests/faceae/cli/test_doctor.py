@@ -1,6 +1,7 @@
 """faceae doctor."""
 
 import json
+import sys
 
 import pytest
 
@@ -23,6 +24,17 @@ def test_an_error_exits_1_and_says_the_remedy(
     monkeypatch.setattr(_diagnose, "find_library_problems", lambda *args, **options: [broken])
     assert run(["doctor", "--device", "cpu"]) == 1
     assert "error: no engine\n  remedy: get one" in capsys.readouterr().out
+
+
+def test_the_checks_of_a_broken_installation_fail_in_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "faceae.doctor.checks", None)
+    assert run(["doctor", "--device", "cpu", "--full"]) == 1
+    printed = capsys.readouterr()
+    assert "no problem found" in printed.out
+    assert "--full: the checks cannot be imported" in printed.err
+    assert "Traceback" not in printed.err
 
 
 def test_bfloat16_is_timed_only_on_request(capsys: pytest.CaptureFixture[str]) -> None:

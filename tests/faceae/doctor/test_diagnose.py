@@ -1,6 +1,7 @@
 """What doctor finds on machines that are sound, and on those that are not."""
 
 import importlib
+import sys
 from types import ModuleType
 
 import pytest
@@ -200,6 +201,27 @@ def test_torch_that_does_not_import_is_a_clear_error(monkeypatch: pytest.MonkeyP
     break_import(monkeypatch, "torch", ValueError("libcublas.so.12 not found"))
     with pytest.raises(FaceaeError, match=r"libcublas\.so\.12.*pip install"):
         doctor.diagnose("cpu")
+
+
+@pytest.mark.parametrize(
+    ("module", "package"), [("cv2", "opencv-python-headless"), ("PIL.Image", "pillow")]
+)
+def test_a_library_of_pictures_that_does_not_load_is_an_error(
+    monkeypatch: pytest.MonkeyPatch, module: str, package: str
+) -> None:
+    break_import(monkeypatch, module, ImportError("libGL.so.1: cannot open shared object file"))
+    report = doctor.diagnose("cpu")
+    (problem,) = report.problems
+    assert report.failed
+    assert "libGL.so.1" in problem.what
+    assert problem.remedy == f"pip install --force-reinstall --no-deps {package}"
+
+
+def test_opencv_whose_files_are_gone_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Python imports the folder that is left."""
+    monkeypatch.setitem(sys.modules, "cv2", ModuleType("cv2"))
+    (problem,) = doctor.diagnose("cpu").problems
+    assert "OpenCV is damaged" in problem.what
 
 
 def test_torch_computes_the_convolution_of_the_probe() -> None:

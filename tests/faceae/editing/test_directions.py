@@ -62,6 +62,7 @@ def test_several_strengths_add_up() -> None:
         ("smile", 1.0, "did you mean Smiling"),
         ("chubby", 1.0, "did you mean Chubby"),
         ("YOUNG", 1.0, "did you mean Young"),
+        ("Hat", 1.0, "'Hat'; choose from Smiling, Young, Chubby"),
         ("Chubby", 1.0, "Chubby has no direction: accuracy 0.51"),
         ("Young", float("nan"), "Young.*finite"),
     ],

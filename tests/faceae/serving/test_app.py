@@ -17,7 +17,9 @@ from starlette.testclient import TestClient
 
 from faceae.errors import FaceaeError
 from faceae.serving import ServeConfig, ServedModel, create_app
+from faceae.serving._problem import Problem
 
+ACCESS_LOG = "faceae.serving.access"
 SILENT = {"raise_server_exceptions": False}
 
 
@@ -29,10 +31,16 @@ class Held:
         self._session = session
         self.gate = threading.Event()
         self.error: Exception | None = None
+        self._num_sound = 0
+
+    def fail_after(self, num_batches: int, error: Exception) -> None:
+        """Fail, but not before so many batches."""
+        self.error, self._num_sound = error, num_batches
 
     def run(self, *inputs: np.ndarray) -> Any:
         assert self.gate.wait(20)
-        if self.error is not None:
+        self._num_sound -= 1
+        if self.error is not None and self._num_sound < 0:
             raise self.error
         return self._session.run(*inputs)
 
@@ -120,6 +128,27 @@ def test_a_bug_is_logged_and_not_shown(
         assert client.post("/invocations").status_code == 200
 
 
+@pytest.mark.parametrize("path", ["/invocations", "/endpoints/any/invocations"])
+@pytest.mark.parametrize("error", [RuntimeError("no kernel"), Problem(503, "gone")])
+def test_a_reply_that_breaks_off_keeps_the_status_that_was_sent(
+    held_model: ServedModel,
+    held: Held,
+    caplog: pytest.LogCaptureFixture,
+    path: str,
+    error: Exception,
+) -> None:
+    held.gate.set()
+    with TestClient(create_app(held_model, ServeConfig(max_batch=8))) as client:
+        wait_until_ready(client)
+        caplog.set_level(logging.INFO, ACCESS_LOG)
+        held.fail_after(1, error)
+        with pytest.raises(ConnectionAbortedError):
+            client.post(f"{path}?count=100", headers={"Accept": "application/x-npy"})
+        logged = [each.message for each in caplog.records if each.name == ACCESS_LOG]
+        assert [json.loads(message)["status"] for message in logged] == [200]
+        assert "faceae_errors_total 1.0" in client.get("/metrics").text
+
+
 def test_the_key(served: ServedModel) -> None:
     with TestClient(create_app(served, ServeConfig(api_key="k"))) as client:
         wait_until_ready(client)
@@ -202,7 +231,7 @@ def test_other_origins_are_allowed_on_request_only(served: ServedModel) -> None:
 
 
 def test_the_access_log(client: TestClient, caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.INFO, "faceae.serving.access")
+    caplog.set_level(logging.INFO, ACCESS_LOG)
     reply = client.post("/invocations?count=2", headers={"X-Request-Id": "bad\tid"})
     (entry,) = [json.loads(record.message) for record in caplog.records]
     assert entry["request_id"] == reply.headers["x-request-id"] != "bad\tid"

@@ -26,6 +26,7 @@ from faceae.training.step import TrainState, make_train_state, train_step
 
 CPU = torch.device("cpu")
 SMALL = ModelConfig(image_size=32, latent_size=16, width=4)
+TOTAL_STEPS = 20
 CHECKPOINT = Checkpoint(
     position=Position(step=3, epoch=1, best_psnr_db=20.1, best_epoch=1, seconds=1.5),
     loaders=[{"epoch": 1, "step": 0, "dataset": "abc"}],
@@ -38,9 +39,11 @@ def small_state(
     config: ModelConfig = SMALL, amp_dtype: torch.dtype | None = None, seed: int = 0
 ) -> TrainState:
     torch.manual_seed(seed)
-    options = TrainConfig(data=Path("data"), run=Path("run"), init="random", lr=1e-3)
+    options = TrainConfig(
+        data=Path("data"), run=Path("run"), model=config.variant, init="random", lr=1e-3
+    )
     return make_train_state(
-        config, options, device=CPU, amp_dtype=amp_dtype, total_steps=20, ranks=Ranks()
+        config, options, device=CPU, amp_dtype=amp_dtype, total_steps=TOTAL_STEPS, ranks=Ranks()
     )
 
 
@@ -90,6 +93,25 @@ def test_steps_after_loading_are_those_after_saving(
         for step in range(3, 6):
             train_step(trained, step, random_images(step))
     assert weights_hash(other.model) == weights_hash(train_state.model)
+
+
+def test_an_adversarial_checkpoint_that_holds_a_covariance_goes_on(tmp_path: Path) -> None:
+    """Such checkpoints are of the time when the discriminator saw normally distributed faces."""
+    config = replace(SMALL, variant="adversarial")
+    train_state = small_state(config)
+    train_step(train_state, 0, random_images(0))
+    path = save(tmp_path, train_state)
+    tensors = safetensors.torch.load_file(path / "training.safetensors")
+    assert "adversary.latents.mean_Z" in tensors
+    tensors["adversary.latents.covariance_ZZ"] = torch.eye(config.latent_size)
+    safetensors.torch.save_file(tensors, path / "training.safetensors")
+    loaded = small_state(config, seed=1)
+    load_checkpoint(path, loaded)
+    last = TOTAL_STEPS - 1
+    for state in (train_state, loaded):
+        torch.manual_seed(2)
+        train_step(state, last, random_images(1))
+    assert weights_hash(loaded.model) == weights_hash(train_state.model)
 
 
 def test_moments_come_back_in_their_weights_memory_order(saved: Path) -> None:
