@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from faceae.framing import Framing, frame_face
-from faceae.pictures import (
-    read_photograph,
-)
+from faceae.pictures import read_photograph
 from faceae_shards.faces import Similarity
+
+from ._photographs import note_other_faces
 
 if TYPE_CHECKING:
     from faceae.api import FaceModel
@@ -39,11 +39,12 @@ def draw_faces(model: "FaceModel", seed: int, numbers: Sequence[int]) -> Faces:
 
 
 def read_faces(model: "FaceModel", files: Sequence[Path], framing: Framing) -> Faces:
-    """Return the faces of photographs."""
-    framed = [
-        frame_face(read_photograph(path), model.image_size, framing, name=str(path))
-        for path in files
-    ]
+    """Return the largest face of each photograph, with a note where it shows several."""
+    framed = []
+    for path in files:
+        image_HWC = read_photograph(path)
+        framed.append(frame_face(image_HWC, model.image_size, framing, name=str(path)))
+        note_other_faces(path, image_HWC, model.image_size, framing)
     pixels = np.stack([face.pixels for face in framed])
     return Faces(
         names=[path.stem for path in files],

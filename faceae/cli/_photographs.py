@@ -76,17 +76,14 @@ def read_faces(photos: Sequence[Path], size: int, framing: Framing) -> NDArray[n
     for index, path in enumerate(photos):
         image_HWC = read_photograph(path)
         faces[index] = frame_face(image_HWC, size, framing, name=str(path)).pixels
-        if image_HWC.shape[:2] != (size, size) and not framing.is_framed(image_HWC):
-            _note_others(path, image_HWC)
+        note_other_faces(path, image_HWC, size, framing)
     return faces
 
 
-def say_framing(framing: Framing, *, to_stderr: bool = False) -> None:
-    """Print how photographs are framed."""
-    click.echo(f"photographs framed: {framing}", err=to_stderr)
-
-
-def _note_others(path: Path, image_HWC: NDArray[np.uint8]) -> None:
+def note_other_faces(path: Path, image_HWC: NDArray[np.uint8], size: int, framing: Framing) -> None:
+    """Print a note if a photograph, not yet framed or `size` pixels wide, shows several faces."""
+    if image_HWC.shape[:2] == (size, size) or framing.is_framed(image_HWC):
+        return
     from faceae_shards.faces import find_faces
 
     num_faces = len(find_faces(image_HWC, which="all"))
@@ -96,3 +93,8 @@ def _note_others(path: Path, image_HWC: NDArray[np.uint8]) -> None:
             "take it instead",
             err=True,
         )
+
+
+def say_framing(framing: Framing, *, to_stderr: bool = False) -> None:
+    """Print how photographs are framed."""
+    click.echo(f"photographs framed: {framing}", err=to_stderr)

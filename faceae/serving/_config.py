@@ -55,7 +55,7 @@ class ServeConfig:
         if not 0 <= self.max_delay_ms <= 1000:
             raise FaceaeError(f"`max_delay_ms` must be from 0 to 1000, got {self.max_delay_ms}")
         if self.api_key is not None and not self.api_key.strip():
-            raise FaceaeError("the API key is empty; set a key, or unset its variable")
+            raise FaceaeError("the API key is empty; set a key in FACEAE_API_KEY, or unset it")
         if self.page is not None and not (self.page / "index.html").is_file():
             raise FaceaeError(
                 f"`page` {self.page}: no index.html in it; `faceae export web` writes a page"

@@ -103,6 +103,7 @@ class Observed:
         task = record.task or _OTHER
         self._metrics.observe_request(task, status, seconds)
         client = scope.get("client")
+        length = record.headers.get("content-length", "")
         entry = {
             "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
             "request_id": record.request_id,
@@ -112,7 +113,7 @@ class Observed:
             "task": record.task,
             "status": status,
             "ms": round(seconds * 1000, 2),
-            "bytes_in": record.headers.get("content-length"),
+            "bytes_in": int(length) if length.isdecimal() else None,
             "bytes_out": record.bytes_out,
         }
         _access_log.info(json.dumps(entry))

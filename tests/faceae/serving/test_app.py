@@ -232,10 +232,11 @@ def test_other_origins_are_allowed_on_request_only(served: ServedModel) -> None:
 
 def test_the_access_log(client: TestClient, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, ACCESS_LOG)
-    reply = client.post("/invocations?count=2", headers={"X-Request-Id": "bad\tid"})
+    reply = client.post("/invocations", json={"count": 2}, headers={"X-Request-Id": "bad\tid"})
     (entry,) = [json.loads(record.message) for record in caplog.records]
     assert entry["request_id"] == reply.headers["x-request-id"] != "bad\tid"
     assert (entry["task"], entry["status"], entry["path"]) == ("generate", 200, "/invocations")
+    assert entry["bytes_in"] == len(reply.request.content)
     assert entry["bytes_out"] == len(reply.content)
 
 
