@@ -1,9 +1,20 @@
 """The first images of a split, read from the shards."""
 
+import tarfile
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 
-from faceae_shards import Dataset, ShardsError, read_first_images
+from faceae_shards import (
+    Dataset,
+    PackConfig,
+    ShardsError,
+    open_dataset,
+    pack,
+    read_first_images,
+    read_names,
+)
 
 
 @pytest.mark.parametrize("count", [1, 17, 100])
@@ -23,3 +34,21 @@ def test_both_encodings_hold_the_same_images(dataset_jpg: Dataset, dataset_npy: 
 def test_a_split_that_is_not_there(dataset_jpg: Dataset) -> None:
     with pytest.raises(ShardsError, match="other"):
         read_first_images(dataset_jpg, "other", 4)
+
+
+def test_a_damaged_shard_is_named(configure: Callable[..., PackConfig]) -> None:
+    dataset = open_dataset(pack(configure()).out)
+    tar = dataset.shard_paths("train")[0]
+    tar.write_bytes(b"x" * tar.stat().st_size)
+    with pytest.raises(ShardsError, match=rf"{tar.name} is damaged"):
+        read_first_images(dataset, "train", 1)
+    with pytest.raises(ShardsError, match=rf"{tar.name} is damaged"):
+        next(read_names(dataset, "train"))
+
+
+def test_a_shard_without_its_images(configure: Callable[..., PackConfig]) -> None:
+    dataset = open_dataset(pack(configure()).out)
+    for tar in dataset.shard_paths("train"):
+        tarfile.open(tar, "w").close()
+    with pytest.raises(ShardsError, match="holds too few images in train"):
+        read_first_images(dataset, "train", 1)

@@ -4,6 +4,7 @@ import io
 import json
 import tarfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,10 @@ import pytest
 import faceae_shards
 from faceae_shards import PackConfig, ShardsError, open_dataset, pack, reindex, verify
 from faceae_shards._format import hash_file, hash_json
+from faceae_shards.dataset import read_dataset
+from faceae_shards.dataset._reindex import _rebuild
 from faceae_shards.dataset._tar import read_members
+from faceae_shards.storage import open_storage
 
 Configure = Callable[..., PackConfig]
 Damage = Callable[[Path], None]
@@ -263,3 +267,19 @@ def test_public_names_exist() -> None:
     assert all(hasattr(faceae_shards, name) for name in faceae_shards.__all__)
     with pytest.raises(AttributeError, match="nonsense"):
         _ = faceae_shards.nonsense
+
+
+@pytest.mark.parametrize("is_tar", [True, False])
+def test_reindex_writes_no_index_that_was_not_packed(out: Path, is_tar: bool) -> None:
+    """The manifest agrees with a tar, but not with the index that follows from it."""
+    dataset = read_dataset(out)
+    shard = dataset.splits["train"][0]
+    tar = out / shard.name
+    if not is_tar:
+        tar.write_bytes(b"x" * 2000)
+    changed = replace(
+        shard, num_bytes=tar.stat().st_size, sha256=hash_file(tar), index_sha256="0" * 64
+    )
+    message = "is not the one that was packed" if is_tar else "cannot be read as a tar"
+    with pytest.raises(ShardsError, match=message):
+        _rebuild(open_storage(out), changed)

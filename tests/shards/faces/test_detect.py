@@ -1,7 +1,9 @@
 """From photographs of any size to landmarks in their pixels, with a detector that sees dots."""
 
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -19,6 +21,7 @@ from faceae_shards.faces import (
     measure_roll,
 )
 from faceae_shards.faces._face import order_faces
+from faceae_shards.faces._opencv import load_cv2
 
 Draw = Callable[..., NDArray[np.uint8]]
 Place = Callable[..., NDArray[np.float64]]
@@ -183,3 +186,13 @@ def _take_for_upright(face: Face) -> Face:
     size = np.linalg.norm(face.landmarks[0] - face.landmarks[1])
     upright = (TARGETS - TARGETS.mean(axis=0)) * size / (TARGETS[1, 0] - TARGETS[0, 0])
     return replace(face, score=0.85, landmarks=upright + middle)
+
+
+def test_opencv_whose_files_are_gone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Python imports the folder that is left."""
+    monkeypatch.setitem(sys.modules, "cv2", ModuleType("cv2"))
+    with pytest.raises(ShardsError, match="damaged.*--force-reinstall"):
+        load_cv2()
+    monkeypatch.setitem(sys.modules, "cv2", None)
+    with pytest.raises(ShardsError, match="cannot be imported.*--force-reinstall"):
+        load_cv2()

@@ -1,5 +1,8 @@
 """Faces are framed as they lie in pictures that were not aligned."""
 
+import json
+from dataclasses import asdict
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -61,3 +64,21 @@ def test_the_median_place_of_all_sizes() -> None:
 def test_few_faces_have_no_place(num_faces: int) -> None:
     images = [np.full((64, 64, 3), number < num_faces, np.uint8) for number in range(9)]
     assert measure_place(images) is None
+
+
+def test_a_place_is_kept_as_json() -> None:
+    assert Place.from_json(json.loads(json.dumps(asdict(PLACE)))) == PLACE
+
+
+@pytest.mark.parametrize(
+    ("content", "error"),
+    [
+        ({"eyes": [[0.3, 0.4], [0.7, 0.4]]}, KeyError),
+        ({"eyes": [[0.3, 0.4]], "mouth": [0.5, 0.8]}, ValueError),
+        ({"eyes": [[0.3, 0.4], [0.7, 0.4]], "mouth": [0.5, float("nan")]}, ValueError),
+        ({"eyes": 3, "mouth": [0.5, 0.8]}, TypeError),
+    ],
+)
+def test_no_place(content: object, error: type[Exception]) -> None:
+    with pytest.raises(error):
+        Place.from_json(content)

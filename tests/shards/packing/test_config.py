@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -52,3 +53,19 @@ def test_default_of_generated_pictures(tmp_path: Path) -> None:
     )
     assert [(slot.start, slot.stop) for slot in config.slots()] == [(7, 71), (71, 107)]
     assert config.options.samples_per_shard == 64
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"encoding": "png"}, "`encoding` must be jpg or npy, got 'png'"),
+        ({"executor": "slurm"}, "`executor` must be local or ray, got 'slurm'"),
+        ({"address": "head:6379"}, "`address` .*add `executor='ray'`"),
+        ({"face": "smallest"}, "`face` must be largest, centre or all"),
+    ],
+)
+def test_bad_options(
+    configure: Callable[..., PackConfig], options: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ShardsError, match=message):
+        configure(**options)

@@ -2,6 +2,7 @@
 
 import os
 import sys
+import tarfile
 import zipfile
 from contextlib import closing
 from pathlib import Path
@@ -270,3 +271,55 @@ def test_a_picture_does_not_hide_a_zip_in_a_zip(tmp_path: Path) -> None:
         archive.writestr("preview.jpg", b"x")
     with pytest.raises(ShardsError, match=r"inner\.zip.*unpack it"):
         list_source(tmp_path / "outer.zip")
+
+
+def change_directory(path: Path, *changes: tuple[int, bytes]) -> None:
+    """Overwrite bytes of the first member's record in a zip's directory, by their offsets."""
+    content = bytearray(path.read_bytes())
+    start = content.index(b"PK\x01\x02")
+    for offset, data in changes:
+        content[start + offset : start + offset + len(data)] = data
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ((8, b"\x01\x00"), "it needs a password"),
+        ((10, b"\x0e\x00"), "compressed by LZMA"),
+        ((10, b"\x63\x00"), "compressed by method 99"),
+        ((10, b"\x08\x00"), "invalid"),
+        ((10, b"\x0c\x00"), "Invalid data stream"),
+    ],
+)
+def test_a_member_that_cannot_be_unpacked_is_refused_alone(
+    tmp_path: Path, change: tuple[int, bytes], reason: str
+) -> None:
+    path = make_zip(tmp_path / "z.zip", "a.jpg", "b.jpg")
+    change_directory(path, change)
+    source = list_source(path)
+    with closing(source.open_reader()) as reader:
+        with pytest.raises(ImageRefused, match=f"unreadable: in the zip: .*{reason}"):
+            reader.read(source.entries[0])
+        assert reader.read(source.entries[1]) == b"b.jpg" * 20
+
+
+def test_a_zip_of_bzip2_is_read(tmp_path: Path) -> None:
+    source = list_source(make_zip(tmp_path / "z.zip", "a.jpg", compression=zipfile.ZIP_BZIP2))
+    with closing(source.open_reader()) as reader:
+        assert reader.read(source.entries[0]) == b"a.jpg" * 20
+
+
+def test_a_zip_whose_directory_is_damaged(tmp_path: Path) -> None:
+    path = make_zip(tmp_path / "z.zip", "a.jpg")
+    change_directory(path, (0, b"xx"))
+    with pytest.raises(ShardsError, match="damaged zip .*get it again"):
+        list_source(path)
+
+
+def test_all_left_out_pictures_are_counted(tmp_path: Path) -> None:
+    for number in range(2):
+        (tmp_path / f"{number}.jpg").write_bytes(b"x")
+    with tarfile.open(tmp_path / "faces.tar", "w") as tar:
+        tar.add(tmp_path / "0.jpg", "a.jpg")
+    assert "0.jpg and 1 more" in list_source(tmp_path).notes[0]

@@ -1,5 +1,6 @@
 """Locks on the folder of a pack, and who may hold them at once."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -75,3 +76,15 @@ def test_workers_share_the_lock_and_keep_the_next_pack_out(
         hold_shared(tmp_path / "lock")  # as a worker does that outlives its pack
     with pytest.raises(ShardsError, match="another process is packing into it"):
         hold("lock_folder", tmp_path)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="has no shared locks")
+def test_a_worker_notices_that_another_pack_began(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT)
+    try:
+        assert _lock._try_lock(descriptor, shared=False)
+        with pytest.raises(ShardsError, match="taken over by another pack"):
+            hold_shared(path)
+    finally:
+        os.close(descriptor)

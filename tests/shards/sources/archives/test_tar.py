@@ -147,10 +147,40 @@ def test_cut_tar(photos: Path, tmp_path: Path, keep: int) -> None:
         list_source(path)
 
 
-def test_compressed_tar(tmp_path: Path) -> None:
-    path = make_tar(tmp_path / "a.tar.gz", {"a.jpg": b"x"}, "w:gz")
-    with pytest.raises(ShardsError, match=r"a\.tar\.gz cannot be read as a tar .*; uncompress it"):
+@pytest.mark.parametrize("kind", ["gz", "bz2", "xz"])
+def test_compressed_tar(tmp_path: Path, kind: str) -> None:
+    path = make_tar(tmp_path / "a.tar", {"a.jpg": b"x"}, f"w:{kind}")
+    with pytest.raises(ShardsError, match=r"a\.tar cannot be read as a tar .*; uncompress it"):
         list_source(path)
+
+
+def test_what_was_appended_to_a_tar_is_passed_over(tmp_path: Path) -> None:
+    path = make_tar(tmp_path / "a.tar", {"a.jpg": b"x"})
+    path.write_bytes(path.read_bytes() + b"signature" * 200)
+    assert list(list_source(path).entries.names) == ["a.jpg"]
+
+
+def test_hidden_files_and_folders_are_passed_over(tmp_path: Path) -> None:
+    path = tmp_path / "a.tar"
+    with tarfile.open(path, "w") as tar:
+        tar.addfile(tarfile.TarInfo(".hidden.jpg"))
+        folder = tarfile.TarInfo("folder.jpg")
+        folder.type = tarfile.DIRTYPE
+        tar.addfile(folder)
+        tar.addfile(tarfile.TarInfo("a.jpg"))
+    assert list(list_source(path).entries.names) == ["a.jpg"]
+
+
+def test_links_in_a_circle_are_refused_by_name(tmp_path: Path, photos: Path) -> None:
+    photo = min(photos.iterdir()).read_bytes()
+    links = {
+        "first.jpg": (tarfile.SYMTYPE, "second.jpg"),
+        "second.jpg": (tarfile.SYMTYPE, "third.jpg"),
+        "third.jpg": (tarfile.SYMTYPE, "second.jpg"),
+    }
+    source = list_source(make_linked_tar(tmp_path / "t.tar", photo, links))
+    sizes = {entry.name: entry.num_bytes for entry in source.entries}
+    assert [sizes[name] for name in links] == [None, None, None]
 
 
 def test_html_page_named_tar(tmp_path: Path) -> None:

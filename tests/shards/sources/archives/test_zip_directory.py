@@ -100,3 +100,57 @@ def test_every_shortened_directory_is_damaged() -> None:
     for cut in range(1, 22):
         with pytest.raises(zipfile.BadZipFile, match="end is missing"):
             list(read_zip_directory(io.BytesIO(data[:-cut])))
+
+
+def make_zip64() -> bytearray:
+    """A zip with the end record for large archives, before the usual one."""
+    data = bytearray(make_zip("a.jpg"))
+    start, end = data.index(b"PK\x01\x02"), data.index(b"PK\x05\x06")
+    large = struct.pack("<4sQ2H2L4Q", b"PK\x06\x06", 44, 45, 45, 0, 0, 1, 1, end - start, start)
+    locator = struct.pack("<4sLQL", b"PK\x06\x07", 0, end, 1)
+    struct.pack_into("<L", data, end + 16, 0xFFFFFFFF)
+    data[end:end] = large + locator
+    return data
+
+
+def test_end_record_for_large_archives() -> None:
+    ours, theirs = list_both(bytes(make_zip64()))
+    assert ours == theirs
+    assert [member[0] for member in ours] == ["a.jpg"]
+
+
+@pytest.mark.parametrize(
+    ("signature", "offset", "changed", "message"),
+    [
+        (b"PK\x06\x07", 16, b"\2", "several parts"),
+        (b"PK\x06\x06", 0, b"xx", "end for large archives is damaged"),
+        (b"PK\x06\x07", 0, b"xx", "outside of it"),
+    ],
+)
+def test_damaged_end_record_for_large_archives(
+    signature: bytes, offset: int, changed: bytes, message: str
+) -> None:
+    data = make_zip64()
+    place = data.index(signature) + offset
+    data[place : place + len(changed)] = changed
+    with pytest.raises(zipfile.BadZipFile, match=message):
+        list(read_zip_directory(io.BytesIO(data)))
+
+
+@pytest.mark.parametrize("before", [b"", b"PK\x06\x07" + bytes(12) + b"\1\0\0\0"])
+def test_end_that_promises_a_record_which_is_not_there(before: bytes) -> None:
+    end = struct.pack("<4s4H2LH", b"PK\x05\x06", 0, 0, 1, 1, 46, 0xFFFFFFFF, 0)
+    with pytest.raises(zipfile.BadZipFile, match="end is damaged" if before else "outside of it"):
+        list(read_zip_directory(io.BytesIO(before + end)))
+
+
+def test_large_member_without_its_size() -> None:
+    data = bytearray(make_zip("a.jpg"))
+    start, end = data.index(b"PK\x01\x02"), data.index(b"PK\x05\x06")
+    extra = struct.pack("<2H4s", 1, 4, b"size")
+    struct.pack_into("<L", data, start + 24, 0xFFFFFFFF)
+    struct.pack_into("<H", data, start + 30, len(extra))
+    struct.pack_into("<L", data, end + 12, end - start + len(extra))
+    data[end:end] = extra
+    with pytest.raises(zipfile.BadZipFile, match="lacks the size"):
+        list(read_zip_directory(io.BytesIO(data)))
