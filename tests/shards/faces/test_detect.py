@@ -191,8 +191,8 @@ def _take_for_upright(face: Face) -> Face:
 def test_opencv_whose_files_are_gone(monkeypatch: pytest.MonkeyPatch) -> None:
     """Python imports the folder that is left."""
     monkeypatch.setitem(sys.modules, "cv2", ModuleType("cv2"))
-    with pytest.raises(ShardsError, match="damaged.*--force-reinstall"):
+    with pytest.raises(ShardsError, match=r"damaged.*--force-reinstall"):
         load_cv2()
     monkeypatch.setitem(sys.modules, "cv2", None)
-    with pytest.raises(ShardsError, match="cannot be imported.*--force-reinstall"):
+    with pytest.raises(ShardsError, match=r"cannot be imported.*--force-reinstall"):
         load_cv2()

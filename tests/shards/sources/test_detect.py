@@ -313,7 +313,7 @@ def test_a_zip_of_bzip2_is_read(tmp_path: Path) -> None:
 def test_a_zip_whose_directory_is_damaged(tmp_path: Path) -> None:
     path = make_zip(tmp_path / "z.zip", "a.jpg")
     change_directory(path, (0, b"xx"))
-    with pytest.raises(ShardsError, match="damaged zip .*get it again"):
+    with pytest.raises(ShardsError, match=r"damaged zip .*get it again"):
         list_source(path)
 
 
