@@ -54,7 +54,7 @@ class TrainProgress(Observer):
         self._run, self._step, self._total_steps = run, step, total_steps
         size = run.model.image_size
         self._watch.tell(
-            f"{run.num_train_images} faces of {size}x{size} to train on; "
+            f"{run.num_train_images:,} faces of {size}x{size} to train on; "
             f"{run.device}, {run.dtype_reason}"
         )
         self._watch.tell(f"cache: {run.cache} ({run.cache_reason})")
@@ -92,7 +92,10 @@ class TrainProgress(Observer):
 
     @property
     def _epoch(self) -> str:
-        return f"epoch {self._metrics.epoch}/{self._num_epochs}" if self._metrics else "training"
+        """Return the epoch of the last step. The metrics may still be those of the one before."""
+        if self._metrics is None:
+            return "training"
+        return f"epoch {-(-self._step * self._num_epochs // self._total_steps)}/{self._num_epochs}"
 
     @property
     def _figures(self) -> str:

@@ -45,7 +45,7 @@ def initialize_weights(context: TrainContext, data: Location) -> None:
 def _start_from_components(context: TrainContext, data: Location) -> None:
     run, train_state = context.run, context.train_state
     num_faces = min(run.num_train_images, _NUM_FACES)
-    log.debug("computing principal components of %d faces", num_faces)
+    log.debug("computing principal components of %s faces", f"{num_faces:,}")
     config = LoaderConfig(
         split="train",
         batch_size=_BATCH,
@@ -71,4 +71,4 @@ def _start_from_components(context: TrainContext, data: Location) -> None:
             f"`width={run.model.width}` is too narrow; give `init='random'`, a larger `width` or "
             "other faces"
         )
-    log.info("starting from %d principal components of %d faces", count, num_faces)
+    log.info("starting from %s principal components of %s faces", f"{count:,}", f"{num_faces:,}")

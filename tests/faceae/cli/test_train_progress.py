@@ -68,7 +68,7 @@ def test_lines_have_loss_quality_and_speed(
     run_verb(body)
     figures = r"loss 0\.0125, held-out 25\.11 dB, 420 faces/s"
     err = capsys.readouterr().err
-    assert re.search(rf"^epoch 1/2, step 4 of 6, {figures}, 0:00 since the start$", err, re.M)
+    assert re.search(rf"^epoch 2/2, step 4 of 6, {figures}, 0:00 since the start$", err, re.M)
 
 
 def test_bar_has_loss_quality_and_speed(
@@ -86,7 +86,7 @@ def test_bar_has_loss_quality_and_speed(
 
     run_verb(body)
     shown = re.sub(r"\x1b\[[\d;?]*\w", "", terminal.getvalue())
-    assert re.search(r"epoch 1/2 .* 4/6 loss 0\.0125  held-out 25\.11 dB  420 faces/s", shown)
+    assert re.search(r"epoch 2/2 .* 4/6 loss 0\.0125  held-out 25\.11 dB  420 faces/s", shown)
 
 
 def test_components_and_measuring_are_stages(
