@@ -240,15 +240,20 @@ def _summarise(report: "ExportReport") -> str:
     return "\n".join(
         (
             f"{report.path}: {info.kind}, {report.num_bytes / 1e6:.1f} MB"
-            f"{', rewritten' if report.rewritten else ''}",
+            f"{', rewritten for speed' if report.rewritten else ''}",
             *(f"  in   {port}" for port in info.inputs),
             f"  out  {info.output}",
             f"  checked on {report.parity.num_faces} fresh inputs in {report.checked_in}: "
-            f"largest error {report.parity.max_error:.2g} {report.error_unit}; "
+            f"largest error {_describe_error(report)}; "
             f"see {report.report_path}",
             *_describe_gain(report),
         )
     )
+
+
+def _describe_error(report: "ExportReport") -> str:
+    error = f"{report.parity.max_error:.2g} {report.error_unit}"
+    return error.replace("1 levels", "1 level") if report.parity.max_error == 1 else error
 
 
 def _describe_gain(report: "ExportReport") -> list[str]:

@@ -214,7 +214,7 @@ def _text(summary: PackSummary) -> str:
     lines.extend(f"note: {note}" for note in summary.notes)
     lines.extend(f"warning: {warning}" for warning in summary.warnings)
     if summary.num_converted:
-        lines.append(f"converted to upright sRGB JPEG: {summary.num_converted:,}")
+        lines.append(f"not upright sRGB JPEG in the source, converted: {summary.num_converted:,}")
     if summary.num_turned:
         lines.append(f"turned, their faces lay on the side or upside down: {summary.num_turned:,}")
     if summary.num_repaired:

@@ -133,7 +133,7 @@ def _find_person_folders(names: Sequence[str], num_splits: int) -> tuple[list[st
         return None, "its folders hold sizes of the same pictures"
     if all(folder.isdecimal() for folder in counts) and _are_numbered(names):
         return None, "its folders are parts of one numbered collection"
-    return folders, f"each of its {len(counts):,} folders is a person"
+    return folders, f"each of the {len(counts):,} folders is taken for a person"
 
 
 def _share(names: Sequence[str]) -> bool:
