@@ -188,8 +188,10 @@ def _draw_drifts(edits: Edits) -> str | None:
 
 def _list_tables(run: Run) -> dict[str, dict[str, object]]:
     config = dataclasses.asdict(run.config) | dataclasses.asdict(run.model)
+    config["lr"] = run.config.peak_lr
+    options = {name: value for name, value in config.items() if value not in (None, ())}
     return {
-        "Options": {name.replace("_", " "): value for name, value in config.items()},
+        "Options": {name.replace("_", " "): value for name, value in options.items()},
         "Chosen": {
             "device": run.device,
             "dtype": run.dtype_reason,

@@ -71,6 +71,8 @@ def test_page_of_a_finished_run(run_copy: Path, capsys: pytest.CaptureFixture[st
     assert re.search(r"\d\.\d\d dB\|best held-out PSNR, epoch 1", page.text)
     assert re.search(r"\|\d+\.\d%\|of the training time waits for data", page.text)
     assert "|latent size|16|" in page.text
+    assert re.search(r"\|lr\|0\.\d+\|", page.text)
+    assert "|None|" not in page.text
     times = svg_text(page.pictures["Where the time goes"])
     assert "waiting for data" in times
     assert "computing" in times
