@@ -16,6 +16,7 @@ import json
 import logging
 import shutil
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, get_args
 
@@ -44,6 +45,7 @@ def main() -> None:
     parser.add_argument("data", help="packed dataset")
     parser.add_argument("runs", nargs="+", type=Path, metavar="RUN")
     parser.add_argument("--priors", nargs="+", choices=get_args(PriorKind), default=["normal"])
+    parser.add_argument("--truncations", nargs="+", type=float, default=[1.0], metavar="FACTOR")
     parser.add_argument("--samples", type=int, default=10_000, help="faces to draw")
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
@@ -52,8 +54,8 @@ def main() -> None:
     for path in options.runs:
         for prior in options.priors:
             log.info("measuring %s with the prior %s", path, prior)
-            name, trial, floor = measure(path, options.data, prior, options.samples)
-            trials[name] = trial
+            for name, trial, photographs in measure(path, options, prior):
+                trials[name], floor = trial, photographs
     assert floor is not None, "there is a run and a prior"
     findings = {
         "trials": trials,
@@ -76,20 +78,23 @@ def main() -> None:
 
 
 def measure(
-    path: Path, data: str, prior: PriorKind, samples: int
-) -> tuple[str, dict[str, Any], SampleQuality]:
-    """Return a trial's name, its figures, and those of held-out photographs."""
+    path: Path, options: argparse.Namespace, prior: PriorKind
+) -> Iterator[tuple[str, dict[str, Any], SampleQuality]]:
+    """Yield each trial's name, its figures, and those of held-out photographs."""
     with tempfile.TemporaryDirectory() as scratch:
         copy = Path(scratch, "run")
         copy.mkdir()
         for name in ("run.json", "metrics.jsonl", "model.safetensors"):
             shutil.copy(path / name, copy)
-        faceae.fit(copy, data, prior=prior)
-        run = read_run(copy)
-        record = evaluate_samples(
-            run, faceae.open_dataset(data), config=SampleConfig(samples=samples)
-        )
-        return f"{_describe(run)}, {prior}", _figures(run, record), record.photographs
+        faceae.fit(copy, options.data, prior=prior)
+        run, dataset = read_run(copy), faceae.open_dataset(options.data)
+        for factor in options.truncations:
+            config = SampleConfig(samples=options.samples, truncation=factor)
+            record = evaluate_samples(run, dataset, config=config)
+            name = f"{_describe(run)}, {prior}"
+            if factor != 1:
+                name += f", truncation {factor:g}"
+            yield name, _figures(run, record), record.photographs
 
 
 def _describe(run: Run) -> str:

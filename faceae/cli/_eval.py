@@ -1,7 +1,7 @@
 """faceae eval."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
@@ -57,6 +57,14 @@ if TYPE_CHECKING:
     "near to some.",
 )
 @option(
+    "--truncation",
+    type=click.FloatRange(min=0),
+    metavar="FACTOR",
+    default=1.0,
+    help="With --samples: scale the distance of latents from their mean, as `faceae generate` does "
+    "with the same option.",
+)
+@option(
     "--inception",
     type=click.Path(path_type=Path),
     metavar="WEIGHTS",
@@ -79,6 +87,7 @@ def command(
     out: Path | None,
     with_pca: bool,
     samples: int | None,
+    truncation: float,
     inception: Path | None,
     edits: bool,
     batch_size: int,
@@ -107,6 +116,8 @@ def command(
 
     if inception is not None and samples is None:
         raise click.UsageError("--inception measures new faces; add --samples N.")
+    if truncation != 1 and samples is None:
+        raise click.UsageError("--truncation is for new faces; add --samples N.")
     run = read_run(run_path)
     out = out or run.eval_path(split)
     check_out_file(out)
@@ -118,7 +129,15 @@ def command(
     record = None
     if samples is not None:
         samples_out = out.with_name(run.samples_path(split).with_suffix(out.suffix).name)
-        record = _measure_samples(run, dataset, samples_out, config, samples, inception)
+        record = _measure_samples(
+            run,
+            dataset,
+            samples_out,
+            config,
+            samples=samples,
+            truncation=truncation,
+            inception=inception,
+        )
     edit_record = None
     if edits:
         edits_out = out.with_name(run.edits_path(split).with_suffix(out.suffix).name)
@@ -164,15 +183,13 @@ def _measure_samples(
     dataset: "Dataset",
     out: Path,
     config: "EvalConfig",
-    samples: int,
-    inception: Path | None,
+    **faces: Any,
 ) -> "SampleRecord":
     from faceae.evaluation.samples import SampleConfig, evaluate_samples
 
     options = SampleConfig(
-        samples=samples,
+        **faces,
         split=config.split,
-        inception=inception,
         batch_size=config.batch_size,
         device=config.device,
         loader=config.loader,
@@ -192,7 +209,7 @@ def _summarise_samples(out: Path, record: "SampleRecord") -> str:
         "nearest  copied",
         *(_describe_samples(name, quality) for name, quality in record.rows),
         describe_quality(record),
-        f"{out.with_suffix('.png')}: the first 64 new faces of seed {record.seed}",
+        f"{out.with_suffix('.png')}: the first 64 new faces of {record.faces}",
         f"{nearest_path(out)}: the 8 new faces that look most like copies, each before its 8 "
         "nearest training faces",
     ]

@@ -91,7 +91,7 @@ def _check_number(ctx: click.Context, param: click.Parameter, value: int) -> int
         metavar="FACTOR",
         default=1.0,
         help="Scale the distance of latents from their mean. Below 1, faces vary less and look "
-        "more like the average face.",
+        "more like the average face; above 1, they vary more.",
     ),
 )
 @section(

@@ -42,8 +42,8 @@ class Sampler(ABC):
         """Return latents, N x Z float32, of standard normal noise, N x Z float32.
 
         Args:
-            truncation: 1 draws latents that vary as the fitted ones do. Below 1 they are closer
-                to the average face, at 0 all are equal.
+            truncation: 1 draws latents that vary as the fitted ones do. Above 1 they vary more.
+                Below 1 they are closer to the average face, at 0 all are equal.
         """
         with torch.inference_mode(), full_float32():
             z_NZ = self.module(aligned(noise), torch.tensor(truncation))

@@ -159,7 +159,7 @@ def _find_pictures(
             yield Figure(
                 title=f"New faces ({measured.record.split})",
                 source=embed_file(picture),
-                text=f"The first faces of seed {measured.record.seed}, not selected.",
+                text=f"The first faces of {measured.record.faces}, not selected.",
             )
         picture = nearest_path(picture)
         if picture.exists():

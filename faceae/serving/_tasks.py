@@ -98,7 +98,8 @@ _TRUNCATION = Parameter(
     type="number",
     default=1.0,
     maximum=1000,
-    meaning="1: faces vary as the training faces do. Below 1: they are closer to the average face.",
+    meaning="1: faces vary as the training faces do. Below 1: they are closer to the average face. "
+    "Above 1: they vary more.",
 )
 
 TASKS = {

@@ -29,11 +29,13 @@ def draw_faces(
     count: int,
     batch_size: int,
     start: int = 0,
+    truncation: float = 1.0,
 ) -> Iterator[torch.Tensor]:
     """Yield batches of new faces, N x 3 x H x W uint8, RGB, on the model's device.
 
     Args:
         start: number of the first face.
+        truncation: see `Sampler.latents`.
 
     Raises:
         FaceaeError: a pixel is not finite.
@@ -42,7 +44,7 @@ def draw_faces(
     for first in range(0, count, batch_size):
         size = min(batch_size, count - first)
         noise_NZ = latent_noise(seed, start + first, size, model.config.latent_size)
-        z_NZ = torch.from_numpy(sampler.latents(noise_NZ)).to(device)
+        z_NZ = torch.from_numpy(sampler.latents(noise_NZ, truncation)).to(device)
         with torch.inference_mode(), full_float32():
             faces_NCHW = model.decode(z_NZ)
         yield _to_pixels(faces_NCHW)

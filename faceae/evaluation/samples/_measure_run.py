@@ -3,6 +3,7 @@
 Shapes: N faces, C channels, H and W pixels, Z latent size.
 """
 
+import math
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -17,7 +18,6 @@ from faceae.data import Loader, LoaderKind, open_split
 from faceae.device import DeviceName, resolve_device
 from faceae.errors import FaceaeError
 from faceae.explore import find_nearest, take_faces
-from faceae.latent import Sampler
 from faceae.model import FaceAutoEncoder, weights_hash
 from faceae.pictures import save_grid
 from faceae.runs import Run, open_run
@@ -55,6 +55,8 @@ class SampleConfig:
     smaller of both splits has."""
     seed: int = 0
     """Seed of the new faces."""
+    truncation: float = 1.0
+    """Factor on the distance of latents from their mean, as `faceae generate` takes it."""
     split: str = "test"
     """Held-out split of other people than those in the training split."""
     inception: Path | None = None
@@ -70,6 +72,10 @@ class SampleConfig:
         for name, value in (("samples", self.samples), ("batch_size", self.batch_size)):
             if value < 1:
                 raise FaceaeError(f"`{name}` must be at least 1, got {value}")
+        if not 0 <= self.truncation < math.inf:
+            raise FaceaeError(
+                f"`truncation` must be a finite number of at least 0, got {self.truncation}"
+            )
         if self.split == _TRAIN_SPLIT:
             raise FaceaeError(
                 "`split='train'` is what new faces are compared with; hold out another"
@@ -110,8 +116,8 @@ def evaluate_samples(
     model, sampler = trained.model.to(device), trained.sampler
     space = TextureSpace() if config.inception is None else InceptionSpace(config.inception, device)
     count = _choose_count(dataset, config, space)
-    drawn = draw_faces(model, sampler, config.seed, count, config.batch_size)
-    new_faces = _describe("new faces", drawn, count, space, on_progress)
+    draw = partial(draw_faces, model, sampler, config.seed, truncation=config.truncation)
+    new_faces = _describe("new faces", draw(count, config.batch_size), count, space, on_progress)
     open_loader = partial(
         open_split,
         dataset,
@@ -129,6 +135,7 @@ def evaluate_samples(
         split=config.split,
         num_asked=config.samples,
         seed=config.seed,
+        truncation=config.truncation,
         num_train_images=len(known),
         dataset_hash=dataset.hash,
         is_run_dataset=dataset.hash == run.dataset_hash,
@@ -138,9 +145,8 @@ def evaluate_samples(
         reconstructions=compare_faces(samples=back, held_out=floor, train=known),
         photographs=compare_faces(samples=floor, held_out=floor, train=known),
     )
-    shown = draw_faces(model, sampler, config.seed, _GRID_FACES, config.batch_size)
-    save_grid(out.with_suffix(".png"), to_arrays(shown))
-    suspects = _show_suspects(model, sampler, dataset, config, new_faces, known)
+    save_grid(out.with_suffix(".png"), to_arrays(draw(_GRID_FACES, config.batch_size)))
+    suspects = _show_suspects(draw, model.config.image_size, dataset, config, new_faces, known)
     save_grid(nearest_path(out), suspects, columns=_NUM_NEAREST + 1)
     record.save(out)
     return record
@@ -152,8 +158,8 @@ def nearest_path(out: Path) -> Path:
 
 
 def _show_suspects(
-    model: FaceAutoEncoder,
-    sampler: Sampler,
+    draw: Callable[..., Iterator[torch.Tensor]],
+    size: int,
     dataset: Dataset,
     config: SampleConfig,
     new_faces: FaceSet,
@@ -162,18 +168,18 @@ def _show_suspects(
     """Return the new faces that look most like copies, each before its nearest training faces.
 
     N x S x S x 3 uint8, RGB, for rows of 1 + 8 faces.
+
+    Args:
+        draw: returns so many new faces, in batches of so many, from the number `start`.
+        size: height and width of a face, in pixels.
     """
     closeness_N = find_train_neighbours(new_faces.features, known.features).closeness
     numbers = closeness_N.argsort()[:_NUM_SUSPECTS]
     k = min(_NUM_NEAREST, len(known))
     near = find_nearest(new_faces.features[numbers], known.features, k).rows.cpu().numpy()
-    size = model.config.image_size
     rows = choose_places(dataset.num_samples(_TRAIN_SPLIT), len(known))[near]
     train_NHWC = take_faces(dataset, _TRAIN_SPLIT, rows.reshape(-1), size, config.loader)
-    drawn = [
-        to_arrays(draw_faces(model, sampler, config.seed, 1, 1, start=number))
-        for number in numbers.tolist()
-    ]
+    drawn = [to_arrays(draw(1, 1, start=number)) for number in numbers.tolist()]
     pairs = zip(drawn, train_NHWC.reshape(*rows.shape, size, size, 3), strict=True)
     return np.concatenate([face for pair in pairs for face in pair])
 

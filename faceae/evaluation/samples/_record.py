@@ -25,6 +25,8 @@ class SampleRecord:
     """New faces that were asked for. Fewer are compared where a split has fewer."""
     seed: int
     """Seed of the new faces, whose numbers start at 0."""
+    truncation: float
+    """Factor on the distance of their latents from the mean."""
     num_train_images: int
     """Training faces that copies were looked for among."""
     dataset_hash: str
@@ -38,6 +40,12 @@ class SampleRecord:
     """Reconstructions of the held-out photographs."""
     photographs: SampleQuality
     """Held-out photographs: the floor."""
+
+    @property
+    def faces(self) -> str:
+        """Which faces of `faceae generate` were measured, in words."""
+        text = f"seed {self.seed}"
+        return text if self.truncation == 1 else f"{text}, truncation {self.truncation:g}"
 
     @property
     def rows(self) -> tuple[tuple[str, SampleQuality], ...]:
@@ -69,5 +77,5 @@ def _build(fields: dict[str, Any]) -> SampleRecord:
         new_faces=SampleQuality(**fields.pop("new_faces")),
         reconstructions=SampleQuality(**fields.pop("reconstructions")),
         photographs=SampleQuality(**fields.pop("photographs")),
-        **fields,
+        **{"truncation": 1.0, **fields},
     )

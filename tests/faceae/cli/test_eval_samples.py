@@ -83,6 +83,18 @@ def test_same_faces_as_generate_and_same_bytes_again(
     assert abs(difference).max() <= 1
 
 
+def test_truncation(run_copy: Path, many: Path, tmp_path: Path) -> None:
+    options = ["--samples", str(NUM_TEST), "--truncation", "0"]
+    assert eval_run(run_copy, many, *options) == 0
+    record = SampleRecord.load(run_copy / "samples-test.json")
+    assert (record.truncation, record.new_faces.recall) == (0, 0)
+    with Image.open(run_copy / "samples-test.png") as picture:
+        faces = np.asarray(picture)
+    assert (faces[2:34, 2:34] == faces[2:34, 36:68]).all()
+    assert run(["report", str(run_copy)]) == 0
+    assert "seed 0, truncation 0, not selected" in (run_copy / "report.html").read_text("utf-8")
+
+
 def test_files_lie_beside_out(run_copy: Path, many: Path, tmp_path: Path) -> None:
     out = tmp_path / "figures.json"
     assert eval_run(run_copy, many, "--samples", str(NUM_TEST), "-o", str(out)) == 0
@@ -97,6 +109,7 @@ def test_files_lie_beside_out(run_copy: Path, many: Path, tmp_path: Path) -> Non
         (["--samples", "70", "--split", "valid"], "split"),
         (["--samples", "70", "--split", "train"], "--split"),
         (["--samples", "70", "--inception", "missing.pth"], "missing.pth"),
+        (["--samples", "70", "--truncation", "nan"], "--truncation"),
     ],
 )
 def test_what_cannot_be_measured_is_one_line(
@@ -113,7 +126,9 @@ def test_what_cannot_be_measured_is_one_line(
 
 
 @pytest.mark.parametrize(
-    "options", [["--samples", "0"], ["--inception", "weights.pth"]], ids=["none", "no samples"]
+    "options",
+    [["--samples", "0"], ["--inception", "weights.pth"], ["--truncation", "1.1"]],
+    ids=["none", "inception without samples", "truncation without samples"],
 )
 def test_wrong_usage(run_copy: Path, many: Path, options: list[str]) -> None:
     assert eval_run(run_copy, many, *options) == 2

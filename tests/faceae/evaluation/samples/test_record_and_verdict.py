@@ -1,5 +1,6 @@
 """samples-SPLIT.json and the verdict in words."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -30,6 +31,7 @@ RECORD = SampleRecord(
     split="test",
     num_asked=1000,
     seed=0,
+    truncation=1.1,
     num_train_images=6400,
     dataset_hash="d",
     is_run_dataset=True,
@@ -45,6 +47,15 @@ def test_reads_what_it_wrote(tmp_path: Path) -> None:
     path = tmp_path / "samples-test.json"
     RECORD.save(path)
     assert SampleRecord.load(path) == RECORD
+
+
+def test_reads_figures_of_before_truncations(tmp_path: Path) -> None:
+    path = tmp_path / "samples-test.json"
+    RECORD.save(path)
+    fields = json.loads(path.read_text())
+    del fields["truncation"]
+    path.write_text(json.dumps(fields))
+    assert SampleRecord.load(path).truncation == 1.0
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"format": "faceae-samples", "version": 2}'])
