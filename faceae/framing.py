@@ -44,7 +44,7 @@ class Framing:
         if self.align and self.place is not None:
             return "upright, with eyes and mouth where the unaligned training faces have them"
         if self.align and (self.crop or 0) <= ALIGNED_WIDTH:
-            return "aligned as CelebA's"
+            return "aligned as in CelebA"
         kept = "the whole picture" if self.crop is None else f"the centre square of {self.crop}"
         return f"not aligned, {kept}{' pixels' if self.crop else ''}"
 

@@ -19,7 +19,7 @@ __all__ = ["main", "run"]
 VERBS = {
     "synth": "Draw artificial faces, in CelebA's layout.",
     "shard": "Pack photographs into a dataset of WebDataset shards.",
-    "adopt": "Make a dataset of WebDataset shards from another tool.",
+    "adopt": "Make a dataset of the WebDataset shards of another tool.",
     "verify": "Check every file and image of a dataset.",
     "info": "Print what a dataset contains.",
     "train": "Train an autoencoder on a dataset.",

@@ -157,8 +157,9 @@ def _suggest(run: "Run", data: Location, name: str | None) -> None:
 
 def _summarise(path: Path, directions: "Directions") -> str:
     width = max((len(name) for name in directions.names), default=0)
+    count = len(directions.found)
     lines = [
-        f"{path}: {len(directions.found)} directions",
+        f"{path}: {count:,} direction{'' if count == 1 else 's'}",
         f"{'':{width}}  balanced accuracy    AUC     with  without  classifier",
     ]
     for each in directions.found:

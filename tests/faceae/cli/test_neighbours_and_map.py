@@ -41,7 +41,7 @@ def test_neighbours_of_photographs_and_drawn_faces(
     assert lines[0].split() == ["0.000", "img_align_celeba/000001.jpg"]
     assert number.startswith("face 5 of seed 0")
     assert reader.startswith("read by webdataset")
-    assert framed == "photographs framed: aligned as CelebA's"
+    assert framed == "photographs framed: aligned as in CelebA"
     with Image.open(out) as picture:
         assert picture.size == (4 * 66 + 2, 2 * 66 + 2)
         pixels = np.asarray(picture).astype(int)
