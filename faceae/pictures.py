@@ -185,13 +185,19 @@ def _draw_title(title: str, width: int) -> NDArray[np.uint8]:
     return np.array(strip)
 
 
-def check_grid_size(path: Path, num_images: int, height: int, width: int) -> None:
-    """Raise FaceaeError if `num_images` pictures are too many for one picture file."""
+def check_grid_size(
+    path: Path,
+    num_images: int,
+    height: int,
+    width: int,
+    remedy: str = "name a folder or a .npy file instead",
+) -> None:
+    """Raise FaceaeError, which ends in `remedy`, if pictures are too many for one picture file."""
     most = MAX_GRID_PIXELS // ((height + _GAP_PIXELS) * (width + _GAP_PIXELS))
     if num_images > most:
         raise FaceaeError(
             f"{path}: a grid holds at most {most} pictures of {width}x{height}, not {num_images}; "
-            "name a folder or a .npy file instead"
+            f"{remedy}"
         )
 
 

@@ -247,7 +247,7 @@ def _check_size(out: Path, form: Form, num_frames: int, side: int, seconds: floa
     if form == "movie":
         check_movie_size(out, num_frames, side, side, seconds)
     else:
-        check_grid_size(out, num_frames, side, side)
+        check_grid_size(out, num_frames, side, side, "give a smaller `frames` or `scale`")
 
 
 def _find_latents(

@@ -133,7 +133,7 @@ def _check_out(out: Path, num_pictures: int, side: int) -> None:
     if out.suffix.lower() not in PICTURE_FORMATS:
         raise FaceaeError(f"{out}: a picture must end in {', '.join(PICTURE_FORMATS)}")
     check_out_file(out)
-    check_grid_size(out, num_pictures, side, side)
+    check_grid_size(out, num_pictures, side, side, "give a smaller `k` or `scale`")
 
 
 def _summarise(out: Path, split: str, names: list[str], found: "Neighbours") -> str:

@@ -194,7 +194,7 @@ def test_bad_input(
         ([good, out, "--numbers", "1,2,3", "--frames", "2"], "--frames must be at least 3"),
         ([good, str(tmp_path / "m.gif"), *many, "--seconds", "1"], "or more --seconds"),
         ([good, str(tmp_path / "m.gif"), *many, "--scale", "32"], "or a smaller --scale"),
-        ([good, out, *many, "--scale", "32"], "a grid holds at most"),
+        ([good, out, *many, "--scale", "32"], "smaller --frames or --scale"),
         ([good, a, b, str(tmp_path / "no" / "m.gif")], "m.gif: there is no folder"),
         ([good, a, b, out, "--crop", "200"], "178x218 pixels, less than the centre square of 200"),
         ([good, a, b, out, "--decoder", generator], "generator.onnx: is a generator"),

@@ -72,6 +72,7 @@ def test_bad_input(
     for verb, argv, message in (
         ("neighbours", [*good, "-o", picture], "or --numbers"),
         ("neighbours", [*good, photo, "-o", picture, "-k", "161"], "-k must be 1 to 160"),
+        ("neighbours", [*good, photo, "-o", picture, "-k", "999999"], "smaller -k or --scale"),
         ("neighbours", [*good, photo, "-o", str(tmp_path / "n.gif")], "n.gif: a picture must"),
         ("neighbours", [*good, photo, "-o", photo], "another file as --out"),
         ("neighbours", [*good, photo, "-o", picture, "--split", "no"], "no"),
