@@ -84,16 +84,38 @@ def hash_tree() -> Callable[[Path], dict[str, str]]:
     return hash_tree_
 
 
-@pytest.fixture(scope="session")
-def small_run(dataset_npy: faceae_shards.Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run on 32x32 pictures with 16 latent numbers, and its latents fitted. To be read only."""
-    import faceae  # not for tests of faceae_shards alone, which work without torch
+def _enliven(path: Path) -> None:
+    """Change a model's decoder so that its faces differ as after long training."""
+    import torch  # not for tests of faceae_shards alone, which work without it
+    from torch import nn
 
-    path = tmp_path_factory.mktemp("small") / "run"
-    data = str(dataset_npy.path)
-    faceae.train(
-        data,
-        path,
+    from faceae.model import load_model, save_model
+
+    model = load_model(path, torch.device("cpu"))
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        for layer in model.modules():
+            if isinstance(layer, nn.ConvTranspose2d):
+                nn.init.normal_(layer.weight, std=0.05)
+            if isinstance(layer, nn.BatchNorm2d):
+                nn.init.uniform_(layer.running_var, 0.002, 0.02)
+                nn.init.normal_(layer.bias, std=0.2)
+    save_model(model, path)
+
+
+@pytest.fixture(scope="session")
+def fitted_run(
+    dataset_npy: faceae_shards.Dataset, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """A run on 32x32 pictures with 16 latent numbers, and its latents fitted. To be read only."""
+    from faceae.cli import run
+    from faceae.runs import TrainConfig
+    from faceae.training import train
+
+    path = tmp_path_factory.mktemp("fitted") / "run"
+    config = TrainConfig(
+        data=dataset_npy.path,
+        run=path,
         epochs=1,
         batch_size=8,
         latent_size=16,
@@ -103,5 +125,7 @@ def small_run(dataset_npy: faceae_shards.Dataset, tmp_path_factory: pytest.TempP
         device="cpu",
         loader="webdataset",
     )
-    faceae.fit(path, data, device="cpu")
+    train(config)
+    _enliven(path / "model.safetensors")
+    assert run(["fit", str(path), str(dataset_npy.path), "--loader", "webdataset"]) == 0
     return path

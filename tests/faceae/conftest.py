@@ -1,16 +1,12 @@
-"""Small runs for the tests of several rooms: a training, a fitted run, one with attributes."""
+"""Small runs for the tests of several rooms: a training, and one with attributes."""
 
 from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
-from torch import nn
 
 import faceae_shards
-from faceae.cli import run
-from faceae.model import load_model, save_model
 from faceae.runs import TrainConfig
 from faceae.training import train
 
@@ -35,44 +31,6 @@ def config(dataset_npy: faceae_shards.Dataset, tmp_path: Path) -> TrainConfig:
         loader="webdataset",
         log_steps=2,
     )
-
-
-def _enliven(path: Path) -> None:
-    """Change a model's decoder so that its faces differ as after long training."""
-    model = load_model(path, torch.device("cpu"))
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        for layer in model.modules():
-            if isinstance(layer, nn.ConvTranspose2d):
-                nn.init.normal_(layer.weight, std=0.05)
-            if isinstance(layer, nn.BatchNorm2d):
-                nn.init.uniform_(layer.running_var, 0.002, 0.02)
-                nn.init.normal_(layer.bias, std=0.2)
-    save_model(model, path)
-
-
-@pytest.fixture(scope="session")
-def fitted_run(
-    dataset_npy: faceae_shards.Dataset, tmp_path_factory: pytest.TempPathFactory
-) -> Path:
-    """A run on 32x32 pictures with 16 latent numbers, and its latents fitted. To be read only."""
-    path = tmp_path_factory.mktemp("fitted") / "run"
-    config = TrainConfig(
-        data=dataset_npy.path,
-        run=path,
-        epochs=1,
-        batch_size=8,
-        latent_size=16,
-        width=8,
-        init="random",
-        amp=False,
-        device="cpu",
-        loader="webdataset",
-    )
-    train(config)
-    _enliven(path / "model.safetensors")
-    assert run(["fit", str(path), str(dataset_npy.path), "--loader", "webdataset"]) == 0
-    return path
 
 
 @pytest.fixture(scope="session")

@@ -18,8 +18,8 @@ def hyperparameters() -> list[str]:
 
 
 @pytest.fixture(scope="session")
-def deployed_run(small_run: Path) -> str:
-    return str(small_run)
+def deployed_run(fitted_run: Path) -> str:
+    return str(fitted_run)
 
 
 @pytest.fixture(scope="session")

@@ -23,17 +23,17 @@ Capture = pytest.CaptureFixture[str]
 
 
 @pytest.fixture
-def model(small_run: Path, bucket: str, capsys: Capture) -> str:
+def model(fitted_run: Path, bucket: str, capsys: Capture) -> str:
     """The URL of a model.tar.gz."""
-    assert run(["sagemaker", "upload", str(small_run), f"{bucket}/a"]) == 0
+    assert run(["sagemaker", "upload", str(fitted_run), f"{bucket}/a"]) == 0
     return capsys.readouterr().out.strip()
 
 
 @pytest.fixture(scope="module")
-def endpoint(small_run: Path) -> Iterator[str]:
+def endpoint(fitted_run: Path) -> Iterator[str]:
     """The address of a container's server."""
     environment = {**os.environ, "SAGEMAKER_BIND_TO_PORT": "0", "FACEAE_HOST": "127.0.0.1"}
-    environment |= {"FACEAE_MODEL": str(small_run), "FACEAE_DEVICE": "cpu"}
+    environment |= {"FACEAE_MODEL": str(fitted_run), "FACEAE_DEVICE": "cpu"}
     with subprocess.Popen(
         [sys.executable, "-m", "faceae.sagemaker", "serve"],
         stderr=subprocess.PIPE,

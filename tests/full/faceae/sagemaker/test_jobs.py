@@ -70,7 +70,7 @@ def test_training(
 
 def test_evaluation(
     dataset_npy: faceae_shards.Dataset,
-    small_run: Path,
+    fitted_run: Path,
     bucket: str,
     sagemaker: Any,
     cloud: Any,
@@ -78,7 +78,7 @@ def test_evaluation(
 ) -> None:
     assert run(["sagemaker", "upload", str(dataset_npy.path), f"{bucket}/packed"]) == 0
     capsys.readouterr()
-    assert run(["sagemaker", "upload", str(small_run), f"{bucket}/models/a"]) == 0
+    assert run(["sagemaker", "upload", str(fitted_run), f"{bucket}/models/a"]) == 0
     model = capsys.readouterr().out.strip()
     assert model == f"{bucket}/models/a/model.tar.gz"
     options = ["--name", "eval-1", *sets("pca=False", "device=cpu")]

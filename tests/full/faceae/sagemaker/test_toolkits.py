@@ -111,10 +111,10 @@ class Context:
 
 
 @pytest.fixture
-def context(small_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Context:
+def context(fitted_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Context:
     """The context of an unpacked model.tar.gz, whose code/ is on the path."""
     archive, folder = tmp_path / "model.tar.gz", tmp_path / "model"
-    assert run(["export", "sagemaker", str(small_run), str(archive)]) == 0
+    assert run(["export", "sagemaker", str(fitted_run), str(archive)]) == 0
     with tarfile.open(archive) as packed:
         packed.extractall(folder, filter="data")
     monkeypatch.syspath_prepend(folder / "code")

@@ -27,7 +27,7 @@ def ask(port: int, path: str) -> tuple[int, bytes]:
 
 
 @pytest.fixture
-def port(small_run: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
+def port(fitted_run: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
     """The port of the app with two replicas."""
     import ray
     from ray import serve
@@ -36,7 +36,7 @@ def port(small_run: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
     for name, text in (
         ("RAY_USAGE_STATS_ENABLED", "0"),
         ("PYTHONPATH", paths),
-        ("FACEAE_MODEL", str(small_run)),
+        ("FACEAE_MODEL", str(fitted_run)),
         ("FACEAE_DEVICE", "cpu"),
         ("FACEAE_THREADS", "1"),
         # Ray starts its processes at niceness 15: on a busy machine they would hardly run.

@@ -48,12 +48,12 @@ def wait_until_ready(port: int, seconds: float = 300) -> None:
 
 
 @pytest.fixture
-def server(small_run: Path) -> Iterator[tuple["subprocess.Popen[bytes]", int]]:
+def server(fitted_run: Path) -> Iterator[tuple["subprocess.Popen[bytes]", int]]:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     command = [sys.executable, "-m", "uvicorn", "--factory", "--workers", "2"]
     command += ["--port", str(port), "--no-access-log"]
-    environment = {**os.environ, "FACEAE_MODEL": str(small_run), "FACEAE_DEVICE": "cpu"}
+    environment = {**os.environ, "FACEAE_MODEL": str(fitted_run), "FACEAE_DEVICE": "cpu"}
     with subprocess.Popen(
         [*command, "faceae.serving:create_app_from_environment"],
         env=environment,
