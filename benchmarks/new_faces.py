@@ -32,7 +32,6 @@ from faceae.runs import Run, read_history, read_run
 
 log = logging.getLogger(__name__)
 
-_NAME = "new_faces"
 _OPTIONS = ("latent_size", "width", "batch_size", "lr", "kl_weight", "free_bits", "init")
 """Options of a run that tell it from others of the same kind of model."""
 _RECIPE = ModelConfig(latent_size=128, variant="adversarial")
@@ -47,9 +46,10 @@ def main() -> None:
     parser.add_argument("--priors", nargs="+", choices=get_args(PriorKind), default=["normal"])
     parser.add_argument("--truncations", nargs="+", type=float, default=[1.0], metavar="FACTOR")
     parser.add_argument("--samples", type=int, default=10_000, help="faces to draw")
+    parser.add_argument("--name", default="new_faces", help="name of the result")
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    trials = _read_trials()
+    trials = _read_trials(options.name)
     floor: SampleQuality | None = None
     for path in options.runs:
         for prior in options.priors:
@@ -65,8 +65,8 @@ def main() -> None:
             for batch in (32, 256)
         },
     }
-    path = runner.save(_NAME, [], {"samples": options.samples}, findings)
-    _plot(trials)
+    path = runner.save(options.name, [], {"samples": options.samples}, findings)
+    _plot(options.name, trials)
     print(_table(trials, findings["photographs"]))
     for batch, predicted in findings["predictions"].items():
         print(
@@ -124,8 +124,8 @@ def _last(run: Run) -> Any:
     return read_history(run).epochs[-1]
 
 
-def _read_trials() -> dict[str, Any]:
-    path = runner.RESULTS / f"{_NAME}.json"
+def _read_trials(name: str) -> dict[str, Any]:
+    path = runner.RESULTS / f"{name}.json"
     if not path.exists():
         return {}
     trials: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))["trials"]
@@ -158,14 +158,14 @@ def _table(trials: dict[str, Any], floor: dict[str, float]) -> str:
     return "\n".join(lines)
 
 
-def _plot(trials: dict[str, Any]) -> None:
-    """Draw results/new_faces.svg: distance by minutes of training."""
+def _plot(name: str, trials: dict[str, Any]) -> None:
+    """Draw results/NAME.svg: distance by minutes of training."""
     figure, axes = pyplot.subplots(figsize=(8, 5))
-    for name, trial in trials.items():
-        axes.plot(trial["minutes"], trial["new_faces"]["frechet_distance"], "o", label=name)
+    for title, trial in trials.items():
+        axes.plot(trial["minutes"], trial["new_faces"]["frechet_distance"], "o", label=title)
     axes.set(xlabel="minutes of training", ylabel="Fréchet distance of new faces", yscale="log")
     axes.legend(fontsize=7)
-    runner.save_figure(_NAME, figure)
+    runner.save_figure(name, figure)
 
 
 if __name__ == "__main__":

@@ -53,8 +53,13 @@ def _section(path: Path) -> str:
 
 
 def _question(name: str) -> str:
-    """Return the first paragraph of a script's docstring."""
-    source = Path(__file__).with_name(f"{name}.py").read_text(encoding="utf-8")
+    """Return the first paragraph of a script's docstring.
+
+    The name of a result is that of its script, or begins with it.
+    """
+    scripts = (path for path in Path(__file__).parent.glob("*.py") if name.startswith(path.stem))
+    script = max(scripts, key=lambda path: len(path.stem))
+    source = script.read_text(encoding="utf-8")
     return " ".join(source.split('"""')[1].split("\n\n")[0].split())
 
 

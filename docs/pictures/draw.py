@@ -18,6 +18,7 @@ from faceae_shards import fit_image, read_first_images
 NUM_FACES = 10
 """Faces in a row."""
 SEED = 1
+TRUNCATION = 1.1
 
 
 def draw_rows(run: Path, data: str) -> dict[str, NDArray[np.uint8]]:
@@ -29,7 +30,7 @@ def draw_rows(run: Path, data: str) -> dict[str, NDArray[np.uint8]]:
     return {
         "held-out faces": faces,
         "reconstructions": model.reconstruct(faces, align=False),
-        "new faces": model.generate(NUM_FACES, seed=SEED),
+        "new faces": model.generate(NUM_FACES, seed=SEED, truncation=TRUNCATION),
         "a morph": model.morph(faces[0], faces[-1], frames=NUM_FACES, align=False),
     }
 

@@ -280,8 +280,8 @@ def feature_space() -> Iterator[str]:
     yield f"precision of {smears['precision']:.2f}"
 
 
-def new_faces() -> Iterator[str]:
-    result = read("new_faces")
+def compared(result: dict[str, Any]) -> Iterator[str]:
+    """Yield the rows of the trials of `benchmarks.new_faces`."""
     floor = result["photographs"]
 
     def distance(figures: dict[str, float]) -> str:
@@ -295,10 +295,16 @@ def new_faces() -> Iterator[str]:
         minutes, psnr = f"{trial['minutes']:.0f}", f"{trial['psnr_db']:.2f}"
         yield row(name, minutes, psnr, distance(new), *rest(new), distance(back))
     yield row("held-out photographs", "", "", "1.0", *rest(floor), "").replace("|  ", "| ")
+
+
+def new_faces() -> Iterator[str]:
+    result = read("new_faces")
+    floor = result["photographs"]
+    yield from compared(result)
     copied = [
         100 * trial["new_faces"]["copied_share"]
         for name, trial in result["trials"].items()
-        if name.endswith("pairs")
+        if ", pairs" in name
     ]
     yield f"{min(copied):.1f} to {max(copied):.1f} % of the pairs"
     yield f"and {100 * floor['copied_share']:.1f} % of the photographs"
@@ -308,6 +314,7 @@ def new_faces() -> Iterator[str]:
     yield f"{predicted['operations']} operations a step"
     yield f"{predicted['epochs']} epochs on {predicted['faces']:,} faces"
     yield f"in {predicted['hours']:.1f} hours"
+    yield from compared(read("new_faces_drawn"))
 
 
 def serving() -> Iterator[str]:
@@ -376,7 +383,15 @@ CLAIMS: dict[str, Callable[[], Iterator[str]]] = {
     "Serving": serving,
     "Studies": studies,
 }
-INPUTS = {"learning rate 0.01", "momentum 0.9", "(30.93 dB)", "below 0.03", "at 0.03"}
+INPUTS = {
+    "learning rate 0.01",
+    "momentum 0.9",
+    "(30.93 dB)",
+    "below 0.03",
+    "at 0.03",
+    "--truncations 1 1.1 1.2",
+    "Truncations of 1.1 and 1.2",
+}
 """Settings that a section names, and a figure that stands in it twice."""
 
 

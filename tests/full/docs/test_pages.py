@@ -39,9 +39,10 @@ FROM_PHOTOGRAPHS = {"README.md", "celeba.md", "own-photographs.md", "photographs
 SMALL = {
     "train": ["--epochs", "1", "--width", "8", "--latent-size", "32"],
     "tune": ["--trials", "2", "--epochs", "1", "--width", "8"],
+    "fit": ["--prior", "normal"],
     "generate": ["-n", "70"],
 }
-"""Options that are added to a verb's, so that it works for seconds."""
+"""Options that are added to a verb's, so that it works for seconds and with few faces."""
 NUM_PHOTOS, NUM_FACES = 100, 500
 SERVER = "127.0.0.1:8080"
 
