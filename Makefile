@@ -72,10 +72,12 @@ demo: $(INSTALLED)
 	$(BIN)/faceae doctor
 	$(BIN)/faceae synth $(DEMO)/faces --count 3600 --seed 1
 	$(BIN)/faceae shard $(DEMO)/faces $(DEMO)/packed --crop 178 --size 64
-	$(BIN)/faceae train $(DEMO)/packed --run $(DEMO)/run --amp --model variational --epochs 4
-	$(BIN)/faceae fit $(DEMO)/run $(DEMO)/packed
+	$(BIN)/faceae train $(DEMO)/packed --run $(DEMO)/run --model adversarial \
+	  --latent-size 128 --width 32 --batch-size 32 --epochs 12
+	$(BIN)/faceae fit $(DEMO)/run $(DEMO)/packed --prior gmm
 	$(BIN)/faceae export onnx $(DEMO)/run $(DEMO)/generator.onnx --part generator
-	$(BIN)/faceae generate $(DEMO)/generator.onnx $(DEMO)/faces64.png -n 64 --seed 1
+	$(BIN)/faceae generate $(DEMO)/generator.onnx $(DEMO)/faces64.png -n 64 --seed 1 \
+	  --truncation 1.2
 	$(BIN)/faceae morph $(DEMO)/run $(DEMO)/faces/img_align_celeba/000001.jpg \
 	  $(DEMO)/faces/img_align_celeba/003600.jpg $(DEMO)/morph.gif --frames 32
 	@echo

@@ -68,7 +68,7 @@ SCRIPTS = (
         "--counts 256 512 --drawn 50 --batches 1 4 --sizes 32 64 --width 8 --rounds 2",
     ),
     _script("web", "--rounds 1"),
-    _script("edits", "--faces 300 --epochs 1 --edited 4 --judge-steps 40 --redrawn 40"),
+    _script("edits", "--faces 300 --epochs 1 --edited 5 --judge-steps 40 --redrawn 40"),
     _script("align", f"{ZIP} --drawn 10 --scenes 8 --packed 20 --rounds 1", f"{ZIP} --packed 600"),
     _script("article", f"{PHOTOS} --epochs 1 --width 8 --count 100 --rounds 1", PHOTOS),
     _script("time_to_quality", f"{PHOTOS} --epochs 1", f"{PHOTOS} --epochs 25"),
