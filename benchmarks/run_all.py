@@ -71,7 +71,7 @@ SCRIPTS = (
     _script("edits", "--faces 300 --epochs 1 --edited 5 --judge-steps 40 --redrawn 40"),
     _script("align", f"{ZIP} --drawn 10 --scenes 8 --packed 20 --rounds 1", f"{ZIP} --packed 600"),
     _script("article", f"{PHOTOS} --epochs 1 --width 8 --count 100 --rounds 1", PHOTOS),
-    _script("time_to_quality", f"{PHOTOS} --epochs 1", f"{PHOTOS} --epochs 25"),
+    _script("time_to_quality", f"{PHOTOS} --epochs 2", f"{PHOTOS} --epochs 25"),
     _script("recipe", f"{DATA} --faces 64 --measure-every 64", DATA),
     _script("long_runs", f"{DATA} {RUN}", f"{DATA} {RUN}"),
     _script("new_faces", f"{DATA} {RUN} --samples 300", f"{DATA} {RUN} --priors normal gmm flow"),
