@@ -1,6 +1,6 @@
 """Runs every benchmark one after another, and says which ran, which lacked something, which failed.
 
-    python -m benchmarks.run_all --quick               # each with tiny work, under 15 minutes
+    python -m benchmarks.run_all --quick               # each with tiny work, about 25 minutes
     python -m benchmarks.run_all --photos FOLDER --data PACKED --run RUN ...
 
 Quick results show that the scripts work; they are no measurements, so they go to `quick-results/`
