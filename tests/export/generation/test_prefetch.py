@@ -66,7 +66,7 @@ def test_error_of_a_stage_comes_in_its_turn_and_ends_the_threads() -> None:
         next(results)
     with pytest.raises(ValueError, match="number 2"):
         list(prefetch_map(int, prefetch_map(work, range(50))))
-    assert threading.active_count() == before
+    assert threading.active_count() <= before
 
 
 def test_closing_ends_the_threads_without_the_rest() -> None:
@@ -75,5 +75,5 @@ def test_closing_ends_the_threads_without_the_rest() -> None:
     results = prefetch_map(int, prefetch_map(int, count_up(1000, drawn)))
     next(results)
     results.close()
-    assert threading.active_count() == before
+    assert threading.active_count() <= before
     assert len(drawn) < 10
