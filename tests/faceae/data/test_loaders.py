@@ -239,7 +239,9 @@ def test_a_damaged_state_is_refused_and_the_loader_stays_where_it_was(
 
 @pytest.mark.skipif(not THREADS.exists(), reason="counts threads as Linux shows them")
 def test_close_leaves_no_thread(make: MakeLoader) -> None:
-    make().close()  # so that what a library starts once is started
+    warm = make()
+    next(iter(warm))  # so that what a library starts once is started
+    warm.close()
     before = set(THREADS.iterdir())
     loader = make()
     next(iter(loader))
