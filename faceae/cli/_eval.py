@@ -1,7 +1,7 @@
 """faceae eval."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import click
 
@@ -183,12 +183,17 @@ def _measure_samples(
     dataset: "Dataset",
     out: Path,
     config: "EvalConfig",
-    **faces: Any,
+    *,
+    samples: int,
+    truncation: float,
+    inception: Path | None,
 ) -> "SampleRecord":
     from faceae.evaluation.samples import SampleConfig, evaluate_samples
 
     options = SampleConfig(
-        **faces,
+        samples=samples,
+        truncation=truncation,
+        inception=inception,
         split=config.split,
         batch_size=config.batch_size,
         device=config.device,

@@ -2,10 +2,13 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import faceae_shards
 from faceae.cli import run
+from faceae_shards.faces import TARGETS, Face
+from tests.conftest import draw_picture
 
 
 @pytest.fixture(scope="session")
@@ -20,6 +23,17 @@ def exported(fitted_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
         out = folder / name
         assert run(["export", verb, str(fitted_run), "--part", kind, str(out)]) == 0
     return folder
+
+
+@pytest.fixture
+def group_photo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A picture in which a stand-in for the detector finds two faces."""
+    path = tmp_path / "group.jpg"
+    draw_picture(np.random.default_rng(0), 100, 90).save(path)
+    face = Face(box=(0, 0, 9, 9), score=1, landmarks=TARGETS / 2)
+    monkeypatch.setattr("faceae.framing.find_faces", lambda *args, **options: [face])
+    monkeypatch.setattr("faceae_shards.faces.find_faces", lambda *args, **options: [face, face])
+    return str(path)
 
 
 @pytest.fixture

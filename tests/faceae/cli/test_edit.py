@@ -11,8 +11,6 @@ from PIL import Image
 import faceae
 import faceae_shards
 from faceae.cli import run
-from faceae_shards.faces import TARGETS, Face
-from tests.conftest import draw_picture
 
 
 @pytest.fixture(scope="module")
@@ -130,19 +128,12 @@ def test_a_strength_far_from_the_data_is_warned_of(
 
 
 def test_a_photograph_of_several_faces_is_noted(
-    run_path: str,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    run_path: str, group_photo: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    draw_picture(np.random.default_rng(0), 100, 90).save(tmp_path / "group.jpg")
-    face = Face(box=(0, 0, 9, 9), score=1, landmarks=TARGETS / 2)
-    monkeypatch.setattr("faceae.framing.find_faces", lambda *args, **options: [face])
-    monkeypatch.setattr("faceae_shards.faces.find_faces", lambda *args, **options: [face, face])
-    argv = [run_path, str(tmp_path / "group.jpg"), str(tmp_path / "a.png"), "--set", "Bright=1"]
+    argv = [run_path, group_photo, str(tmp_path / "a.png"), "--set", "Bright=1"]
     assert edit(*argv, "--align") == 0
     (line,) = capsys.readouterr().err.splitlines()
-    assert line.startswith(f"note: {tmp_path / 'group.jpg'} shows 2 faces")
+    assert line.startswith(f"note: {group_photo} shows 2 faces")
 
 
 def test_bad_input(

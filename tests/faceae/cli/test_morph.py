@@ -14,8 +14,6 @@ from PIL import Image
 from faceae.cli import run
 from faceae.framing import Framing, read_face
 from faceae.model import load_model, to_float, to_uint8
-from faceae_shards.faces import TARGETS, Face
-from tests.conftest import draw_picture
 
 
 @pytest.fixture(scope="module")
@@ -128,18 +126,14 @@ def test_a_grid_has_four_faces_in_its_corners(fitted_run: Path, tmp_path: Path) 
 def test_a_photograph_of_several_faces_is_noted(
     fitted_run: Path,
     photographs: list[str],
+    group_photo: str,
     tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    draw_picture(np.random.default_rng(0), 100, 90).save(tmp_path / "group.jpg")
-    face = Face(box=(0, 0, 9, 9), score=1, landmarks=TARGETS / 2)
-    monkeypatch.setattr("faceae.framing.find_faces", lambda *args, **options: [face])
-    monkeypatch.setattr("faceae_shards.faces.find_faces", lambda *args, **options: [face, face])
-    group = [photographs[0], str(tmp_path / "group.jpg")]
+    group = [photographs[0], group_photo]
     morph(fitted_run, group, tmp_path / "m.png", "--frames", "4")
     (line,) = capsys.readouterr().err.splitlines()
-    assert line.startswith(f"note: {tmp_path / 'group.jpg'} shows 2 faces")
+    assert line.startswith(f"note: {group_photo} shows 2 faces")
     morph(fitted_run, group, tmp_path / "m.png", "--frames", "4", "--no-align")
     assert capsys.readouterr().err == ""
 

@@ -194,3 +194,4 @@ def test_notebook_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         if cell["cell_type"] == "code":
             source = "".join(cell["source"]).replace("count=600", "count=100")
             exec(compile(source, f"{path.name}, cell {number}", "exec"), names)
+    assert "new_faces" in names
