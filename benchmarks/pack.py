@@ -1,10 +1,11 @@
 """Photographs a second into shards, against what a user would otherwise write.
 
 The photographs are drawn 178x218 JPEGs in CelebA's layout (`faceae synth`), in the page cache.
-Every contender decodes each image before it stores it; peers use Pillow, as their users do. Plain
-`tar` checks nothing and shows the cost of copying. faceae also hashes and syncs its output; no peer
-does. Modes: the files' own bytes; the centre square of 178 pixels scaled to 64 as JPEG of quality
-95; the same as raw pixels. Each turn is a fresh process; imports are not timed.
+Every contender decodes each image before it stores it, in as many processes as there are cores;
+peers use Pillow, as their users do. Plain `tar` checks nothing and shows the cost of copying.
+faceae also hashes and syncs its output; no peer does. Modes: the files' own bytes; the centre
+square of 178 pixels scaled to 64 as JPEG of quality 95; the same as raw pixels. Each turn is a
+fresh process; imports are not timed.
 
 The result also holds each contender's peak memory, and our rate as a share of the decode limit:
 libjpeg-turbo alone on all cores.

@@ -5,9 +5,13 @@ A peer is imported by `load`, because any of them may be missing.
 
 import importlib
 import logging
+from collections.abc import Callable, Iterable, Sized
 from typing import Any
 
 log = logging.getLogger(__name__)
+
+Epoch = Callable[[], Iterable[Sized]]
+"""Starts an epoch and returns its batches."""
 
 missing: dict[str, str] = {}
 """Peers that were asked for and are not there, with the reason."""

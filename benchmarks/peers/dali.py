@@ -3,7 +3,6 @@
 The pipeline reads files, decodes, scales the shorter side, cuts the centre and mirrors at random.
 """
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ from nvidia.dali import fn, pipeline_def, types
 from nvidia.dali.plugin.base_iterator import LastBatchPolicy
 from nvidia.dali.plugin.pytorch import DALIGenericIterator
 
+from benchmarks.peers import Epoch
 from benchmarks.shared.packing import NUM_WORKERS
 from benchmarks.shared.reading import BATCH_SIZE, IMAGE_SIZE
 
@@ -31,7 +31,7 @@ def _read_faces(files: list[str]) -> Any:
     )
 
 
-def open_dali(folder: Path) -> Callable[[], int]:
+def open_dali(folder: Path) -> Epoch:
     """Read loose JPEGs."""
     files = [str(path) for path in sorted(folder.glob("*.jpg"))]
     pipeline = _read_faces(
@@ -44,4 +44,4 @@ def open_dali(folder: Path) -> Callable[[], int]:
         last_batch_policy=LastBatchPolicy.DROP,
         auto_reset=True,
     )
-    return lambda: sum(len(batch["images"]) for (batch,) in loader)
+    return lambda: (batch["images"] for (batch,) in loader)

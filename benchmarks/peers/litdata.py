@@ -1,4 +1,4 @@
-"""litdata: `optimize` as in its documentation, and its dataset with torchvision's decoder.
+"""litdata: `optimize` as in its documentation, and its dataset.
 
 `optimize` uses and empties `$TMPDIR/data` and `$TMPDIR/chunks`; see `benchmarks.shared.apart`.
 """
@@ -10,6 +10,7 @@ from typing import Any
 
 import litdata
 
+from benchmarks.peers import Epoch
 from benchmarks.shared.packing import NUM_WORKERS, Work, check_image, read_list
 
 
@@ -36,18 +37,14 @@ def check_sample(path: str, mode: str) -> dict[str, Any]:
     return {"image": check_image(path, mode)}
 
 
-def open_litdata(folder: Path) -> Callable[[], int]:
-    """Read with litdata's dataset and loader."""
+def open_litdata(folder: Path, decode: Callable[[Any], Any]) -> Epoch:
+    """Read with litdata's dataset and loader; `decode` makes an image of what was stored."""
     from benchmarks.shared.reading import BATCH_SIZE
 
-    faces = litdata.StreamingDataset(str(folder), shuffle=True, drop_last=True, transform=_decode)
+    faces = litdata.StreamingDataset(
+        str(folder), shuffle=True, drop_last=True, transform=lambda sample: decode(sample["image"])
+    )
     loader = litdata.StreamingDataLoader(
         faces, batch_size=BATCH_SIZE, num_workers=NUM_WORKERS, persistent_workers=True
     )
-    return lambda: sum(len(batch) for batch in loader)
-
-
-def _decode(sample: dict[str, Any]) -> Any:
-    from benchmarks.shared.reading import decode_torchvision
-
-    return decode_torchvision(sample["image"])
+    return lambda: loader

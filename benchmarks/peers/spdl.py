@@ -6,7 +6,7 @@ same threads decode with torchvision, as in SPDL's example of PyTorch transforms
 """
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import spdl.io
@@ -14,6 +14,7 @@ import torch
 from spdl.io.utils import get_ffmpeg_versions
 from spdl.pipeline import PipelineBuilder
 
+from benchmarks.peers import Epoch
 from benchmarks.shared.packing import NUM_WORKERS
 from benchmarks.shared.reading import BATCH_SIZE, IMAGE_SIZE, mirror_some, read_torchvision
 
@@ -42,27 +43,29 @@ def _load(paths: list[str]) -> torch.Tensor:
     return mirror_some(spdl.io.to_torch(buffer))
 
 
-def open_spdl(folder: Path) -> Callable[[], int]:
+def open_spdl(folder: Path) -> Epoch:
     """Read loose JPEGs with as many threads as workers."""
     files = [str(path) for path in sorted(folder.glob("*.jpg"))]
     num_faces = len(files) // BATCH_SIZE * BATCH_SIZE
 
-    def batches() -> Iterator[list[str]]:
+    def lists() -> Iterator[list[str]]:
         shuffled = random.sample(files, num_faces)
         for start in range(0, num_faces, BATCH_SIZE):
             yield shuffled[start : start + BATCH_SIZE]
 
-    def work() -> int:
+    def epoch() -> Iterator[torch.Tensor]:
         pipeline = (
             PipelineBuilder()
-            .add_source(batches())
+            .add_source(lists())
             .pipe(_load, concurrency=NUM_WORKERS)
             .add_sink(3)
             .build(num_threads=NUM_WORKERS)
         )
+        count = 0
         with pipeline.auto_stop():
-            count = sum(len(batch) for batch in pipeline)
+            for batch in pipeline:
+                count += len(batch)
+                yield batch
         assert count == num_faces, "SPDL drops what it cannot decode"
-        return count
 
-    return work
+    return epoch

@@ -103,6 +103,19 @@ def read_list(listed: str) -> list[str]:
     return Path(listed).read_text().splitlines()
 
 
+def in_processes(write: Callable[[int, list[str]], None], paths: list[str]) -> int:
+    """Let each of `NUM_WORKERS` processes write its part of the images; return their number.
+
+    Args:
+        write: writes images; is given the number of the part, and its paths.
+    """
+    size = -(-len(paths) // NUM_WORKERS)
+    parts = [paths[start : start + size] for start in range(0, len(paths), size)]
+    with multiprocessing.Pool(NUM_WORKERS) as pool:
+        pool.starmap(write, enumerate(parts))
+    return len(paths)
+
+
 def check_image(path: str, mode: str) -> Any:
     """Decode an image with Pillow and return the bytes to store."""
     data = Path(path).read_bytes()

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from PIL import Image
 from torchvision.io import ImageReadMode, decode_image, decode_jpeg
@@ -25,6 +26,14 @@ def read_pillow(path: Path) -> torch.Tensor:
         return pixels
 
 
+def read_pillow_draft(path: Path) -> torch.Tensor:
+    """Decode a file with Pillow at the smallest size that suffices; 3 x S x S uint8."""
+    with Image.open(path) as image:
+        image.draft("RGB", (IMAGE_SIZE, IMAGE_SIZE))
+        pixels: torch.Tensor = to_tensor(fit(image.convert("RGB")))
+        return pixels
+
+
 def read_torchvision(path: Path) -> torch.Tensor:
     """Decode a file with torchvision's newest function; 3 x S x S uint8."""
     pixels: torch.Tensor = fit(decode_image(str(path), mode=ImageReadMode.RGB))
@@ -36,6 +45,12 @@ def decode_torchvision(data: Any) -> torch.Tensor:
     encoded = torch.frombuffer(bytearray(data), dtype=torch.uint8)
     pixels: torch.Tensor = fit(decode_jpeg(encoded, mode=ImageReadMode.RGB))
     return pixels
+
+
+def mirror_one(pixels: Any) -> torch.Tensor:
+    """Return an image, H x W x C uint8, mirrored at random."""
+    face = torch.from_numpy(np.array(pixels))
+    return face.flip(1) if torch.rand(()) < 0.5 else face
 
 
 def mirror_some(batch: torch.Tensor) -> torch.Tensor:
