@@ -155,7 +155,8 @@ def _jpeg_peers(
     if ffcv := peers.load("ffcv"):
         yield "FFCV, 2 threads", ffcv.open_jpegs(loose, folder / "jpegs.beton")
     if spdl := peers.load("spdl"):
-        yield spdl.NAME, spdl.open_spdl(loose)
+        for name in spdl.DECODERS:
+            yield f"SPDL, {name}, 2 threads", spdl.open_spdl(loose, name)
     if dali := peers.load("dali"):
         yield "DALI's own pipeline, 2 threads", dali.open_dali(loose)
     ways = {

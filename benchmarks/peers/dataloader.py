@@ -79,6 +79,6 @@ def open_memory(path: Path) -> Epoch:
     def epoch() -> Iterator[torch.Tensor]:
         order = torch.randperm(len(faces))
         for start in range(0, len(faces) - BATCH_SIZE + 1, BATCH_SIZE):
-            yield mirror_some(faces[order[start : start + BATCH_SIZE]])
+            yield mirror_some(faces.index_select(0, order[start : start + BATCH_SIZE]))
 
     return epoch

@@ -1,8 +1,8 @@
 """SPDL: its pipeline of threads, one list of files for each batch.
 
 Its documentation advises `load_image_batch` where the images of a batch are known in advance. This
-decoder needs FFmpeg's shared libraries on the machine, which then scale and cut. Without them the
-same threads decode with torchvision, as in SPDL's example of PyTorch transforms.
+decoder needs FFmpeg's shared libraries on the machine, which then scale and cut. The other way is
+that of SPDL's example of PyTorch transforms: the same threads decode with torchvision.
 """
 
 import random
@@ -32,19 +32,22 @@ def _has_ffmpeg() -> bool:
     return True
 
 
-HAS_FFMPEG = _has_ffmpeg()
-NAME = f"SPDL, {'its own decoder' if HAS_FFMPEG else 'torchvision'}, 2 threads"
+def _load_by_torchvision(paths: list[str]) -> torch.Tensor:
+    return torch.stack([read_torchvision(Path(path)) for path in paths])
 
 
-def _load(paths: list[str]) -> torch.Tensor:
-    if not HAS_FFMPEG:
-        return torch.stack([read_torchvision(Path(path)) for path in paths])
+def _load_by_ffmpeg(paths: list[str]) -> torch.Tensor:
     buffer = spdl.io.load_image_batch(paths, width=None, height=None, filter_desc=_FIT)
     return mirror_some(spdl.io.to_torch(buffer))
 
 
-def open_spdl(folder: Path) -> Epoch:
-    """Read loose JPEGs with as many threads as workers."""
+DECODERS = {"torchvision": _load_by_torchvision}
+if _has_ffmpeg():
+    DECODERS["its own decoder"] = _load_by_ffmpeg
+
+
+def open_spdl(folder: Path, decoder: str) -> Epoch:
+    """Read loose JPEGs with as many threads as workers; the decoder is one of `DECODERS`."""
     files = [str(path) for path in sorted(folder.glob("*.jpg"))]
     num_faces = len(files) // BATCH_SIZE * BATCH_SIZE
 
@@ -57,7 +60,7 @@ def open_spdl(folder: Path) -> Epoch:
         pipeline = (
             PipelineBuilder()
             .add_source(lists())
-            .pipe(_load, concurrency=NUM_WORKERS)
+            .pipe(DECODERS[decoder], concurrency=NUM_WORKERS)
             .add_sink(3)
             .build(num_threads=NUM_WORKERS)
         )

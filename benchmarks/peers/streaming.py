@@ -20,7 +20,6 @@ def prepare_mds(listed: str, out: str, mode: str) -> Work:
     paths = read_list(listed)
 
     def work() -> int:
-        Path(out).mkdir()
         count = in_processes(functools.partial(_write, out, mode), paths)
         merge_index(out, keep_local=True)
         return count

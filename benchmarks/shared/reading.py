@@ -54,6 +54,7 @@ def mirror_one(pixels: Any) -> torch.Tensor:
 
 
 def mirror_some(batch: torch.Tensor) -> torch.Tensor:
-    """Mirror half of the images of a batch, N x H x W x C, at random."""
-    chosen = torch.rand(len(batch), 1, 1, 1) < 0.5
-    return torch.where(chosen, batch.flip(2), batch)
+    """Mirror half of the images of a batch, N x H x W x C, at random and in place; return it."""
+    chosen = torch.rand(len(batch)) < 0.5
+    batch[chosen] = batch[chosen].flip(2)
+    return batch
