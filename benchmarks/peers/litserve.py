@@ -1,4 +1,6 @@
-"""LitServe with dynamic batching, as its documentation sets it up.
+"""LitServe with dynamic batching, as its documentation sets it up for a CPU and many requests.
+
+It advises one worker for each core, and its fast queue for more than a hundred requests a second.
 
 python -m benchmarks.peers.litserve MODEL PORT
 """
@@ -13,6 +15,7 @@ import torch
 from fastapi import Response
 from numpy.typing import NDArray
 
+from benchmarks.shared.packing import NUM_WORKERS
 from benchmarks.shared.wire import MAX_BATCH, to_npy
 from faceae.latent import latent_noise
 from faceae_export import open_session
@@ -30,7 +33,8 @@ class Drawing(litserve.LitAPI):
         self._path = path
 
     def setup(self, device: str) -> None:
-        """Open the model in the worker's process."""
+        """Open the model in the worker's process, which has a core."""
+        torch.set_num_threads(1)
         self._session = open_session(self._path, torch.device("cpu"))
 
     def decode_request(self, request: dict[str, int]) -> NDArray[np.float32]:
@@ -56,7 +60,13 @@ class Drawing(litserve.LitAPI):
 
 
 if __name__ == "__main__":
-    server = litserve.LitServer(Drawing(Path(sys.argv[1])), accelerator="cpu", timeout=60)
+    server = litserve.LitServer(
+        Drawing(Path(sys.argv[1])),
+        accelerator="cpu",
+        workers_per_device=NUM_WORKERS,
+        fast_queue=True,
+        timeout=60,
+    )
     server.run(
         host="127.0.0.1",
         port=int(sys.argv[2]),

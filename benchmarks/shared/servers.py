@@ -14,11 +14,13 @@ import numpy as np
 import psutil
 
 from benchmarks.shared import apart
+from benchmarks.shared.packing import NUM_WORKERS
 from benchmarks.shared.wire import Client
 
 log = logging.getLogger(__name__)
 
 OURS, LITSERVE, NAIVE = "faceae serve", "LitServe", "FastAPI handler"
+WORKERS = "FastAPI handler, a worker for each core"
 START_S = 240
 
 
@@ -32,7 +34,8 @@ class Server:
         arguments = {
             OURS: [*ours, "--max-batch", str(max_batch)],
             LITSERVE: ["benchmarks.peers.litserve", str(model), str(self.port)],
-            NAIVE: ["benchmarks.peers.fastapi", str(model), str(self.port)],
+            NAIVE: ["benchmarks.peers.fastapi", str(model), str(self.port), "1"],
+            WORKERS: ["benchmarks.peers.fastapi", str(model), str(self.port), str(NUM_WORKERS)],
         }[name]
         self._log_path = folder / f"{self.port}.log"
         self._log = self._log_path.open("wb")
