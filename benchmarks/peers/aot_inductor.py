@@ -1,8 +1,8 @@
 """`torch.export` and AOTInductor: the plain decoder, compiled to a library for one batch size.
 
-Its documentation advises to freeze the weights for the CPU, and `max_autotune`. A batch size has a library of its own,
-which is its fastest form. Channels-last order was tried, and was slower. Compilation needs a C++
-compiler.
+Its documentation advises to freeze the weights for the CPU; `max_autotune` tries more kernels. A
+batch size has a library of its own, which is its fastest form. Channels-last order was tried, and
+was slower. Compilation needs a C++ compiler.
 """
 
 import shutil
