@@ -35,7 +35,6 @@ log = logging.getLogger(__name__)
 
 _FOUND = 0.5
 _MUCH_YAW_DEG = 12.0
-_NUM_LARGE = 32
 _LARGE_FACE = (890, 1090)
 _SMALL_SHARE = 0.2
 _BY_CENTRE, _BY_FACE = "centre crop", "aligned face"
@@ -48,6 +47,7 @@ def main() -> None:
     parser.add_argument("--drawn", type=int, default=200, help="drawn faces of each kind")
     parser.add_argument("--scenes", type=int, default=150, help="photographs to paste and change")
     parser.add_argument("--packed", type=int, default=600, help="photographs to pack")
+    parser.add_argument("--large", type=int, default=32, help="scenes of 4000x3000 to pack")
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
@@ -59,9 +59,9 @@ def main() -> None:
         "scenes": measure_scenes(photographs),
         "backgrounds": measure_backgrounds(options.scenes // 2),
     }
-    rows = _measure_speed(options.photographs, options.packed, options.rounds)
+    rows = _measure_speed(options)
     settings = {name: value for name, value in vars(options).items() if name != "photographs"}
-    settings |= {"workers": packing.NUM_WORKERS, "size": packing.SIZE, "large": _NUM_LARGE}
+    settings |= {"workers": packing.NUM_WORKERS, "size": packing.SIZE}
     settings["load_average_before"] = load_average
     runner.save("align", rows, settings, findings)
     print(runner.table(rows))
@@ -175,12 +175,14 @@ def _choose(archive: zipfile.ZipFile, count: int, seed: int) -> list[str]:
     return [names[n] for n in np.random.default_rng(seed).choice(len(names), count, replace=False)]
 
 
-def _measure_speed(photographs: Path, count: int, rounds: int) -> list[runner.Row]:
+def _measure_speed(options: argparse.Namespace) -> list[runner.Row]:
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         sources = {
-            "photographs of 250x250": _copy_photographs(photographs, folder / "small", count),
-            "scenes of 4000x3000": _draw_scenes(folder / "large"),
+            "photographs of 250x250": _copy_photographs(
+                options.photographs, folder / "small", options.packed
+            ),
+            "scenes of 4000x3000": _draw_scenes(folder / "large", options.large),
         }
         contenders = [
             runner.Contender(
@@ -192,7 +194,7 @@ def _measure_speed(photographs: Path, count: int, rounds: int) -> list[runner.Ro
             for group, source in sources.items()
             for name in (_BY_CENTRE, _BY_FACE)
         ]
-        return runner.measure(contenders, rounds)
+        return runner.measure(contenders, options.rounds)
 
 
 def _copy_photographs(path: Path, folder: Path, count: int) -> Path:
@@ -203,11 +205,11 @@ def _copy_photographs(path: Path, folder: Path, count: int) -> Path:
     return folder
 
 
-def _draw_scenes(folder: Path) -> Path:
+def _draw_scenes(folder: Path, count: int) -> Path:
     """Write large scenes with a drawn face in each."""
     folder.mkdir()
     rng = np.random.default_rng(5)
-    for number in range(_NUM_LARGE):
+    for number in range(count):
         scene = scenes.draw_background(3000, 4000, rng).astype(np.uint8)
         face = scenes.turn(scenes.draw(number).image_HWC, rng.uniform(-30, 30), 1.0).image_HWC
         large = np.array(Image.fromarray(face).resize(_LARGE_FACE))

@@ -32,9 +32,9 @@ CPU = torch.device("cpu")
 SUFFIXES = (".jpg", ".png")
 
 
-def make_generator(folder: Path) -> OpenedGenerator:
+def make_generator(folder: Path, width: int) -> OpenedGenerator:
     """Export a generator and open it."""
-    model = make_model()
+    model = make_model(width)
     size = model.config.latent_size
     moments = LatentMoments(size)
     moments.update(latent_noise(1, 0, 2 * size, size))
@@ -73,13 +73,14 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--count", type=int, default=2048, help="faces to draw, a multiple of 4")
     parser.add_argument("--folder", type=Path, help="folder to write to (default: TMPDIR)")
+    parser.add_argument("--width", type=int, default=64, help="channels of the first layer")
     options = parser.parse_args()
     logging.basicConfig(format="%(message)s")
     logging.getLogger("benchmarks").setLevel(logging.INFO)
     load = os.getloadavg()
     with tempfile.TemporaryDirectory(dir=options.folder) as name:
         folder = Path(name)
-        generator = make_generator(folder)
+        generator = make_generator(folder, options.width)
         ways: dict[str, Callable[[], int]] = {
             "alone": partial(draw, generator, options.count),
             "to JPEG shards": partial(write_shards, generator, options.count, folder),
@@ -98,6 +99,7 @@ def main() -> None:
     settings = {
         "threads": torch.get_num_threads(),
         "faces": options.count,
+        "width": options.width,
         "load_average_before": load,
         "load_average_after": os.getloadavg(),
     }

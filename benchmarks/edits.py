@@ -34,6 +34,7 @@ def main() -> None:
     parser.add_argument("--faces", type=int, default=2000, help="faces to draw")
     parser.add_argument("--epochs", type=int, default=3)
     parser.add_argument("--width", type=int, default=16, help="channels of the first layer")
+    parser.add_argument("--latent-size", type=int, default=1024, help="numbers of a latent")
     parser.add_argument("--model", default="variational", help="kind of model")
     parser.add_argument("--edited", type=int, default=50, help="faces of either kind to edit")
     parser.add_argument("--judge-steps", type=int, default=800)
@@ -58,9 +59,8 @@ def measure(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
     write_dataset(SynthConfig(out=photographs, count=options.faces))
     faceae.pack(photographs, packed, crop=178, size=64)
     log.info("training")
-    faceae.train(
-        packed, run, epochs=options.epochs, width=options.width, model=options.model, amp=True
-    )
+    shape = {"width": options.width, "latent_size": options.latent_size}
+    faceae.train(packed, run, epochs=options.epochs, model=options.model, amp=True, **shape)
     bench = RedrawnBench.make(
         faceae.load(run),
         judged=2 * options.judge_steps,

@@ -58,11 +58,11 @@ def compare(
     return found
 
 
-def _make_models(runs: list[Path]) -> dict[str, TrainedModel]:
+def _make_models(runs: list[Path], width: int) -> dict[str, TrainedModel]:
     torch.manual_seed(0)
     models = {
-        "as built": FaceAutoEncoder(ModelConfig()).eval(),
-        "with used BatchNorms": make_model(),
+        "as built": FaceAutoEncoder(ModelConfig(width=width)).eval(),
+        "with used BatchNorms": make_model(width),
     }
     made = {
         name: TrainedModel(model=model, dataset_hash="", crop=None, sampler=make_sampler())
@@ -104,15 +104,17 @@ def main() -> None:
     """Measure, write results/exact.json and print the figures."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--faces", type=int, default=NUM_FACES, help="latents to compare")
+    parser.add_argument("--width", type=int, default=64, help="channels of the first layer")
     parser.add_argument("--run", type=Path, action="append", default=[])
     options = parser.parse_args()
     findings = {}
-    for name, trained in _make_models(options.run).items():
+    for name, trained in _make_models(options.run, options.width).items():
         with tempfile.TemporaryDirectory() as folder:
             findings[name] = measure(trained, Path(folder), options.faces)
         for way, found in findings[name].items():
             print(f"{name}: {way}: {found['max_error']:.2g}, {found['psnr_db']:.1f} dB")
-    runner.save("exact", [], {"faces": options.faces}, {"models": findings})
+    settings = {"faces": options.faces, "width": options.width}
+    runner.save("exact", [], settings, {"models": findings})
 
 
 if __name__ == "__main__":

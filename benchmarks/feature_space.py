@@ -22,7 +22,14 @@ import numpy as np
 import torch
 
 from benchmarks import runner
-from benchmarks.shared.faulty_sets import BATCH_FACES, Images, batches_of, faulty_sets, run_sets
+from benchmarks.shared.faulty_sets import (
+    BATCH_FACES,
+    COMPONENTS,
+    Images,
+    batches_of,
+    faulty_sets,
+    run_sets,
+)
 from benchmarks.shared.feature_spaces import NUM_FEATURES, candidates
 from faceae.data import LoaderConfig, make_loader
 from faceae.evaluation.samples import (
@@ -54,11 +61,18 @@ def main() -> None:
     parser.add_argument("--run", type=Path, action="append", default=[])
     parser.add_argument("--faces", type=int, default=NUM_FACES, help="pictures of each set")
     parser.add_argument("--split", default="test")
+    parser.add_argument(
+        "--components",
+        type=int,
+        nargs="+",
+        default=COMPONENTS,
+        help="numbers of principal components, the largest first",
+    )
     options = parser.parse_args()
     dataset = open_dataset(options.data)
     train = load_split(dataset, "train")
     held_out = load_split(dataset, options.split)[: options.faces]
-    sets = dict(faulty_sets(held_out, train))
+    sets = dict(faulty_sets(held_out, train, options.components))
     for path in options.run:
         sets |= dict(run_sets(path, held_out))
     reference = np.random.default_rng(0).choice(len(train), len(held_out), replace=False)

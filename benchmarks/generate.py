@@ -142,11 +142,12 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--batches", type=int, nargs="+", default=BATCH_SIZES, help="batch sizes")
     parser.add_argument("--compared", type=int, default=FACES_TO_COMPARE, help="faces to compare")
+    parser.add_argument("--width", type=int, default=64, help="channels of the first layer")
     options = parser.parse_args()
     logging.basicConfig(format="%(message)s")
     logging.getLogger("benchmarks").setLevel(logging.INFO)
     load = os.getloadavg()
-    model = make_model()
+    model = make_model(options.width)
     z = latent_noise(0, 0, max(options.compared, MOST_FACES_A_TURN), model.config.latent_size)
     with tempfile.TemporaryDirectory() as folder:
         others = make_peers(model, Path(folder), tuple(options.batches))
@@ -164,6 +165,7 @@ def main() -> None:
             for batch_size in (1, CPU_MICRO_BATCH)
         }
     settings = {
+        "width": options.width,
         "threads": torch.get_num_threads(),
         "load_average_before": load,
         "load_average_after": os.getloadavg(),

@@ -16,7 +16,7 @@ from matplotlib import pyplot
 
 import faceae_shards
 from benchmarks import runner
-from benchmarks.time_to_quality import draw_pca, measure_pca
+from benchmarks.time_to_quality import PCA_SIZES, draw_pca, measure_pca
 from faceae.model import psnr_db
 from faceae.runs import read_history, read_run
 
@@ -60,9 +60,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("data", type=Path, help="the dataset the runs were trained on")
     parser.add_argument("runs", type=Path, nargs="+", metavar="RUN")
+    parser.add_argument(
+        "--components", type=int, nargs="+", default=PCA_SIZES, help="numbers of components of PCA"
+    )
     options = parser.parse_args()
     dataset = faceae_shards.open_dataset(options.data)
-    pca = measure_pca(dataset)
+    pca = measure_pca(dataset, options.components)
     runs = dict(read_curves(folder) for folder in options.runs)
     settings = {
         "num_train_images": dataset.num_samples("train"),

@@ -167,11 +167,11 @@ def open_loader(
 
 
 def run(
-    trial: Trial, dataset: faceae_shards.Dataset, num_faces: int, measure_every: int
+    trial: Trial, dataset: faceae_shards.Dataset, options: argparse.Namespace
 ) -> dict[str, Any]:
     """Train, and return the curve and the median time of a step."""
     torch.manual_seed(0)
-    model = FaceAutoEncoder(ModelConfig())
+    model = FaceAutoEncoder(ModelConfig(width=options.width))
     if not trial.batch_statistics:
         keep_statistics(model)
     model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -186,7 +186,7 @@ def run(
         )
     dtype = choose_amp(CPU, trial.amp).dtype
     held_out = open_loader(dataset, "valid", 100, training=False)
-    total_steps = num_faces // trial.batch_size
+    total_steps = options.faces // trial.batch_size
     curve, seconds = [(0, validate(model, held_out, CPU).psnr_db)], []
     for step, images in zip(range(total_steps), _endless(dataset, trial.batch_size), strict=False):
         start = time.perf_counter()
@@ -196,7 +196,7 @@ def run(
             average.update_parameters(model)
         seconds.append(time.perf_counter() - start)
         num_seen = (step + 1) * trial.batch_size
-        if num_seen % measure_every == 0:
+        if num_seen % options.measure_every == 0:
             measured = model if average is None else average.module
             curve.append((num_seen, validate(measured, held_out, CPU).psnr_db))
             log.info("%s: %d faces, %.2f dB", trial.name, *curve[-1])
@@ -233,10 +233,11 @@ def _endless(dataset: faceae_shards.Dataset, batch_size: int) -> Iterator[torch.
 
 
 def read_trials(settings: dict[str, Any]) -> dict[str, Any]:
-    """Return the earlier trials with these settings."""
+    """Return the earlier trials with these settings; results without a width had the default."""
     path = runner.RESULTS / "recipe.json"
     before = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    return dict(before["trials"]) if before.get("settings") == settings else {}
+    known = {"width": ModelConfig.width, **before.get("settings", {})}
+    return dict(before["trials"]) if known == settings else {}
 
 
 def plot(trials: dict[str, Any]) -> None:
@@ -258,6 +259,7 @@ def main() -> None:
     parser.add_argument(
         "--measure-every", type=int, default=1600, help="faces between two measurements"
     )
+    parser.add_argument("--width", type=int, default=64, help="channels of the first layer")
     options = parser.parse_args()
     logging.basicConfig(format="%(message)s")
     logging.getLogger(__name__).setLevel(logging.INFO)
@@ -266,6 +268,7 @@ def main() -> None:
         "num_train_images": dataset.num_samples("train"),
         "num_held_out_images": dataset.num_samples("valid"),
         "faces": options.faces,
+        "width": options.width,
         "threads": torch.get_num_threads(),
         "dtype": str(choose_amp(CPU, True).dtype or torch.float32),
     }
@@ -273,7 +276,7 @@ def main() -> None:
     for trial in TRIALS:
         if trial.name in trials:
             continue
-        trials[trial.name] = run(trial, dataset, options.faces, options.measure_every)
+        trials[trial.name] = run(trial, dataset, options)
         first = next(iter(trials.values()))["seconds_a_face"]
         trials[trial.name]["time_against_the_first"] = trials[trial.name]["seconds_a_face"] / first
         runner.save("recipe", [], settings, {"trials": trials})

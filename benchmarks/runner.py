@@ -49,7 +49,6 @@ _PACKAGES = (
     "ffcv",
     "spdl",
     "datasets",
-    "torchcodec",
     "nncf",
     "simplejpeg",
     "cykooz-resizer",
@@ -106,11 +105,16 @@ def timed(work: Callable[[], float]) -> Callable[[], float]:
 
 
 def measure(contenders: Sequence[Contender], rounds: int = 5) -> list[Row]:
-    """Run every contender once as warm-up, then `rounds` times in turns."""
+    """Run every contender once as warm-up, then `rounds` times in turns.
+
+    With no rounds the warm-up stands for one, which shows that all contenders work and measures
+    nothing.
+    """
+    warm_up = []
     for contender in contenders:
         log.info("warming up %s %s", contender.group, contender.name)
-        contender.rate()
-    rates: list[list[float]] = [[] for _ in contenders]
+        warm_up.append(contender.rate())
+    rates: list[list[float]] = [[] if rounds else [rate] for rate in warm_up]
     for number in range(rounds):
         log.info("round %d of %d", number + 1, rounds)
         for contender, contender_rates in zip(contenders, rates, strict=True):

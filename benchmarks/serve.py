@@ -224,6 +224,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=4, help="of each phase")
     parser.add_argument("--max-batch", type=int, default=MAX_BATCH, help="of faceae serve")
+    parser.add_argument("--width", type=int, default=64, help="channels of the first layer")
     parser.add_argument("--soak", type=float, default=0, metavar="SECONDS")
     parser.add_argument("--dry", action="store_true", help="print only")
     options = parser.parse_args()
@@ -232,9 +233,8 @@ def main() -> None:
     load, names = os.getloadavg(), list_contenders()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        trained = TrainedModel(
-            model=make_model(), dataset_hash="", crop=None, sampler=make_sampler()
-        )
+        network, sampler = make_model(options.width), make_sampler()
+        trained = TrainedModel(model=network, dataset_hash="", crop=None, sampler=sampler)
         model = export_model(trained, "onnx", "generator", folder / "generator.onnx", CPU).path
         session = open_session(model, CPU)
         with start(names, model, folder, options.max_batch) as servers:
@@ -249,6 +249,7 @@ def main() -> None:
     settings = {
         "threads": torch.get_num_threads(),
         "seconds": options.seconds,
+        "width": options.width,
         "open_load": OPEN_LOAD,
         "max_batch": {OURS: options.max_batch, LITSERVE: MAX_BATCH},
         "load_average_before": load,

@@ -18,6 +18,7 @@ import statistics
 import tarfile
 import tempfile
 import time
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -48,6 +49,7 @@ BATCH_SIZE = 64
 TUTORIAL_EPOCHS = 3
 START_ROUNDS = 3
 PCA_SIZES = (256, 1024)
+"""Numbers of principal components."""
 Curve = list[tuple[float, float]]
 """Points of seconds and decibels."""
 
@@ -68,10 +70,12 @@ def list_training_photographs(dataset: faceae_shards.Dataset, photos: Path) -> l
     return [photos / sample["name"] for sample in samples]
 
 
-def train_tutorial(dataset: faceae_shards.Dataset, photos: Path, crop: int) -> Curve:
+def train_tutorial(
+    dataset: faceae_shards.Dataset, photos: Path, crop: int, config: ModelConfig
+) -> Curve:
     """Train as the usual tutorial script does."""
     torch.manual_seed(0)
-    model = FaceAutoEncoder(ModelConfig())
+    model = FaceAutoEncoder(config)
     for layer in model.modules():
         if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d):
             layer.reset_parameters()
@@ -102,11 +106,11 @@ def train_tutorial(dataset: faceae_shards.Dataset, photos: Path, crop: int) -> C
     return curve
 
 
-def make_start(dataset: faceae_shards.Dataset) -> tuple[float, float]:
+def make_start(dataset: faceae_shards.Dataset, config: ModelConfig) -> tuple[float, float]:
     """Compute our first weights."""
     start = time.perf_counter()
     torch.manual_seed(0)
-    model = FaceAutoEncoder(ModelConfig())
+    model = FaceAutoEncoder(config)
     with closing(open_loader(dataset, "train")) as loader:
         start_from_components(model, (batch.images[: batch.num_valid] for batch in loader))
     seconds = time.perf_counter() - start
@@ -126,16 +130,16 @@ class _Epochs(Observer):
         log.info("ours: %.0f s, %.2f dB", *self.curve[-1])
 
 
-def measure_pca(dataset: faceae_shards.Dataset) -> dict[int, float]:
-    """Return the held-out PSNR of PCA by its number of components."""
+def measure_pca(dataset: faceae_shards.Dataset, sizes: Sequence[int]) -> dict[int, float]:
+    """Return the held-out PSNR of PCA by its number of components, of which faces are more."""
     faces = {}
     for split in ("train", "valid"):
         with closing(open_loader(dataset, split)) as loader:
             faces[split] = torch.cat([batch.images[: batch.num_valid] for batch in loader])
     held_out = to_float(faces["valid"]).contiguous()
-    pca = fit_pca(faces["train"].contiguous(), max(PCA_SIZES))
+    pca = fit_pca(faces["train"].contiguous(), max(sizes))
     found = {}
-    for size in PCA_SIZES:
+    for size in sizes:
         kept = replace(pca, components=pca.components[:, :size])
         found[size] = psnr_db((kept.reconstruct(held_out) - held_out).square().mean().item())
     return found
@@ -168,21 +172,25 @@ def main() -> None:
     )
     parser.add_argument("--crop", type=int, default=144, help="side of the centre square, pixels")
     parser.add_argument("--epochs", type=int, default=45, help="epochs of the long run")
+    parser.add_argument("--width", type=int, default=64, help="channels of the first layer")
+    parser.add_argument(
+        "--components", type=int, nargs="+", default=PCA_SIZES, help="numbers of components of PCA"
+    )
     options = parser.parse_args()
     logging.basicConfig(format="%(message)s")
     logging.getLogger(__name__).setLevel(logging.INFO)
     with tempfile.TemporaryDirectory() as folder:
         packed = Path(folder, "packed")
-        config = PackConfig(
-            source=options.photos, out=packed, crop=options.crop, size=IMAGE_SIZE, encoding="npy"
-        )
-        pack(config)
+        fitted = {"crop": options.crop, "size": IMAGE_SIZE}
+        pack(PackConfig(source=options.photos, out=packed, encoding="npy", **fitted))
         dataset = open_dataset(packed)
-        pca = measure_pca(dataset)
-        starts = [make_start(dataset) for _ in range(START_ROUNDS)]
-        tutorial = train_tutorial(dataset, options.photos, options.crop)
+        model = ModelConfig(width=options.width)
+        pca = measure_pca(dataset, options.components)
+        starts = [make_start(dataset, model) for _ in range(START_ROUNDS)]
+        tutorial = train_tutorial(dataset, options.photos, options.crop, model)
         epochs = _Epochs()
-        train(TrainConfig(data=packed, run=Path(folder, "run"), epochs=options.epochs), epochs)
+        learn = {"epochs": options.epochs, "width": options.width}
+        train(TrainConfig(data=packed, run=Path(folder, "run"), **learn), epochs)
     curves = {"tutorial script": tutorial, "ours": [starts[-1], *epochs.curve]}
     findings: dict[str, Any] = {
         "curves": curves,
@@ -199,6 +207,7 @@ def main() -> None:
         "num_held_out_images": dataset.num_samples("valid"),
         "crop": options.crop,
         "epochs": options.epochs,
+        "width": options.width,
         "threads": torch.get_num_threads(),
     }
     runner.save("time_to_quality", [], settings, findings)

@@ -46,13 +46,13 @@ def endless(open_epoch: Callable[[], Iterator[torch.Tensor]]) -> Iterator[torch.
         yield from open_epoch()
 
 
-def prepare_learner(folder: Path, amp: bool) -> TrainState:
+def prepare_learner(folder: Path, width: int, *, amp: bool) -> TrainState:
     """Return a train state as `faceae train` makes it."""
     torch.manual_seed(0)
     choice = choose_amp(CPU, amp)
     log.info("number type: %s", choice.reason)
     return make_train_state(
-        ModelConfig(),
+        ModelConfig(width=width),
         TrainConfig(data=folder, run=folder / "run", batch_size=BATCH_SIZE),
         device=CPU,
         amp_dtype=choice.dtype,
@@ -73,10 +73,10 @@ def ours(train_state: TrainState, batches: Iterator[torch.Tensor]) -> Callable[[
     return work
 
 
-def slow_script(batches: Iterator[torch.Tensor]) -> Callable[[], int]:
+def slow_script(width: int, batches: Iterator[torch.Tensor]) -> Callable[[], int]:
     """Run steps of the tutorial script."""
     torch.manual_seed(0)
-    model = FaceAutoEncoder(ModelConfig()).train()
+    model = FaceAutoEncoder(ModelConfig(width=width)).train()
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
 
     def work() -> int:
@@ -92,13 +92,13 @@ def slow_script(batches: Iterator[torch.Tensor]) -> Callable[[], int]:
     return work
 
 
-def contenders(folder: Path, count: int) -> list[runner.Contender]:
+def contenders(folder: Path, count: int, width: int) -> list[runner.Contender]:
     """Draw and pack the faces and return the contenders."""
     write_dataset(SynthConfig(out=folder / "faces", count=count, seed=0))
     loose = folder / "faces" / "img_align_celeba"
     whole = pack_faces(loose, folder / "whole")
     npy = pack_faces(loose, folder / "npy", size=IMAGE_SIZE, encoding="npy")
-    train_state = prepare_learner(folder, amp=True)
+    train_state = prepare_learner(folder, width, amp=True)
 
     def batches(dataset: faceae_shards.Dataset, cache: Any) -> Iterator[torch.Tensor]:
         config = LoaderConfig(
@@ -110,7 +110,7 @@ def contenders(folder: Path, count: int) -> list[runner.Contender]:
     resident = next(batches(npy, "none"))
     loose_loader = make_loose(loose, read_pillow, NUM_WORKERS, BATCH_SIZE)
     ways = [
-        ("slow script", True, slow_script(endless(lambda: iter(loose_loader)))),
+        ("slow script", True, slow_script(width, endless(lambda: iter(loose_loader)))),
         (RESIDENT, False, ours(train_state, endless(lambda: iter([resident])))),
         ("faceae, cache", False, ours(train_state, batches(npy, "ram"))),
         ("faceae, npy 64x64", False, ours(train_state, batches(npy, "none"))),
@@ -118,7 +118,7 @@ def contenders(folder: Path, count: int) -> list[runner.Contender]:
         (
             "faceae, npy 64x64, float32",
             False,
-            ours(prepare_learner(folder, amp=False), batches(npy, "none")),
+            ours(prepare_learner(folder, width, amp=False), batches(npy, "none")),
         ),
     ]
     return [
@@ -142,11 +142,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--count", type=int, default=4096, help="faces to draw")
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--width", type=int, default=64, help="channels of the first layer")
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     with tempfile.TemporaryDirectory() as folder:
-        rows = runner.measure(contenders(Path(folder), options.count), options.rounds)
+        ways = contenders(Path(folder), options.count, options.width)
+        rows = runner.measure(ways, options.rounds)
     settings = {"count": options.count, "batch_size": BATCH_SIZE, "steps_a_turn": STEPS_A_TURN}
+    settings["width"] = options.width
     findings = {"shares_of_resident_batch": shares_of_resident(rows)}
     runner.save("train", rows, settings, findings)
     runner.plot("train", rows)

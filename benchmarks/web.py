@@ -57,9 +57,9 @@ _DRAW = """
 """
 
 
-def write_pages(folder: Path) -> dict[str, ExportReport]:
+def write_pages(folder: Path, width: int) -> dict[str, ExportReport]:
     """Write the page in each precision to a folder named by the precision."""
-    model = make_model()
+    model = make_model(width)
     size = model.config.latent_size
     moments = LatentMoments(size)
     moments.update(np.random.default_rng(0).normal(size=(2 * size, size)))
@@ -112,6 +112,7 @@ def main() -> None:
     """Measure, write results/web.json and print the tables."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--width", type=int, default=64, help="channels of the first layer")
     options = parser.parse_args()
     logging.basicConfig(format="%(message)s")
     if not (shutil.which("chromium") and shutil.which("chromedriver")):
@@ -119,7 +120,7 @@ def main() -> None:
     logging.getLogger("benchmarks").setLevel(logging.INFO)
     load = os.getloadavg()
     with tempfile.TemporaryDirectory() as folder, serve(Path(folder)) as address:
-        reports = write_pages(Path(folder))
+        reports = write_pages(Path(folder), options.width)
         sizes = {name: _measure_generator(Path(folder, name)) for name in reports}
         driver = open_chromium()
         try:
@@ -142,6 +143,7 @@ def main() -> None:
     settings = {
         "chromium": version,
         "faces_a_turn": FACES_A_TURN,
+        "width": options.width,
         "load_average_before": load,
         "load_average_after": os.getloadavg(),
     }

@@ -98,7 +98,8 @@ def make_peers(
 ) -> dict[str, Decode]:
     """Return what a user would otherwise run, by name."""
     plain = PlainDecoder(model).eval()
-    channels_last = PlainDecoder(make_model()).eval().to(memory_format=torch.channels_last)
+    copy = make_model(model.config.width)
+    channels_last = PlainDecoder(copy).eval().to(memory_format=torch.channels_last)
     path = _export_plain(plain, folder / "plain.onnx")
     ways = {
         "PyTorch": in_torch(plain),

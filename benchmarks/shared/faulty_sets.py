@@ -1,6 +1,6 @@
 """Sets of pictures with known faults, made from held-out photographs and by models."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import cv2
@@ -17,14 +17,18 @@ Images = NDArray[np.uint8]
 """N x 64 x 64 x 3, RGB."""
 
 BATCH_FACES = 64
+COMPONENTS = (1024, 256, 64)
+"""Numbers of principal components, the largest first."""
 
 
-def faulty_sets(held_out: Images, train: Images) -> Iterator[tuple[str, Images]]:
+def faulty_sets(
+    held_out: Images, train: Images, components: Sequence[int] = COMPONENTS
+) -> Iterator[tuple[str, Images]]:
     """Yield sets with known faults, as many pictures each as `held_out`."""
     random = np.random.default_rng(0)
     count = len(held_out)
     yield "photographs", held_out
-    yield from components_sets(held_out, train, random)
+    yield from components_sets(held_out, train, components, random)
     for sigma in (1, 2):
         blurred = [cv2.GaussianBlur(image, (0, 0), sigma) for image in held_out]
         yield f"blurred by {sigma} pixels", np.stack(blurred)
@@ -40,30 +44,31 @@ def faulty_sets(held_out: Images, train: Images) -> Iterator[tuple[str, Images]]
     yield "means of two people", ((held_out.astype(int) + others) // 2).astype(np.uint8)
     yield "upside down", held_out[:, ::-1].copy()
     for people in (100, 20):
-        chosen = held_out[:: count // people][:people]
+        chosen = held_out[:: max(1, count // people)][:people]
         yield f"{people} faces repeated", np.resize(chosen, held_out.shape)
     yield "training faces", train[:count]
 
 
 def components_sets(
-    held_out: Images, train: Images, random: np.random.Generator
+    held_out: Images, train: Images, sizes: Sequence[int], random: np.random.Generator
 ) -> Iterator[tuple[str, Images]]:
     """Yield reconstructions by principal components, and draws from their normal distribution."""
     train_NCHW = torch.from_numpy(train).permute(0, 3, 1, 2).contiguous()
     held_out_NCHW = torch.from_numpy(held_out).permute(0, 3, 1, 2).contiguous()
-    places = choose_faces(len(train), 64, 1024)
-    pca = fit_pca(train_NCHW[torch.from_numpy(places)], 1024)
+    most = sizes[0]
+    places = choose_faces(len(train), 64, most)
+    pca = fit_pca(train_NCHW[torch.from_numpy(places)], most)
     codes = (to_float(train_NCHW).flatten(1) - pca.mean) @ pca.components
     held_out_codes = (to_float(held_out_NCHW).flatten(1) - pca.mean) @ pca.components
-    noise = torch.from_numpy(random.standard_normal((len(held_out), 1024))).float()
+    noise = torch.from_numpy(random.standard_normal((len(held_out), most))).float()
 
     def decode(codes_NK: torch.Tensor, count: int) -> Images:
         faces_ND = codes_NK[:, :count] @ pca.components[:, :count].T + pca.mean
         return to_uint8(faces_ND.view(-1, 3, 64, 64)).permute(0, 2, 3, 1).numpy()
 
-    for count in (1024, 256, 64):
+    for count in sizes:
         yield f"{count:,} components, reconstructions", decode(held_out_codes, count)
-    for count in (1024, 64):
+    for count in (most, sizes[-1]):
         yield f"{count:,} components, normal draws", decode(noise * codes.std(dim=0), count)
 
 

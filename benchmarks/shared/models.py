@@ -8,10 +8,10 @@ from faceae.latent import LatentMoments, NormalSampler, Sampler
 from faceae.model import FaceAutoEncoder, ModelConfig
 
 
-def make_model() -> FaceAutoEncoder:
-    """Return a model of the default size that computes like a trained one."""
+def make_model(width: int = ModelConfig.width) -> FaceAutoEncoder:
+    """Return a model, of the default size but for its width, that computes like a trained one."""
     torch.manual_seed(0)
-    model = FaceAutoEncoder(ModelConfig())
+    model = FaceAutoEncoder(ModelConfig(width=width))
     norms = [layer for layer in model.decoder if isinstance(layer, nn.BatchNorm2d)]
     for norm in norms:
         nn.init.normal_(norm.weight, mean=1, std=0.2)

@@ -31,6 +31,13 @@ def test_ratios_do_not_need_a_peer() -> None:
     assert {row.name: row.ratio for row in rows} == {"slow": 0.25, "fast": 1.0}
 
 
+def test_the_warm_up_stands_for_the_only_round() -> None:
+    rates = iter((2.0, 3.0))
+    contender = runner.Contender(name="once", peer=False, rate=lambda: next(rates))
+    (row,) = runner.measure([contender], rounds=0)
+    assert row.items_per_s == [2.0]
+
+
 def test_a_slope_is_that_of_the_logarithms() -> None:
     scaling = importlib.import_module("benchmarks.scaling")
     found = scaling.slope({size: [3.0 * size**1.5] * 2 for size in (1, 4, 16)})
