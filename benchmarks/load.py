@@ -6,9 +6,10 @@ a ratio is fair only against a peer that reads the same:
 
 - JPEG 178x218, drawn by `faceae synth`. Peers: torch's DataLoader over loose files, decoded by
   Pillow (as tutorials have it, and with its `draft` mode, which decodes at half size as ours does),
-  by torchvision or by torchcodec; SPDL and DALI's own pipeline over loose files; webdataset,
-  `datasets`, litdata and mosaicml-streaming over shards, decoded by torchvision; FFCV on JPEGs that
-  it re-encoded.
+  or by torchvision; SPDL and DALI's own pipeline over loose files; webdataset, `datasets`, litdata
+  and mosaicml-streaming over shards, decoded by torchvision; FFCV on JPEGs that it re-encoded.
+  torchvision's decoder stands for torchcodec's, too, whose `decode_image` needs torch 2.11 or
+  newer, while we pin torch 2.10.
 - Arrays 64x64, scaled beforehand. Peers: FFCV's raw images, litdata, mosaicml-streaming, and
   torch's DataLoader over one mapped file, a batch at a time.
 - In memory: our cache, and the peer that indexes one tensor. The cache's rate is also reported as a
@@ -72,13 +73,12 @@ def _copying(num_batches: int) -> peers.Epoch:
 
 JPEG, ARRAYS, MEMORY = "JPEG 178x218", "arrays 64x64", "in memory"
 COPYING = "copying in memory"
-TURN_S = 1.0
 NOT_COUNTED = 4
 """Batches at the start of a turn that do not count."""
 
 
-def _steady(epoch: peers.Epoch) -> Callable[[], float]:
-    """Return the faces a second of whole epochs, repeated until a second has passed.
+def _steady(epoch: peers.Epoch, least_s: float) -> Callable[[], float]:
+    """Return the faces a second of whole epochs, repeated for at least some seconds.
 
     Time counts from a batch in the midst of reading. A reader that works ahead has then used what
     it prepared before its turn, and one that starts again with each epoch has started.
@@ -86,7 +86,7 @@ def _steady(epoch: peers.Epoch) -> Callable[[], float]:
 
     def rate() -> float:
         times: list[float] = []
-        while len(times) <= NOT_COUNTED or times[-1] - times[NOT_COUNTED] < TURN_S:
+        while len(times) <= NOT_COUNTED or times[-1] - times[NOT_COUNTED] < least_s:
             for batch in epoch():
                 assert len(batch) == BATCH_SIZE
                 times.append(time.perf_counter())
@@ -110,7 +110,7 @@ def pack_faces(source: Path, out: Path, **options: Any) -> faceae_shards.Dataset
     return faceae_shards.open_dataset(out)
 
 
-def contenders(folder: Path, count: int) -> list[runner.Contender]:
+def contenders(folder: Path, count: int, least_s: float) -> list[runner.Contender]:
     """Draw the faces, pack them, and return the loaders to compare."""
     write_dataset(SynthConfig(out=folder / "faces", count=count, seed=0))
     loose = folder / "faces" / "img_align_celeba"
@@ -133,7 +133,7 @@ def contenders(folder: Path, count: int) -> list[runner.Contender]:
     ways = [(group, name, True, epoch) for group, name, epoch in others]
     ways += [(group, name, False, epoch) for name, (group, epoch) in ours.items()]
     return [
-        runner.Contender(group=group, name=name, peer=peer, rate=_steady(epoch))
+        runner.Contender(group=group, name=name, peer=peer, rate=_steady(epoch, least_s))
         for group, name, peer, epoch in ways
     ]
 
@@ -164,8 +164,6 @@ def _jpeg_peers(
         "Pillow's draft": read_pillow_draft,
         "torchvision": read_torchvision,
     }
-    if torchcodec := peers.load("torchcodec"):
-        ways["torchcodec"] = torchcodec.read_torchcodec
     for name, read in ways.items():
         for workers in (0, 2):
             yield f"DataLoader, {name}, {workers} workers", open_loose(loose, read, workers)
@@ -212,10 +210,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--count", type=int, default=8192, help="faces to draw")
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=float, default=1, help="of each turn, at least")
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     with tempfile.TemporaryDirectory() as folder:
-        rows = runner.measure(contenders(Path(folder), options.count), options.rounds)
+        ways = contenders(Path(folder), options.count, options.seconds)
+        rows = runner.measure(ways, options.rounds)
     settings = {"count": options.count, "batch_size": BATCH_SIZE, "image_size": IMAGE_SIZE}
     findings = {"cache_share_of_copying": share_of_copying(rows)}
     runner.save("load", rows, settings, findings)

@@ -57,7 +57,7 @@ SCRIPTS = (
     _script("pack", "--count 200 --rounds 0"),
     _script("pack_scale", "--counts 100 200 400 --rounds 1"),
     _script("pack_celeba", "--count 2000 --shard 20"),
-    _script("load", "--count 512 --rounds 0"),
+    _script("load", "--count 768 --rounds 0 --seconds 0.01"),
     _script("load_memory", "--counts 200 --drawn 100"),
     _script("train", "--count 256 --rounds 0 --width 8"),
     _script("tune", "--faces 300 --trials 1 --epochs 1 --rounds 1"),
