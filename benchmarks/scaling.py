@@ -15,6 +15,7 @@ The second part is a prediction, not a measurement: nodes of eight H100 GPUs by 
 import argparse
 import logging
 import os
+import statistics
 import tempfile
 import time
 from collections import defaultdict
@@ -29,9 +30,9 @@ from torch import nn
 from benchmarks import runner
 from benchmarks.pack import draw, list_images
 from benchmarks.shared import isolated, node, packing
-from benchmarks.shared.ceilings import count_flops
 from benchmarks.shared.epoch import prepare_epoch
 from benchmarks.shared.limits import measure_limits
+from benchmarks.shared.steps import count_step
 from faceae.model import FaceAutoEncoder, ModelConfig
 
 log = logging.getLogger(__name__)
@@ -165,9 +166,11 @@ def slope(seconds: Seconds) -> dict[str, float]:
 
 def predict() -> dict[str, Any]:
     """Return the prediction for H100 nodes, with its figures and sources."""
+    cost = count_step(ModelConfig(), "plain")
     model = FaceAutoEncoder(ModelConfig())
     work = node.Work(
-        flops=3 * 2 * count_flops(model),  # encoder and decoder, forward and twice backward
+        flops=cost.flops,
+        operations=cost.operations,
         weight_bytes=4 * sum(p.numel() for p in model.parameters()),
         jpegs_per_core_s=measure_limits()["jpegs_per_s"] / packing.NUM_WORKERS,
     )
@@ -175,6 +178,8 @@ def predict() -> dict[str, Any]:
     return {
         "is_a_prediction": True,
         "figures": node.describe(),
+        "flops_per_face": cost.flops,
+        "operations": cost.operations,
         "batch_size": work.batch_size,
         "epochs": _EPOCHS,
         "stages": {
@@ -193,9 +198,16 @@ def predict() -> dict[str, Any]:
 
 def table(findings: dict[str, Any]) -> str:
     """Return both parts as Markdown."""
-    lines = ["| cost of | slope | standard error |", "|---|---|---|"]
+    lines = [
+        "| cost of | sizes | cost, against the first | slope | error |",
+        "|---|---|---|---|---|",
+    ]
     for name, each in findings["slopes"].items():
-        lines.append(f"| {name} | {each['slope']:.2f} | {each['error']:.2f} |")
+        medians = {n: statistics.median(s) for n, s in findings["seconds"][name].items()}
+        first = next(iter(medians.values()))
+        costs = ", ".join(f"{value / first:.3g}" for value in medians.values())
+        sizes = ", ".join(f"{int(n):,}" for n in medians)
+        lines.append(f"| {name} | {sizes} | {costs} | {each['slope']:.2f} | {each['error']:.2f} |")
     prediction = findings["prediction"]
     lines += [
         "",

@@ -18,7 +18,7 @@ SOURCES = {
     "cores_a_node": "Amazon EC2 P5: 192 virtual processors, which are 96 cores",
     "disk_bytes_per_s": "assumed: 2 GB/s for each of the eight NVMe disks of a P5 node",
     "efficiency": "assumed: a quarter of the peak in convolutions of this size",
-    "launch_s": "assumed: 1 ms a step for launches, without CUDA graphs",
+    "launch_s": "assumed: 10 us for each operation of a step, without CUDA graphs",
     "dollars_a_gpu_hour": (
         "Amazon EC2 Capacity Blocks, p5.48xlarge, US East: 39.33 dollars an hour for eight GPUs, "
         "price list valid until 1 January 2025. Prices named on the web in 2026 range from 2.5 to "
@@ -39,7 +39,7 @@ class Node:
     cores_a_node: int = 96
     disk_bytes_per_s: float = 16e9
     efficiency: float = 0.25
-    launch_s: float = 1e-3
+    launch_s: float = 10e-6
     dollars_a_gpu_hour: float = 4.92
 
 
@@ -49,6 +49,8 @@ class Work:
 
     flops: float
     """Forward and backward, of a face."""
+    operations: int
+    """Operations that torch launches for a step."""
     weight_bytes: float
     """Gradients that GPUs add up in a step, float32."""
     jpegs_per_core_s: float
@@ -70,7 +72,7 @@ def predict(work: Work, num_gpus: int, *, jpegs: bool, node: Node | None = None)
         "disk": num_nodes * node.disk_bytes_per_s / read_bytes,
         "copy to the GPU": num_gpus * node.pcie_bytes_per_s / work.array_bytes,
         "arithmetic": batches / arithmetic_s,
-        "launches": batches / node.launch_s,
+        "launches": batches / (work.operations * node.launch_s),
     }
     if jpegs:
         rates["decoding"] = num_nodes * node.cores_a_node * work.jpegs_per_core_s
