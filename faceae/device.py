@@ -234,14 +234,15 @@ def choose_cache(device: torch.device, requested: CacheMode, num_bytes: int) -> 
         (plan,) = (plan for plan in places if plan.place == requested)
         if plan.num_bytes > plan.num_free:
             raise FaceaeError(
-                f"`cache='{requested}'`: {plan}; use `cache='none'` or `cache='auto'`"
+                f"`cache='{requested}'`: {plan.describe('more than')}; use `cache='none'` or "
+                "`cache='auto'`"
             )
-        return CacheChoice(place=requested, reason=f"{plan}, as requested")
+        return CacheChoice(place=requested, reason=f"as requested; {plan.describe('of')}")
     for plan in places:
         if plan.num_bytes <= _CACHE_SHARE * plan.num_free:
-            return CacheChoice(place=plan.place, reason=f"{plan}: less than half of it")
-    plans = "; ".join(map(str, places))
-    return CacheChoice(place="none", reason=f"{plans}: more than half of it")
+            return CacheChoice(place=plan.place, reason=plan.describe("at most half of"))
+    plans = "; ".join(plan.describe("more than half of") for plan in places)
+    return CacheChoice(place="none", reason=plans)
 
 
 class _CachePlan(NamedTuple):
@@ -249,11 +250,16 @@ class _CachePlan(NamedTuple):
     num_bytes: int
     num_free: int
 
-    def __str__(self) -> str:
-        return (
-            f"the images take {self.num_bytes / 2**30:.2g} GiB of "
-            f"{self.num_free / 2**30:.2g} GiB free {self.place}"
-        )
+    def describe(self, share: str) -> str:
+        """Return the size of the images and which share of the free memory it is."""
+        memory = "GPU memory" if self.place == "vram" else "memory"
+        taken, free = _format_bytes(self.num_bytes), _format_bytes(self.num_free)
+        return f"the images take {taken}, {share} {free} of free {memory}"
+
+
+def _format_bytes(num_bytes: int) -> str:
+    amount, unit = (num_bytes / 2**30, "GiB") if num_bytes >= 2**30 else (num_bytes / 2**20, "MiB")
+    return f"{round(amount, 0 if amount >= 10 else 1):g} {unit}"
 
 
 def measure_free_memory() -> int:

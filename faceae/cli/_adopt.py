@@ -4,10 +4,10 @@ from pathlib import Path
 
 import click
 
-from faceae_shards import Location, ShardsError, parse_location
+from faceae_shards import Location, ShardsError, count_of, parse_location
 
-from ._command import suggest_next, verb, workers_option
-from ._outputs import propose_beside
+from ._command import verb, workers_option
+from ._outputs import suggest_training
 
 
 @verb()
@@ -30,5 +30,5 @@ def command(folder: Location, workers: int | None) -> None:
         dataset = adopt(folder, workers, on_progress)
     counts = ", ".join(f"{dataset.num_samples(split):,} {split}" for split in dataset.splits)
     num_shards = sum(len(shards) for shards in dataset.splits.values())
-    click.echo(f"{folder} is a dataset now: {counts} images in {num_shards} shards")
-    suggest_next("train", folder, "--run", propose_beside(folder, "run"))
+    click.echo(f"{folder} is a dataset now: {counts} images in {count_of(num_shards, 'shard')}")
+    suggest_training(folder)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
-from faceae_shards import Location
+from faceae_shards import Location, count_of
 
 from ._command import (
     batch_size_option,
@@ -152,14 +152,13 @@ def _suggest(run: "Run", data: Location, name: str | None) -> None:
         suggest_next("fit", run.path, data)
         return
     out = propose_beside(run.file, "edited.png")
-    suggest_next("edit", run.path, out, "--number", 0, "--sweep", f"{name}=-2..2")
+    suggest_next("edit", run.path, out, "--numbers", 0, "--sweep", f"{name}=-2..2")
 
 
 def _summarise(path: Path, directions: "Directions") -> str:
     width = max((len(name) for name in directions.names), default=0)
-    count = len(directions.found)
     lines = [
-        f"{path}: {count:,} direction{'' if count == 1 else 's'}",
+        f"{path}: {count_of(len(directions.found), 'direction')}",
         f"{'':{width}}  balanced accuracy    AUC     with  without  classifier",
     ]
     for each in directions.found:

@@ -1,12 +1,14 @@
 """faceae doctor."""
 
 import json
+from collections.abc import Iterator
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Literal
 
 import click
 
 from faceae.errors import FaceaeError
+from faceae_shards import count_of
 
 from ._command import option, translate, verb
 
@@ -41,8 +43,8 @@ def command(
     """Check what works on this machine.
 
     Prints versions, the CUDA major version of each library, devices, the number type for training,
-    and each problem with its remedy. The exit code is 1 if a problem is an error or a check
-    has failed.
+    the optional extras, and each problem with its remedy. The exit code is 1 if a problem is an
+    error or a check has failed.
     """
     from faceae.doctor import diagnose
 
@@ -81,7 +83,7 @@ def _run_checks(device: Literal["auto", "cpu", "cuda"]) -> list["Outcome"]:
 def _text(report: "Report") -> str:
     majors = ", ".join(f"{name} {major or 'none'}" for name, major in report.cuda_majors.items())
     lines = [
-        f"python       {report.python} on {report.machine}, {report.cores} cores",
+        f"python       {report.python} on {report.machine}, {count_of(report.cores, 'core')}",
         *(f"{name:<20} {version or 'not installed'}" for name, version in report.packages.items()),
         f"CUDA majors  {majors}",
         f"GPUs         {', '.join(report.gpus) or 'none'} (driver {report.driver or 'none'})",
@@ -93,9 +95,16 @@ def _text(report: "Report") -> str:
     ]
     if report.bf16_speedup is not None:
         lines.append(f"measured     bfloat16 {report.bf16_speedup:.1f} times as fast on this CPU")
+    lines += ["optional extras, installed from faceae's folder:", *_list_extras(report)]
     lines += [
         translate(f"{p.severity}: {p.what}\n  remedy: {p.remedy}", command) for p in report.problems
     ]
     if not report.problems:
         lines.append("no problem found")
     return "\n".join(lines)
+
+
+def _list_extras(report: "Report") -> Iterator[str]:
+    for name, is_installed in report.extras.items():
+        how = f"not installed: pip install -c constraints.txt '.[{name}]'"
+        yield f"  {name:<10} {'installed' if is_installed else how}"

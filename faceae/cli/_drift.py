@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from faceae_shards import count_of
+
 from ._command import option, run_argument, verb
 from ._serve import check_installed
 
@@ -36,7 +38,7 @@ def command(run_path: Path, log: Path, as_json: bool) -> None:
         figures = {"incoming": incoming.to_json(), "drawn": drawn.to_json()}
         click.echo(json.dumps({"since": logged.since, "until": logged.until, **figures}, indent=1))
         return
-    click.echo(f"{incoming.count:,} latents from {logged.since} to {logged.until}")
+    click.echo(f"{count_of(incoming.count, 'latent')} from {logged.since} to {logged.until}")
     click.echo(f"incoming: {_describe(incoming)}")
     click.echo(f"drawn:    {_describe(drawn)}")
 

@@ -19,6 +19,7 @@ from faceae.pictures import (
     save_image,
     save_named,
 )
+from faceae_shards import count_of
 
 from ._command import (
     device_option,
@@ -30,7 +31,13 @@ from ._command import (
 )
 from ._edit_faces import draw_faces, edit_faces, paste_all, read_faces
 from ._outputs import check_out_file, check_parent
-from ._photographs import align_option, crop_option, say_framing
+from ._photographs import (
+    align_option,
+    crop_option,
+    make_numbers_option,
+    say_framing,
+    seed_option,
+)
 from ._strengths import Sweep, parse_strengths, parse_sweep
 
 if TYPE_CHECKING:
@@ -79,22 +86,8 @@ _MAX_FRAMES = 1000
 )
 @section(
     "Faces",
-    option(
-        "--number",
-        "numbers",
-        type=click.IntRange(min=0),
-        multiple=True,
-        metavar="N",
-        help="Edit the face of this number that `faceae generate` draws, in place of photographs. "
-        "May be given several times.",
-    ),
-    option(
-        "--seed",
-        type=click.IntRange(min=0),
-        metavar="N",
-        default=0,
-        help="With --number: seed of the drawn faces.",
-    ),
+    make_numbers_option("in place of photographs"),
+    seed_option,
     crop_option,
     align_option,
 )
@@ -175,7 +168,7 @@ def _check_usage(
     paste: bool,
 ) -> None:
     if bool(photos) == bool(numbers):
-        raise click.UsageError("Give photographs and OUT, or --number and OUT.")
+        raise click.UsageError("Give photographs and OUT, or --numbers and OUT.")
     if not strengths and sweep is None:
         raise click.UsageError("Say what to change by --set NAME=STRENGTH or --sweep NAME=A..B.")
     if frames is not None and sweep is None:
@@ -228,8 +221,7 @@ def _summarise(
     parts = [f"{name}={strength:+g}" for name, strength in strengths.items()]
     if sweep is not None:
         parts.append(f"{sweep.name} from {sweep.first:+g} to {sweep.last:+g}")
-    faces = "1 face" if count == 1 else f"{count} faces"
-    return f"{out}: {faces} of {size}x{size}, {', '.join(parts)}"
+    return f"{out}: {count_of(count, 'face')} of {size}x{size}, {', '.join(parts)}"
 
 
 def _save(

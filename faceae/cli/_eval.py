@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
-from faceae_shards import Location
+from faceae_shards import Location, count_of
 
 from ._command import (
     batch_size_option,
@@ -160,7 +160,7 @@ def _summarise(evaluation: "Evaluation", variant: "Variant") -> str:
 
     record = evaluation.record
     lines = [
-        f"{evaluation.path}: {record.num_images:,} faces ({record.split})",
+        f"{evaluation.path}: {count_of(record.num_images, 'face')} ({record.split})",
         f"{'':16}     PSNR  mean PSNR of a face    SSIM",
         _describe("model", record.model),
     ]

@@ -18,7 +18,7 @@ from faceae.pictures import (
     save_folder,
     save_grid,
 )
-from faceae_shards import Location, parse_location
+from faceae_shards import Location, count_of, parse_location
 
 from ._command import (
     address_option,
@@ -32,6 +32,7 @@ from ._command import (
     verb,
 )
 from ._outputs import check_parent, propose_beside
+from ._watching import find_watch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -180,6 +181,7 @@ def command(
     _check_shard_options(form, device, shard_options)
     use_threads(threads)
     on_ray = shard_options["executor"] == "ray"
+    find_watch().note(lambda: f"opening {model}")
     generator = open_generator(model, resolve_device("cpu" if on_ray else device), engine)
     if generator.choice is not None:
         tell(f"`engine='auto'` takes {generator.choice}")
@@ -192,8 +194,8 @@ def command(
         _write(form, Path(out), batches, session, start, count, f".{out_format or 'png'}")
     size = session.info.model.image_size
     click.echo(
-        f"{out}: {count:,} new faces, {size}x{size}, seed {seed}, numbers {start} to "
-        f"{start + count - 1}, drawn in {session.engine}"
+        f"{out}: {count_of(count, 'new face')}, {size}x{size}, seed {seed}, numbers {start} to "
+        f"{start + count - 1}, drawn by {session.engine}"
     )
     if model.is_dir():
         exported = propose_beside(model / "run.json", "generator.onnx")
@@ -268,6 +270,7 @@ def _write(
     size = session.info.model.image_size
     if form == "grid":
         check_grid_size(out, count, size, size)
+    find_watch().note(lambda: "drawing faces")
     with show_image_progress("drawing") as show:
         shown = _report(batches, count, show)
         if form == "grid":

@@ -13,6 +13,7 @@ from faceae_shards import (
     GeneratedOptions,
     Location,
     PackOptions,
+    count_of,
     inspect_dataset,
     parse_location,
 )
@@ -70,7 +71,7 @@ def _text(dataset: Dataset) -> str:
     config, source = manifest.config, manifest.config.source
     size = dataset.image_size
     rows = {
-        "source": f"{source.kind} {source.name}, {source.num_images:,} images",
+        "source": f"{source.kind} {source.name}, {count_of(source.num_images, 'image')}",
         "encoding": dataset.encoding,
         "image size": f"{size[1]}x{size[0]}" if size else "as in the source",
         "crop, size": f"{config.crop or 'none'}, {config.size or 'none'}",
@@ -83,7 +84,7 @@ def _text(dataset: Dataset) -> str:
         **_describe_rare_counts(dataset),
         "duplicates": f"{manifest.num_duplicates:,}",
         "rejected": _describe_counts(manifest.num_rejected) or "none",
-        "ignored": f"{source.num_ignored:,} files",
+        "ignored": count_of(source.num_ignored, "file"),
         "hash": dataset.hash,
     }
     lines = [f"{name:<12} {value}" for name, value in rows.items()]
@@ -119,7 +120,8 @@ def _describe_split_by(dataset: Dataset) -> str:
 def _describe_split(dataset: Dataset, split: str) -> str:
     shards = dataset.splits[split]
     num_bytes = sum(shard.num_bytes for shard in shards)
-    return f"{dataset.num_samples(split):,} images, {len(shards)} shards, {num_bytes / 1e6:,.1f} MB"
+    num_images = count_of(dataset.num_samples(split), "image")
+    return f"{num_images}, {count_of(len(shards), 'shard')}, {num_bytes / 1e6:,.1f} MB"
 
 
 def _describe_counts(counts: Mapping[str, int]) -> str:

@@ -29,6 +29,7 @@ from ._photographs import (
     say_framing,
     seed_option,
 )
+from ._watching import find_watch
 
 if TYPE_CHECKING:
     import torch
@@ -176,11 +177,12 @@ def command(
     latents_KZ = _find_latents(trained, faces, pixels, on_device)
     join = interpolate_square if form == "grid" else partial(interpolate, ease=ease)
     z_NZ = join(latents_KZ, count, interpolation=interpolation, sampler=trained.sampler)
+    find_watch().note(lambda: "drawing faces")
     pictures = decode_latents(session, z_NZ)
     _save(out, form, pictures, seconds, scale, faces.is_closed)
     what = f"{count} frames" if form != "grid" else f"{count}x{count} faces"
     names = faces.names
-    click.echo(f"{out}: {what} from {names[0]} to {names[-1]}, decoded in {session.engine}")
+    click.echo(f"{out}: {what} from {names[0]} to {names[-1]}, decoded by {session.engine}")
     if photos:
         say_framing(framing)
 

@@ -5,6 +5,8 @@ from pathlib import Path
 from faceae.errors import FaceaeError
 from faceae_shards import Location
 
+from ._command import suggest_next
+
 
 def check_out_file(path: Path) -> None:
     """Raise FaceaeError unless a file can be written as `path`."""
@@ -25,8 +27,15 @@ def propose_beside(location: Location, name: str) -> Path:
     Beside a URL means in the current folder.
     """
     folder = location.parent if isinstance(location, Path) else Path()
-    path, number = folder / name, 1
+    first = path = folder / name
+    number = 1
     while path.exists():
         number += 1
-        path = folder / f"{Path(name).stem}-{number}{Path(name).suffix}"
+        path = first.with_name(f"{first.stem}-{number}{first.suffix}")
     return path
+
+
+def suggest_training(data: Location) -> None:
+    """Propose the training on a new dataset that README describes."""
+    recipe = ("--model", "adversarial", "--latent-size", 128, "--batch-size", 32)
+    suggest_next("train", data, "--run", propose_beside(data, "runs/a"), *recipe)

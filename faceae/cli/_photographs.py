@@ -1,6 +1,6 @@
 """Photographs and drawn faces that a verb starts from."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import click
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from faceae.framing import Framing, frame_face
 from faceae.pictures import read_photograph
 
-from ._command import option
+from ._command import F, option
 
 MAX_NUMBER = 2**63
 
@@ -48,12 +48,17 @@ def parse_numbers(ctx: click.Context, param: click.Parameter, value: str | None)
     return tuple(int(number) for number in numbers)
 
 
-numbers_option = option(
-    "--numbers",
-    callback=parse_numbers,
-    metavar="N,N",
-    help="Faces of these numbers that `faceae generate` draws, after the photographs.",
-)
+def make_numbers_option(where: str) -> Callable[[F], F]:
+    """Return the option for drawn faces; `where` says how they stand to the photographs."""
+    return option(
+        "--numbers",
+        callback=parse_numbers,
+        metavar="N,N",
+        help=f"Faces of these numbers that `faceae generate` draws, {where}.",
+    )
+
+
+numbers_option = make_numbers_option("after the photographs")
 seed_option = option(
     "--seed",
     type=click.IntRange(0, MAX_NUMBER - 1),

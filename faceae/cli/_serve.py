@@ -154,7 +154,7 @@ def command(
     address, bound_port = listener.getsockname()[:2]
     shown = f"[{address}]" if ":" in address else address
     click.echo(
-        f"{model}: {', '.join(served.tasks)} in {served.engine} at http://{shown}:{bound_port}",
+        f"{model}: {', '.join(served.tasks)} by {served.engine} at http://{shown}:{bound_port}",
         err=True,
     )
     if "encoder" in served.sessions:

@@ -11,6 +11,7 @@ from faceae_shards import (
     PackConfig,
     PackSummary,
     ShardsError,
+    count_of,
     parse_location,
 )
 
@@ -20,10 +21,9 @@ from ._command import (
     option,
     say,
     section,
-    suggest_next,
     verb,
 )
-from ._outputs import propose_beside
+from ._outputs import suggest_training
 
 Split = tuple[float, float, float]
 
@@ -200,7 +200,7 @@ def command(
     with show_image_progress("packing") as on_progress:
         summary = pack(config, on_progress)
     say(_text(summary))
-    suggest_next("train", out, "--run", propose_beside(out, "run"))
+    suggest_training(out)
 
 
 def _text(summary: PackSummary) -> str:
@@ -209,7 +209,7 @@ def _text(summary: PackSummary) -> str:
     lines = [
         f"{summary.out} {done}: {counts} images",
         ": ".join(filter(None, (f"split by {summary.split_by}", summary.split_reason))),
-        f"{summary.num_shards} shards, {summary.num_bytes / 1e6:,.1f} MB",
+        f"{count_of(summary.num_shards, 'shard')}, {summary.num_bytes / 1e6:,.1f} MB",
     ]
     lines.extend(f"note: {note}" for note in summary.notes)
     lines.extend(f"warning: {warning}" for warning in summary.warnings)
@@ -229,7 +229,8 @@ def _text(summary: PackSummary) -> str:
             "--drop-duplicates leaves them out"
         )
     if summary.num_ignored:
-        lines.append(f"ignored, not named like an image: {summary.num_ignored:,} files")
+        num_ignored = count_of(summary.num_ignored, "file")
+        lines.append(f"ignored, not named like an image: {num_ignored}")
     for reason, count in summary.num_rejected.items():
         names = ", ".join(summary.rejected_examples[reason])
         more = ", …" if count > len(summary.rejected_examples[reason]) else ""

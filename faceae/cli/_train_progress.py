@@ -8,6 +8,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from faceae.runs import EpochMetrics, Run, StepMetrics
 from faceae.training import Observer
+from faceae_shards import count_of
 
 from ._watching import find_watch
 
@@ -54,7 +55,7 @@ class TrainProgress(Observer):
         self._run, self._step, self._total_steps = run, step, total_steps
         size = run.model.image_size
         self._watch.tell(
-            f"{run.num_train_images:,} faces of {size}x{size} to train on; "
+            f"{count_of(run.num_train_images, 'face')} of {size}x{size} to train on; "
             f"{run.device}, {run.dtype_reason}"
         )
         self._watch.tell(f"cache: {run.cache} ({run.cache_reason})")

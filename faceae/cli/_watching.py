@@ -1,7 +1,8 @@
 """What a verb prints on stderr while it works: log lines, and a line every half minute.
 
 Libraries log at DEBUG the stage that they begin, such as "calibrating int8". `-v` prints these
-lines. Otherwise a stage is printed only if it lasts, and no bar shows it.
+lines. Otherwise a stage is printed only if it lasts, and no bar shows it. Imports of large packages
+last, too, on a slow machine; they are no stages, and are found where a line is due.
 """
 
 import logging
@@ -119,7 +120,8 @@ class Watch:
             self._last = now
             if not (self.is_terminal and self.has_bar):
                 minutes, seconds = divmod(int(now - self._start), 60)
-                self.tell(f"{self._describe()}, {minutes}:{seconds:02} since the start")
+                stage = describe_import() or self._describe()
+                self.tell(f"{stage}, {minutes}:{seconds:02} since the start")
 
 
 class _Printer(logging.Handler):
@@ -143,6 +145,20 @@ class _Collector(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         if record.levelno == logging.DEBUG:
             self._begin(record.getMessage())
+
+
+def describe_import() -> str | None:
+    """Say which package the main thread imports; None where it imports none of others."""
+    frame = sys._current_frames().get(threading.main_thread().ident or 0)
+    package = None
+    while frame is not None:
+        code = frame.f_code
+        if code.co_name == "_find_and_load" and "importlib" in code.co_filename:
+            name = str(frame.f_locals.get("name", "")).partition(".")[0]
+            # The last one found is the outermost: torch, and not what torch imports.
+            package = package if name.startswith("faceae") else name
+        frame = frame.f_back
+    return f"loading {package}" if package else None
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from webdataset.tariterators import group_by_keys, tar_file_expander
 
 from faceae.errors import FaceaeError
-from faceae_shards import Dataset
+from faceae_shards import Dataset, count_of
 
 from ._batch_decoder import BatchDecoder, PendingBatch
 from ._config import LoaderConfig
@@ -159,7 +159,9 @@ class WebDatasetLoader(EpochLoader):
             raise self._damaged(path, str(error.args[0]).split(" @ ")[0]) from error
         # webdataset does not notice that a tar is truncated.
         if num_read != num_samples:
-            raise self._damaged(path, f"{num_read} images where {num_samples} were packed")
+            raise self._damaged(
+                path, f"{count_of(num_read, 'image')} where {num_samples} were packed"
+            )
 
     def _damaged(self, shard: Path | str, what: str) -> FaceaeError:
         return FaceaeError(f"{shard}: {what}; run `faceae verify {self._dataset.path}`")

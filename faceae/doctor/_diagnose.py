@@ -7,6 +7,7 @@ from typing import Literal
 
 from faceae.errors import FaceaeError
 
+from ._extras import find_extras
 from ._gpus import (
     Gpus,
     check_triton,
@@ -55,6 +56,7 @@ def diagnose(device: Literal["auto", "cpu", "cuda"] = "auto", *, measure: bool =
         machine=f"{platform.system()} {platform.machine()}",
         cores=_count_cores(),
         packages=packages,
+        extras=find_extras(),
         cuda_majors=majors,
         gpus=gpus.names,
         architectures=gpus.architectures,

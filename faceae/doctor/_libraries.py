@@ -42,10 +42,11 @@ def import_library(name: str) -> Library:
 
 def find_versions() -> dict[str, str | None]:
     """Return the version of each distribution, None where it is not installed."""
-    return {name: _version(name) for name in PACKAGES}
+    return {name: find_version(name) for name in PACKAGES}
 
 
-def _version(distribution: str) -> str | None:
+def find_version(distribution: str) -> str | None:
+    """Return the version of a distribution, None where it is not installed."""
     try:
         return importlib.metadata.version(distribution)
     except importlib.metadata.PackageNotFoundError:

@@ -27,6 +27,8 @@ class Report:
     """Cores this process may use."""
     packages: dict[str, str | None]
     """Version of each distribution; None where it is not installed."""
+    extras: dict[str, bool]
+    """Whether each optional extra is installed."""
     cuda_majors: dict[str, int | None]
     """CUDA major version that each library was built for; None if built without or missing."""
     gpus: list[str]

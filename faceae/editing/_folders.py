@@ -16,7 +16,7 @@ from faceae.errors import FaceaeError
 from faceae.framing import Framing, read_face
 from faceae.model import FaceAutoEncoder, weights_hash
 from faceae.pictures import list_pictures
-from faceae_shards import Dataset
+from faceae_shards import Dataset, count_of
 
 from ._choose import choose_by_folds
 from ._classifier import class_gaps
@@ -171,7 +171,7 @@ def _encode_folder(
     if len(faces) < MIN_PHOTOGRAPHS:
         reason = f"; {left_out[0]}" if left_out else ""
         raise FaceaeError(
-            f"{folder}: {len(faces)} usable photographs, where a direction needs "
+            f"{folder}: {count_of(len(faces), 'usable photograph')}, where a direction needs "
             f"{MIN_PHOTOGRAPHS}{reason}"
         )
     images_NCHW = torch.from_numpy(np.stack(faces)).permute(0, 3, 1, 2)

@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 import json
+import logging
 from pathlib import Path
 
 import safetensors
@@ -14,6 +15,8 @@ from faceae_shards import atomic_path
 
 from ._config import ModelConfig
 from ._network import FaceAutoEncoder
+
+log = logging.getLogger(__name__)
 
 _METADATA_KEY = "faceae_model"
 """The only metadata key, since safetensors writes several keys in a random order."""
@@ -37,6 +40,7 @@ def load_model(path: Path, device: torch.device) -> FaceAutoEncoder:
     """
     if not path.is_file():
         raise FaceaeError(f"{path}: no such file; `faceae train` writes a run's model.safetensors")
+    log.debug("opening %s", path)
     try:
         with safetensors.safe_open(path, framework="pt", device="cpu") as file:
             config = _read_config(path, file.metadata() or {})

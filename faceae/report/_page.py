@@ -12,7 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from faceae.evaluation.samples import nearest_path
 from faceae.model import load_model, weights_hash
 from faceae.runs import History, Run, read_history
-from faceae_shards import atomic_path
+from faceae_shards import atomic_path, count_of
 
 from ._edits import EDIT_COLUMNS, Edits, read_edits
 from ._figures import Figure, embed_file, embed_svg
@@ -74,7 +74,7 @@ def _current_weights(run: Run) -> str:
 def _describe_status(run: Run, history: History) -> str:
     done, asked = len(history.epochs), run.config.epochs
     if done == asked:
-        return f"finished after {done:,} epochs"
+        return f"finished after {count_of(done, 'epoch')}"
     return f"{done:,} of {asked:,} epochs done; at work, or stopped"
 
 

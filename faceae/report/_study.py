@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from faceae.tuning import StudyView, TrialView
-from faceae_shards import atomic_path
+from faceae_shards import atomic_path, count_of
 
 from ._figures import Figure, embed_svg
 from ._page import format_time, open_template
@@ -51,7 +51,8 @@ def write_study_report(study: StudyView, path: Path) -> None:
 def _describe_status(study: StudyView) -> str:
     counts = {state: sum(t.state == state for t in study.trials) for state in _ORDER}
     found = [f"{count} {state}" for state, count in counts.items() if count]
-    return f"A study of {len(study.trials)} trials: {', '.join(found)}." if found else "No trials."
+    num_trials = count_of(len(study.trials), "trial")
+    return f"A study of {num_trials}: {', '.join(found)}." if found else "No trials."
 
 
 def _list_facts(study: StudyView) -> list[tuple[str, str]]:

@@ -19,9 +19,11 @@ def begin_from_run(options: Mapping[str, Any]) -> dict[str, Any]:
         options: fields of TrainConfig.
 
     Raises:
-        FaceaeError: the folder is no run, or the run has no weights yet.
+        FaceaeError: there is no such file, the folder is no run, or the run has no weights yet.
     """
     init = options.get("init")
+    if isinstance(init, Path) and not init.exists():
+        raise FaceaeError(f"`init` {init}: no such file, nor the folder of a run")
     if not isinstance(init, Path) or not init.is_dir():
         return dict(options)
     other = read_run(init)

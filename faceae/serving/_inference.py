@@ -13,6 +13,8 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.types import Message, Receive, Scope, Send
 
+from faceae_shards import count_of
+
 from . import _v2
 from ._accept import ReplyFormat, choose_format
 from ._bodies import MULTIPART, NPY, BodyReader, FormPart, split_media_type
@@ -165,7 +167,7 @@ class Inference:
         if self._num_running >= self._config.max_requests:
             self._metrics.rejected.labels("busy").inc()
             wait = str(min(max(math.ceil(self._mean_s), 1), _MAX_RETRY_S))
-            detail = f"{self._num_running} requests are in progress; try again in {wait} s"
+            detail = f"busy with {count_of(self._num_running, 'request')}; try again in {wait} s"
             raise Problem(429, detail, headers={"Retry-After": wait, **CLOSE})
         self._num_running += 1
         self._metrics.in_progress.set(self._num_running)

@@ -99,7 +99,7 @@ def open_trackers(run: Run, last_step: int | None) -> Trackers:
             tracked = TrackedRun(
                 name=run.path.resolve().name,
                 path=run.path,
-                options=_flatten(run.config),
+                options=_list_options(run.config),
                 reference=references.get(name),
                 last_step=last_step,
             )
@@ -158,10 +158,12 @@ def _bind(function: Callable[..., None], *args: object) -> Callable[[], None]:
     return lambda: function(*args)
 
 
-def _flatten(config: TrainConfig) -> dict[str, str | int | float | bool | None]:
+def _list_options(config: TrainConfig) -> dict[str, str | int | float | bool | None]:
+    """Return the options as plain values, with the learning rate that is used."""
+    values = dataclasses.asdict(config) | {"lr": config.peak_lr}
     return {
         name: value if isinstance(value, bool | int | float | None) else str(value)
-        for name, value in dataclasses.asdict(config).items()
+        for name, value in values.items()
     }
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from faceae.errors import FaceaeError
 from faceae.runs import Run, TrainConfig
+from faceae_shards import count_of
 
 from .records import Position, list_checkpoints, read_position
 from .step import STAGES_SHARE
@@ -48,9 +49,9 @@ def extend_run(run: Run, asked: Mapping[str, Any]) -> Run:
         )
     if run.model.variant == "adversarial" and position.epoch < STAGES_SHARE * epochs:
         raise FaceaeError(
-            f"{run.path}: an adversarial run of {position.epoch} epochs cannot be extended to "
-            f"{epochs}, because its first stages are {STAGES_SHARE:.0%} of all its epochs; extend "
-            f"it less, or start a new `run` with `epochs={epochs}`"
+            f"{run.path}: an adversarial run of {count_of(position.epoch, 'epoch')} cannot be "
+            f"extended to {epochs}, because its first stages are {STAGES_SHARE:.0%} of all its "
+            "epochs; extend it less, or start a new `run` with `epochs={epochs}`"
         )
     log.info(
         "%s: extended from %d to %d epochs; the learning rate rises again to %g and falls to zero "

@@ -11,7 +11,7 @@ from faceae.device import resolve_device
 from faceae.distributed import open_ranks
 from faceae.errors import FaceaeError
 from faceae.runs import Run, TrainConfig, read_run, write_run, write_run_toml
-from faceae_shards import PART_SUFFIX, Location, open_dataset, remove
+from faceae_shards import PART_SUFFIX, Location, count_of, open_dataset, remove
 
 from ._context import TrainContext, open_context
 from ._going_on import is_finished, is_stalled
@@ -183,7 +183,8 @@ def _load_last(context: TrainContext) -> Checkpoint | None:
     checkpoint, random_states = load_checkpoint(checkpoints[-1], context.train_state)
     if len(checkpoint.loaders) != ranks.world_size:
         raise FaceaeError(
-            f"{checkpoints[-1]}: written by {len(checkpoint.loaders)} processes, and now there are "
+            f"{checkpoints[-1]}: written by "
+            f"{count_of(len(checkpoint.loaders), 'process')}, and now there are "
             f"{ranks.world_size}; start as many, or pass `restart_epoch=True` to continue from the "
             "last end of an epoch"
         )

@@ -45,7 +45,6 @@ def initialize_weights(context: TrainContext, data: Location) -> None:
 def _start_from_components(context: TrainContext, data: Location) -> None:
     run, train_state = context.run, context.train_state
     num_faces = min(run.num_train_images, _NUM_FACES)
-    log.debug("computing principal components of %s faces", f"{num_faces:,}")
     config = LoaderConfig(
         split="train",
         batch_size=_BATCH,
@@ -54,6 +53,7 @@ def _start_from_components(context: TrainContext, data: Location) -> None:
         num_threads=count_decode_threads(),
     )
     loader = make_loader(run.config.loader, open_dataset(data), config, train_state.device)
+    log.debug("computing principal components of %s faces", f"{num_faces:,}")
 
     def faces() -> Iterator[torch.Tensor]:
         # In stored order, which packing shuffled.

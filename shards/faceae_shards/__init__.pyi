@@ -2,6 +2,7 @@
 
 from ._errors import ShardsError
 from ._format import MIN_SIDE, ShardInfo
+from ._wording import count_of
 from .dataset import (
     Dataset,
     GeneratedOptions,
@@ -58,6 +59,7 @@ __all__ = [
     "VerifyReport",
     "adopt",
     "atomic_path",
+    "count_of",
     "decode_image",
     "encode_jpeg",
     "fit_image",

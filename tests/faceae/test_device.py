@@ -181,7 +181,19 @@ def memory(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_auto_caches_in_half_of_the_free_memory(kind: str, gib: int, place: str) -> None:
     choice = device.choose_cache(torch.device(kind), "auto", gib * GIB)
     assert choice.place == place
-    assert f"take {gib} GiB of 10 GiB free ram" in choice.reason or place == "vram"
+    half = "more than half" if place == "none" else "at most half"
+    free = "4 GiB of free GPU memory" if place == "vram" else "10 GiB of free memory"
+    assert f"the images take {gib} GiB, {half} of {free}" in choice.reason
+
+
+@pytest.mark.usefixtures("memory")
+@pytest.mark.parametrize(
+    ("num_bytes", "shown"),
+    [(16_621_568, "16 MiB"), (400_000, "0.4 MiB"), (GIB * 3 // 2, "1.5 GiB")],
+)
+def test_the_size_of_a_cache_has_a_unit_that_fits(num_bytes: int, shown: str) -> None:
+    choice = device.choose_cache(torch.device("cpu"), "auto", num_bytes)
+    assert choice.reason.startswith(f"the images take {shown}, ")
 
 
 @pytest.mark.usefixtures("memory")
@@ -194,7 +206,9 @@ def test_each_gpu_caches_its_share(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_cache_that_cannot_be_is_an_error() -> None:
     with pytest.raises(FaceaeError, match="`cache='vram'` needs a GPU"):
         device.choose_cache(torch.device("cpu"), "vram", 1)
-    with pytest.raises(FaceaeError, match=r"`cache='ram'`: .*11 GiB of 10 GiB.*`cache='none'`"):
+    with pytest.raises(
+        FaceaeError, match=r"`cache='ram'`: .*11 GiB, more than 10 GiB.*`cache='none'`"
+    ):
         device.choose_cache(torch.device("cpu"), "ram", 11 * GIB)
     assert device.choose_cache(torch.device("cpu"), "ram", 9 * GIB).place == "ram"
     assert device.choose_cache(torch.device("cpu"), "none", 1).place == "none"

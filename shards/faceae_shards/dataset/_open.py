@@ -1,9 +1,13 @@
 """Opening a dataset, local or remote, for reading."""
 
+import logging
+
 from ..storage import LocalFolder, Location, open_storage
 from ._check import check_shards
 from ._dataset import Dataset, read_dataset
 from ._download import OnDownload, fetch
+
+log = logging.getLogger(__name__)
 
 
 def open_dataset(location: Location, on_download: OnDownload | None = None) -> Dataset:
@@ -23,6 +27,7 @@ def open_dataset(location: Location, on_download: OnDownload | None = None) -> D
     Raises:
         ShardsError: naming the first file that differs, and the remedy; or the cache is too small.
     """
+    log.debug("opening %s", location)
     dataset = read_dataset(location)
     if isinstance(location, str):
         fetch(dataset, on_download)
@@ -36,6 +41,7 @@ def inspect_dataset(location: Location) -> Dataset:
     Raises:
         ShardsError: naming the first file that differs, and the remedy.
     """
+    log.debug("opening %s", location)
     dataset = read_dataset(location)
     check_shards(dataset, open_storage(location))
     return dataset

@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from .._format import MANIFEST_NAME, REJECTED_NAME, Encoding, ShardInfo, hash_file
+from .._wording import count_of
 from ..executors import LocalExecutor, Tick, count_cpus
 from ..images import ImageRefused, check_stored
 from ..storage import Location, Storage, open_storage
@@ -146,7 +147,8 @@ class _VerifyWorker:
         except tarfile.TarError as error:
             yield f"{shard.name} cannot be read as a tar: {error}"
         if len(lines) != shard.num_samples:
-            yield f"{shard.name} holds {len(lines)} samples instead of {shard.num_samples}"
+            held = count_of(len(lines), "sample")
+            yield f"{shard.name} holds {held} instead of {shard.num_samples}"
         if index is not None and index.read_bytes() != format_index(lines):
             yield f"{shard.index_name} is not the index of its tar"
 

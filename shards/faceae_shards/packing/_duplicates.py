@@ -2,9 +2,10 @@
 
 import hashlib
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from operator import itemgetter
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,14 +30,24 @@ def digest(data: bytes) -> bytes:
     return hashlib.sha256(data).digest()[:DIGEST_BYTES]
 
 
-def count_repeats(digests: Iterable[bytes]) -> int:
-    """Return how many digests repeat an earlier one.
+class Repeats(NamedTuple):
+    """How many images have the bytes of an earlier one."""
+
+    num_all: int
+    num_across: int
+    """Of these, how often a file lies in one more split. Its copies within a split do not count."""
+
+
+def count_repeats(digests: Mapping[str, Iterable[bytes]]) -> Repeats:
+    """Count the digests that repeat an earlier one.
 
     Args:
-        digests: chunks, each of any number of digests one after another.
+        digests: chunks by split, each of any number of digests one after another.
     """
-    found = np.frombuffer(bytearray().join(digests), dtype=_DIGEST)
-    return len(found) - len(np.unique(found))
+    found = [np.frombuffer(bytearray().join(chunks), _DIGEST) for chunks in digests.values()]
+    distinct = [np.unique(each) for each in found]
+    num_distinct = len(np.unique(np.concatenate(distinct)))
+    return Repeats(sum(map(len, found)) - num_distinct, sum(map(len, distinct)) - num_distinct)
 
 
 def find_duplicates(source: Source, workers: int) -> dict[int, int]:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import logging
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
@@ -10,12 +11,15 @@ from typing import Any, NoReturn
 
 from .._errors import ShardsError
 from .._format import REJECTED_NAME, SPLITS, ShardInfo
+from .._wording import count_of
 from ..dataset import Manifest, write_manifest
 from ..storage import Storage
 from ._duplicates import count_repeats
 from ._plan import Plan, ShardSlot
 from ._progress import EXCUSED, NO_FACE, Progress, ShardRecord
 from ._worker import PackedShard
+
+log = logging.getLogger(__name__)
 
 _NUM_EXAMPLES = 3
 _COUNTS = (
@@ -66,7 +70,7 @@ def finish(plan: Plan, progress: Progress) -> None:
         num_enlarged=counts["num_enlarged"],
         num_turned=counts["num_turned"],
         aligned=_is_aligned(plan, shards, counts),
-        num_duplicates=count_repeats(_read_digests(plan, progress)),
+        num_duplicates=_count_duplicates(plan, progress),
         num_rejected=dict(sorted(reasons.items())),
         rejected_sha256=rejected_sha256,
         splits={split: tuple(written) for split, written in shards.items()},
@@ -131,9 +135,19 @@ def _read_rejected(plan: Plan, progress: Progress) -> Iterator[dict[str, Any]]:
         yield from record.rejected
 
 
-def _read_digests(plan: Plan, progress: Progress) -> Iterator[bytes]:
-    for _, record in read_records(plan.slots(), progress):
-        yield bytes.fromhex("".join(record.digests))
+def _count_duplicates(plan: Plan, progress: Progress) -> int:
+    """Return how many images repeat another one. Warns where the two lie in different splits."""
+    digests: dict[str, list[bytes]] = {}
+    for slot, record in read_records(plan.slots(), progress):
+        digests.setdefault(slot.split, []).append(bytes.fromhex("".join(record.digests)))
+    repeats = count_repeats(digests)
+    if repeats.num_across:
+        log.warning(
+            "in more than one split: %s; the held-out splits then hold training images, and "
+            "`drop_duplicates=True` leaves the copies out",
+            count_of(repeats.num_across, "image"),
+        )
+    return repeats.num_all
 
 
 def write_rejected(storage: Storage, lines: Iterable[dict[str, Any]]) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from .._errors import ShardsError
 from .._format import MANIFEST_NAME, PROGRESS_NAME, REJECTED_NAME
+from .._wording import count_of
 from ..dataset import GeneratedOptions, Manifest, PackOptions, check_shards, read_dataset
 from ..executors import Executor, open_executor
 from ..faces import check_detector
@@ -115,14 +116,14 @@ def summarize(out: Location, *, already_complete: bool = False) -> PackSummary:
 def _find_warnings(manifest: Manifest) -> Iterator[str]:
     if manifest.num_far_larger:
         yield (
-            f"{manifest.num_far_larger:,} pictures are far larger than the {manifest.config.crop} "
-            "pixels that `crop` keeps, less than an eighth of each picture; what it cuts out may "
-            "be no face: add `align=True`, or choose a larger `crop`"
+            f"far larger than the {manifest.config.crop} pixels that `crop` keeps, less than an "
+            f"eighth of a picture: {count_of(manifest.num_far_larger, 'picture')}; what it cuts "
+            "out may be no face: add `align=True`, or choose a larger `crop`"
         )
     if manifest.num_enlarged:
         yield (
-            f"{manifest.num_enlarged:,} faces have less than half of the pixels a side that are "
-            "asked for, and were enlarged; they are blurred: choose a smaller `size`"
+            f"enlarged from less than half of the pixels a side that are asked for: "
+            f"{count_of(manifest.num_enlarged, 'face')}; they are blurred: choose a smaller `size`"
         )
 
 

@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from .._errors import ShardsError
+from .._wording import count_of
 from ..images import is_html
 from ..storage import Location, is_url, name_of
 from ._names import Names
@@ -116,8 +117,9 @@ def _choose_archives(location: Location, archives: Entries, images: Entries) -> 
     if num_archived * FAR_MORE <= num_loose:
         return False
     raise ShardsError(
-        f"{location} holds {len(images):,} images and {len(archives):,} archives "
-        f"({archives.names[0]} ...); move one kind into a folder of its own, and give that"
+        f"{location} holds {count_of(len(images), 'image')} and "
+        f"{count_of(len(archives), 'archive')} ({archives.names[0]} ...); move one kind into "
+        "a folder of its own, and give that"
     )
 
 

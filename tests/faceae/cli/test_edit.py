@@ -97,10 +97,11 @@ def test_many_photographs_go_into_a_folder(
 
 
 def test_drawn_faces_by_number(run_path: str, tmp_path: Path) -> None:
-    out = tmp_path / "n.png"
-    assert edit(run_path, str(out), "--seed", "1", "--number", "17", "--set", "Bright=0") == 0
+    out = tmp_path / "n"
+    assert edit(run_path, str(out), "--seed", "1", "--numbers", "3,17", "--set", "Bright=0") == 0
+    assert {path.name for path in out.iterdir()} == {"000003.png", "000017.png"}
     drawn = faceae.load(run_path, device="cpu").generate(1, seed=1, start=17)[0]
-    assert np.abs(read(out).astype(int) - drawn).max() <= 1
+    assert np.abs(read(out / "000017.png").astype(int) - drawn).max() <= 1
 
 
 def test_paste_changes_the_face_and_keeps_the_rest(
@@ -163,8 +164,8 @@ def test_bad_input(
         [photos[0], out, "--set", "Bright"],
         [photos[0], out, "--sweep", "Bright=1"],
         [photos[0], out, *change, "--frames", "3"],
-        [photos[0], out, *change, "--number", "1"],
-        [out, *change, "--number", "1", "--paste"],
+        [photos[0], out, *change, "--numbers", "1"],
+        [out, *change, "--numbers", "1", "--paste"],
         [photos[0], out, "--sweep", "Bright=1..2", "--paste"],
     ):
         assert edit(run_path, *argv) == 2

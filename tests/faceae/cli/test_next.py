@@ -11,6 +11,7 @@ import faceae_shards
 from faceae.cli import run
 from faceae.cli._outputs import propose_beside
 
+README = Path(__file__).parents[3] / "README.md"
 TINY = ["--epochs", "1", "--width", "4", "--latent-size", "8", "--batch-size", "8", "--no-amp"]
 
 
@@ -38,6 +39,11 @@ def test_from_drawn_faces_to_an_exported_generator(
         captured = capsys.readouterr()
         assert "Next:" not in captured.out
         argv = next_of(captured.err)
+        if verbs[-1] == "shard":
+            run_path = folder / "runs" / "a"
+            assert argv[:4] == ["train", str(folder / "packed"), "--run", str(run_path)]
+            readme = README.read_text("utf-8").replace("\\\n", " ")
+            assert " ".join(argv[4:]) in " ".join(readme.split()), "README has the same recipe"
     assert verbs == ["synth", "shard", "train", "fit", "generate", "export"]
     assert argv[0] == "generate"
     assert Path(argv[1]).is_file()
@@ -79,3 +85,5 @@ def test_proposed_paths_are_new(tmp_path: Path) -> None:
     (tmp_path / "faces.png").touch()
     assert propose_beside(tmp_path / "packed", "faces.png") == tmp_path / "faces-2.png"
     assert propose_beside("s3://bucket/packed", "no such run") == Path("no such run")
+    (tmp_path / "runs" / "a").mkdir(parents=True)
+    assert propose_beside(tmp_path / "packed", "runs/a") == tmp_path / "runs" / "a-2"

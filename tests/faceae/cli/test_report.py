@@ -67,7 +67,7 @@ def test_page_of_a_finished_run(run_copy: Path, capsys: pytest.CaptureFixture[st
     page = Page(run_copy / "report.html")
     assert list(page.pictures) == [*CURVES, "Held-out faces after epoch 1"]
     assert "a & <b>" in page.text
-    assert "finished after 1 epochs" in page.text
+    assert "finished after 1 epoch|" in page.text
     assert re.search(r"\d\.\d\d dB\|best held-out PSNR, epoch 1", page.text)
     assert re.search(r"\|\d+\.\d%\|of the training time waits for data", page.text)
     assert "|latent size|16|" in page.text

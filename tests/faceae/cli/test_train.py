@@ -134,10 +134,11 @@ def test_variational_model_is_exported_with_its_means(
 
 
 def test_weights_to_begin_with_that_are_not_there(
-    dataset_npy: faceae_shards.Dataset, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    weights = str(tmp_path / "missing.pth")
-    assert run(arguments(dataset_npy, tmp_path / "run", "--no-amp", "--init", weights)) == 1
+    """Noticed first, before the dataset is read."""
+    weights, data = str(tmp_path / "missing.pth"), str(tmp_path / "no data")
+    assert run(["train", data, "--run", str(tmp_path / "run"), "--init", weights]) == 1
     assert f"--init {weights}: no such file" in capsys.readouterr().err
 
 

@@ -1,9 +1,11 @@
 """Log lines, and a line after every half minute of silence, which the tests shorten."""
 
+import importlib
 import logging
 import re
 import sys
 import time
+from pathlib import Path
 
 import click
 import pytest
@@ -143,3 +145,19 @@ def test_handler_that_a_library_gives_the_root_logger_prints_nothing_more(
     finally:
         root.removeHandler(handler)
     assert capsys.readouterr().err == "a warning\n"
+
+
+def test_an_import_is_named_by_its_outermost_package(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not by what the package imports, nor by a module of ours that imports it."""
+    for name, line in (
+        ("faceae_of_ours", "import slow_package"),
+        ("slow_package", "import part_of_it"),
+        ("part_of_it", "from faceae.cli import _watching; said = _watching.describe_import()"),
+    ):
+        (tmp_path / f"{name}.py").write_text(line + "\n", encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    assert _watching.describe_import() is None
+    importlib.import_module("faceae_of_ours")
+    assert sys.modules["part_of_it"].said == "loading slow_package"

@@ -1,14 +1,17 @@
 """What doctor finds on machines that are sound, and on those that are not."""
 
+import configparser
 import importlib
+import re
 import sys
+from pathlib import Path
 from types import ModuleType
 
 import pytest
 import torch
 
 from faceae import doctor
-from faceae.doctor import _diagnose, _gpus, _libraries, _probes
+from faceae.doctor import _diagnose, _extras, _gpus, _libraries, _probes
 from faceae.errors import FaceaeError
 
 
@@ -258,3 +261,27 @@ def test_a_provider_that_is_not_loaded_is_an_error() -> None:
 def test_dali_decodes_the_picture_of_the_probe() -> None:
     pytest.importorskip("nvidia.dali", reason="DALI has wheels for Linux x86-64 only")
     assert not _probes._report("DALI", lambda: _probes.probe_dali(device_id=None))
+
+
+def test_extras_are_those_of_the_installation() -> None:
+    """All extras but those of developers, with all that each adds to a plain installation."""
+    settings = configparser.ConfigParser()
+    settings.read(Path(__file__).parents[3] / "setup.cfg")
+    added = {
+        extra: set(re.findall(r"^[A-Za-z][\w-]*(?![\w\[-])", requirements, re.MULTILINE))
+        for extra, requirements in settings["options.extras_require"].items()
+        if extra not in ("dev", "docs", "full", "release")
+    }
+    added["align"].remove("opencv-python-headless")  # a plain installation has it
+    listed = {extra: set(names) for extra, names in _extras.EXTRAS.items()}
+    listed["ray-serve"] = set()  # extras of others cannot be looked up; see there
+    assert listed == added
+
+
+def test_an_extra_without_one_of_its_packages_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        _extras, "find_version", lambda name: None if name in ("s3fs", "av") else "1.0"
+    )
+    report = doctor.diagnose("cpu")
+    assert [name for name, found in report.extras.items() if not found] == ["remote", "video"]
+    assert report.problems == []

@@ -99,6 +99,7 @@ def test_a_full_server_says_when_to_come_back(held_model: ServedModel, held: Hel
         reply = client.post("/invocations")
         held.gate.set()
         assert (reply.status_code, reply.headers["retry-after"]) == (429, "1")
+        assert reply.json()["detail"].startswith("busy with 1 request;")
         assert running.result().status_code == 200
         assert 'faceae_rejected_total{reason="busy"} 1.0' in client.get("/metrics").text
 

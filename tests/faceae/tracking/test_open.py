@@ -17,6 +17,8 @@ from faceae.training import resume, train
 
 EVENTS: list[tuple[object, ...]] = []
 """What the trackers below received."""
+OPTIONS: dict[str, object] = {}
+"""The options that the last tracker received."""
 
 
 class Recorder(Tracker):
@@ -25,6 +27,7 @@ class Recorder(Tracker):
     def __init__(self, run: TrackedRun) -> None:
         sys.stdout.write("words of a tracker")
         self.reference = run.reference or "run 7"
+        OPTIONS.update(run.options)
         EVENTS.append(("begin", run.name, run.options["epochs"], run.reference, run.last_step))
 
     def add_figures(self, figures: Mapping[str, float], step: int) -> None:
@@ -75,6 +78,8 @@ def test_tracker_of_another_package(
 ) -> None:
     train(tracked_by(config, "recorder"))
     assert EVENTS[0] == ("begin", "run", 2, None, None)
+    assert config.lr is None
+    assert OPTIONS["lr"] == config.peak_lr, "the one that is used"
     figures = [event for event in EVENTS if event[0] == "figures"]
     # Two log steps an epoch of three steps, and its end.
     assert figures == [

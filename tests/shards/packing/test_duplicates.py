@@ -51,6 +51,34 @@ def test_duplicates_are_counted_and_kept(configure: Configure, repeated: Path) -
     assert sum(summary.num_samples.values()) == 23
 
 
+@pytest.mark.parametrize(
+    ("copies", "num_across"),
+    [({"train": 2, "valid": 1}, 1), ({"train": 1, "valid": 1, "test": 3}, 2), ({"test": 2}, 0)],
+)
+def test_a_file_in_several_splits_is_warned_about(
+    photos: Path,
+    configure: Configure,
+    caplog: pytest.LogCaptureFixture,
+    copies: dict[str, int],
+    num_across: int,
+) -> None:
+    files = sorted(photos.glob("*.jpg"))
+    for number, file in enumerate(files):
+        split = ("train", "valid", "test")[number % 3]
+        (photos / split).mkdir(exist_ok=True)
+        file.rename(photos / split / file.name)
+    data = (photos / "train" / files[0].name).read_bytes()
+    (photos / "train" / files[0].name).unlink()
+    for split, count in copies.items():
+        for number in range(count):
+            (photos / split / f"copy{number}.jpg").write_bytes(data)
+    summary = pack(configure())
+    assert summary.num_duplicates == sum(copies.values()) - 1
+    warnings = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert ["`drop_duplicates=True`" in text for text in warnings] == [True] * (num_across > 0)
+    assert all(f"split: {num_across} image" in text for text in warnings)
+
+
 def test_duplicates_are_dropped_the_same_by_any_number_of_workers(
     configure: Configure, repeated: Path, tmp_path: Path, hash_tree: HashTree
 ) -> None:
