@@ -99,7 +99,7 @@ def test_images_and_archives_of_one_size(tmp_path: Path, suffix: str) -> None:
     for number in range(20):
         (tmp_path / f"{number}.jpg").write_bytes(bytes(100))
     (tmp_path / f"faces{suffix}").write_bytes(bytes(2000))
-    with pytest.raises(ShardsError, match=r"20 images and 1 archives .*move one kind"):
+    with pytest.raises(ShardsError, match=r"20 images and 1 archive .*move one kind"):
         list_source(tmp_path)
     (tmp_path / f"faces{suffix}").write_bytes(bytes(100))
     assert len(list_source(tmp_path).entries) == 20
