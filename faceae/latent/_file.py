@@ -6,7 +6,7 @@ import safetensors
 import safetensors.numpy
 
 from faceae.errors import FaceaeError
-from faceae_shards import atomic_path
+from faceae_shards import atomic_path, count_of
 
 from ._flow import FlowPrior
 from ._mixture import MixturePrior
@@ -78,6 +78,6 @@ def _choose_kind(path: Path, metadata: Settings) -> type[Prior]:
 def _read(prior: type[Prior], tensors: Tensors, metadata: Settings) -> Prior:
     count = int(metadata["count"])
     if count < 2:
-        raise ValueError(f"fitted on {count} faces")
+        raise ValueError(f"fitted on {count_of(count, 'face')}")
     hashes = {name: metadata[name] for name in ("weights_hash", "dataset_hash")}
     return prior.from_file(tensors, metadata, count=count, **hashes)

@@ -23,7 +23,7 @@ def test_text(packed: Path, capsys: Capture) -> None:
         r"encoding +jpg",
         r"image size +32x32",
         r"split by +person, seed 0",
-        r"train +4 images, 1 shards",
+        r"train +4 images, 1 shard,",
         r"rejected +none",
     ):
         assert re.search(f"^{row}", text, re.M), row

@@ -77,7 +77,7 @@ def test_check_weights_refuses_those_of_another_training() -> None:
     ("change", "message"),
     [
         ({"count": "many"}, "'many'"),
-        ({"count": 1}, "fitted on 1 faces"),
+        ({"count": 1}, "fitted on 1 face\\b"),
         ({"mean": np.zeros(2, np.float32)}, "type float32"),
         ({"mean": np.zeros((2, 1))}, "shape"),
         ({"covariance": np.eye(3)}, "shape"),
