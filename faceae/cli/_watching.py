@@ -150,7 +150,7 @@ class _Collector(logging.Handler):
 def describe_import() -> str | None:
     """Say which package the main thread imports; None where it imports none of others."""
     frame = sys._current_frames().get(threading.main_thread().ident or 0)
-    package = None
+    package: str | None = None
     while frame is not None:
         code = frame.f_code
         if code.co_name == "_find_and_load" and "importlib" in code.co_filename:

@@ -122,4 +122,5 @@ def _find_directions(x_ND: torch.Tensor, rank: int, on_faces: OnImages) -> torch
         q_PK = torch.linalg.qr(multiply(a_MP.mT, q_MK)).Q
         q_MK = torch.linalg.qr(multiply(a_MP, q_PK)).Q
     u_KK, _, vh_KP = torch.linalg.svd(multiply(q_MK.mT, a_MP), full_matrices=False)
-    return q_MK @ u_KK if is_wide else vh_KP.mT
+    directions_DK: torch.Tensor = q_MK @ u_KK if is_wide else vh_KP.mT
+    return directions_DK
