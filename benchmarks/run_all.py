@@ -24,7 +24,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from benchmarks import runner
-from benchmarks.shared import apart
+from benchmarks.shared import apart, launch
 
 PHOTOS, ZIP, DATA, RUN = "PHOTOS", "ZIP", "DATA", "RUN"
 """Stand for paths in the arguments of a script."""
@@ -155,7 +155,7 @@ def _run_all(
 def run_script(name: str, arguments: Sequence[str], results: Path) -> int:
     """Run one script apart from this process, and return its exit status."""
     variables = {"BENCHMARK_RESULTS": str(results)}
-    return apart.run(["-m", f"benchmarks.{name}", *arguments], variables)
+    return apart.run(["-m", launch.NAME, f"benchmarks.{name}", *arguments], variables)
 
 
 def _make_inputs(folder: Path) -> dict[str, str]:

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from benchmarks import peers
+from benchmarks.shared import launch
 from benchmarks.shared.limits import measure_limits
 from faceae_shards import write_json
 
@@ -173,8 +174,9 @@ def save(
 
 
 def describe_command(words: Sequence[str]) -> str:
-    """Return a command of Python without the folders of this machine."""
-    kept = (Path(word).name if Path(word).is_absolute() else word for word in words[1:])
+    """Return a command of Python without the folders of this machine and without the launcher."""
+    named = [word for word in words[1:] if word != launch.NAME]
+    kept = (Path(word).name if Path(word).is_absolute() else word for word in named)
     return " ".join(["python", *kept])
 
 

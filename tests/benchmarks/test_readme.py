@@ -5,7 +5,7 @@ import importlib.util
 import pytest
 
 from benchmarks import peers, readme, run_all, runner
-from benchmarks.shared import node
+from benchmarks.shared import launch, node
 
 
 def test_the_committed_file_follows_from_the_results() -> None:
@@ -54,6 +54,8 @@ def test_the_stage_that_binds_is_the_slowest() -> None:
     assert set(node.describe()) == set(node.SOURCES)
 
 
-def test_commands_name_no_folder_of_the_machine() -> None:
-    words = ["/usr/bin/python3", "-m", "benchmarks.load", "/home/me/packed", "--rounds", "3"]
+@pytest.mark.parametrize("launcher", [[], [launch.NAME]])
+def test_commands_name_no_folder_of_the_machine(launcher: list[str]) -> None:
+    called = ["benchmarks.load", "/home/me/packed", "--rounds", "3"]
+    words = ["/usr/bin/python3", "-m", *launcher, *called]
     assert runner.describe_command(words) == "python -m benchmarks.load packed --rounds 3"
