@@ -14,6 +14,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,6 +28,7 @@ MEMORY = "FACEAE_BENCHMARK_MEMORY"
 """Environment variable: a private folder in memory, or on the disk where there is no other."""
 _SHARED_MEMORY = Path("/dev/shm")
 _GRACE_S = 20.0
+_POLL_S = 0.02
 _INTERRUPTED = 130
 _CACHES = {
     "XDG_CACHE_HOME": "home/.cache",
@@ -153,7 +155,17 @@ def _end_all(folder: str) -> None:
     left = [process for process in psutil.process_iter() if _folder_of(process).startswith(folder)]
     for process in left:
         process.kill()
-    psutil.wait_procs(left, _GRACE_S)
+    end = time.monotonic() + _GRACE_S
+    while any(map(_is_running, left)) and time.monotonic() < end:
+        time.sleep(_POLL_S)
+
+
+def _is_running(process: psutil.Process) -> bool:
+    """Return whether a process still runs; one that only waits to be reaped does not."""
+    try:
+        return bool(process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.Error:
+        return False
 
 
 def _folder_of(process: psutil.Process) -> str:
