@@ -36,6 +36,7 @@ import faceae
 from benchmarks import runner
 from benchmarks.peers import article
 from benchmarks.shared import isolated, stages
+from benchmarks.tables import TABLES
 from benchmarks.time_to_quality import list_training_photographs, open_loader
 from faceae.evaluation.samples import measure_samples
 from faceae.model import FaceAutoEncoder
@@ -52,7 +53,7 @@ Runs = dict[str, list[isolated.IsolatedRun]]
 
 
 def main() -> None:
-    """Measure, write results/article.json and print the table."""
+    """Measure, write results/article.json and print the tables."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("photos", type=Path, help="photographs, with a folder for each person")
     parser.add_argument("--crop", type=int, default=144, help="side of the centre square, pixels")
@@ -74,7 +75,7 @@ def main() -> None:
     settings = {name: value for name, value in vars(options).items() if name != "photos"}
     settings["threads"] = torch.get_num_threads()
     runner.save("article", [], settings, findings)
-    print(table(findings))
+    print(TABLES["article"](findings))
 
 
 def run_stages(folder: Path, options: argparse.Namespace) -> dict[str, Runs]:
@@ -239,26 +240,6 @@ def _kill_when(command: list[str], is_time: Callable[[], bool]) -> None:
     if process.poll() is None:
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()
-
-
-def table(findings: dict[str, Any]) -> str:
-    """Return the stages and the qualities as Markdown."""
-    lines = [
-        "| stage | speed against the article | memory, MiB | the article's memory, MiB |",
-        "|---|---|---|---|",
-    ]
-    for stage, each in findings["stages"].items():
-        spread = f"{each['speed']:.2f} ({each['speed_low']:.2f}-{each['speed_high']:.2f})"
-        ours, theirs = (f"{each['peak_mib'][name]:,.0f}" for name in (OURS, ARTICLE))
-        name = "pack, against one of its epochs of loading" if stage == "pack" else stage
-        lines.append(f"| {name} | {spread} | {ours} | {theirs} |")
-    lines += ["", "| after equal epochs | faceae | article |", "|---|---|---|"]
-    for measure, digits in (("psnr_db", 2), ("against_photographs", 1), ("coverage", 2)):
-        cells = (f"{findings['quality'][name][measure]:.{digits}f}" for name in (OURS, ARTICLE))
-        lines.append(f"| {measure} | {' | '.join(cells)} |")
-    for what in ("damaged_photograph", "kill"):
-        lines.append(f"| {what} | {findings[what][OURS]} | {findings[what][ARTICLE]} |")
-    return "\n".join(lines)
 
 
 if __name__ == "__main__":

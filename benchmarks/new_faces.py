@@ -25,6 +25,7 @@ from matplotlib import pyplot
 import faceae
 from benchmarks import runner
 from benchmarks.shared import adversarial
+from benchmarks.tables import TABLES
 from faceae.evaluation.samples import SampleConfig, SampleQuality, SampleRecord, evaluate_samples
 from faceae.latent import PriorKind
 from faceae.model import ModelConfig
@@ -67,7 +68,7 @@ def main() -> None:
     }
     path = runner.save(options.name, [], {"samples": options.samples}, findings)
     _plot(options.name, trials)
-    print(_table(trials, findings["photographs"]))
+    print(TABLES["new_faces"](findings))
     for batch, predicted in findings["predictions"].items():
         print(
             f"predicted for one H100, batches of {batch}: {predicted['steps_per_s']:.0f} steps/s "
@@ -130,32 +131,6 @@ def _read_trials(name: str) -> dict[str, Any]:
         return {}
     trials: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))["trials"]
     return trials
-
-
-def _distance(figures: dict[str, float], floor: dict[str, float]) -> float:
-    return figures["frechet_distance"] / floor["frechet_distance"]
-
-
-def _table(trials: dict[str, Any], floor: dict[str, float]) -> str:
-    lines = [
-        "| model and prior | minutes | PSNR, dB | distance | recall | coverage | sharpness "
-        "| distance of reconstructions |",
-        "|---|---|---|---|---|---|---|---|",
-    ]
-    for name, trial in sorted(
-        trials.items(), key=lambda item: item[1]["new_faces"]["frechet_distance"]
-    ):
-        new = trial["new_faces"]
-        lines.append(
-            f"| {name} | {trial['minutes']:.0f} | {trial['psnr_db']:.2f} | "
-            f"{_distance(new, floor):.1f} | {new['recall']:.2f} | {new['coverage']:.2f} | "
-            f"{new['sharpness']:.2f} | {_distance(trial['reconstructions'], floor):.1f} |"
-        )
-    lines.append(
-        f"| held-out photographs | | | 1.0 | {floor['recall']:.2f} | {floor['coverage']:.2f} | "
-        f"{floor['sharpness']:.2f} | |"
-    )
-    return "\n".join(lines)
 
 
 def _plot(name: str, trials: dict[str, Any]) -> None:

@@ -15,7 +15,6 @@ The second part is a prediction, not a measurement: nodes of eight H100 GPUs by 
 import argparse
 import logging
 import os
-import statistics
 import tempfile
 import time
 from collections import defaultdict
@@ -33,6 +32,7 @@ from benchmarks.shared import isolated, node, packing
 from benchmarks.shared.epoch import prepare_epoch
 from benchmarks.shared.limits import measure_limits
 from benchmarks.shared.steps import count_step
+from benchmarks.tables import TABLES
 from faceae.model import FaceAutoEncoder, ModelConfig
 
 log = logging.getLogger(__name__)
@@ -70,7 +70,7 @@ def main() -> None:
     settings = dict(vars(options))
     runner.save("scaling", [], settings, findings)
     _plot(measured)
-    print(table(findings))
+    print(TABLES["scaling"](findings))
 
 
 def measure_counts(
@@ -194,36 +194,6 @@ def predict() -> dict[str, Any]:
             for name, faces in _SETS.items()
         },
     }
-
-
-def table(findings: dict[str, Any]) -> str:
-    """Return both parts as Markdown."""
-    lines = [
-        "| cost of | sizes | cost, against the first | slope | error |",
-        "|---|---|---|---|---|",
-    ]
-    for name, each in findings["slopes"].items():
-        medians = {n: statistics.median(s) for n, s in findings["seconds"][name].items()}
-        first = next(iter(medians.values()))
-        costs = ", ".join(f"{value / first:.3g}" for value in medians.values())
-        sizes = ", ".join(f"{int(n):,}" for n in medians)
-        lines.append(f"| {name} | {sizes} | {costs} | {each['slope']:.2f} | {each['error']:.2f} |")
-    prediction = findings["prediction"]
-    lines += [
-        "",
-        f"Prediction from datasheets, {prediction['epochs']} epochs, no measurement:",
-        "",
-        "| faces, stored as | GPUs | what binds | hours | dollars |",
-        "|---|---|---|---|---|",
-    ]
-    for name, kinds in prediction["trainings"].items():
-        for kind, by_gpus in kinds.items():
-            for num_gpus, each in by_gpus.items():
-                lines.append(
-                    f"| {name}, {kind} | {num_gpus} | {each['binds']} | {each['hours']:.3g} | "
-                    f"{each['dollars']:,.2f} |"
-                )
-    return "\n".join(lines)
 
 
 def _plot(measured: dict[str, Seconds]) -> None:

@@ -1,15 +1,50 @@
-"""RESULTS.md is what the results give, and every script can be run by `run_all`."""
+"""The tables of README.md are what the results give, and `run_all` can run every script."""
 
-import importlib.util
+import importlib
+import json
+from pathlib import Path
 
 import pytest
 
 from benchmarks import peers, readme, run_all, runner
 from benchmarks.shared import launch, node
+from benchmarks.tables import TABLES
 
 
-def test_the_committed_file_follows_from_the_results() -> None:
-    assert readme.OUT.read_text(encoding="utf-8") == readme.write(runner.KEPT)
+def test_the_committed_tables_follow_from_the_results() -> None:
+    text = readme.README.read_text(encoding="utf-8")
+    assert readme.write(text, runner.KEPT) == text
+
+
+def test_every_script_has_a_table() -> None:
+    assert set(TABLES) == run_all.list_scripts()
+
+
+def test_a_new_result_gets_a_section(tmp_path: Path) -> None:
+    rows = [
+        {"group": group, "name": name, "peer": name != "faceae shard", "items_per_s": rates}
+        for group, name, rates in (
+            ("untouched", "faceae shard", [4.0, 6.0, 8.0]),
+            ("untouched", "a new peer", [2.0, 2.0, 2.0]),
+            ("a new mode", "faceae shard", [3.0, 3.0, 3.0]),
+        )
+    ]
+    result = {
+        "rows": rows,
+        "peak_mib": {"untouched: a new peer": 1234.0},
+        "command": "python -m benchmarks.pack",
+        "machine": {"cpu": "a CPU", "commit": "abc", "date": "2026-11-28"},
+        "missing_peers": {"litdata": "not installed"},
+    }
+    (tmp_path / "pack.json").write_text(json.dumps(result), encoding="utf-8")
+    text = readme.write("# Benchmarks\n", tmp_path)
+    assert "| a new peer | 3.00 (2.00-4.00) |  |" in text
+    assert "| a new peer | 1,234 |  |" in text
+    (line,) = (line for line in text.splitlines() if line.startswith("`python"))
+    for word in ("a CPU", "2026-11-28", "commit abc", "limits not recorded", "without litdata"):
+        assert word in line
+    assert readme.write(text, tmp_path) == text
+    assert readme.remove_regions(text).startswith("# Benchmarks\n\n## Pack\n\nPhotographs a second")
 
 
 def test_run_all_names_scripts_that_exist() -> None:
@@ -46,7 +81,7 @@ def test_a_slope_is_that_of_the_logarithms() -> None:
 
 
 def test_the_stage_that_binds_is_the_slowest() -> None:
-    work = node.Work(flops=1e9, weight_bytes=1e8, jpegs_per_core_s=2_000)
+    work = node.Work(flops=1e9, operations=500, weight_bytes=1e8, jpegs_per_core_s=2_000)
     for num_gpus in node.GPUS:
         found = node.predict(work, num_gpus, jpegs=True)
         assert found["rates"][found["binds"]] == min(found["rates"].values())
