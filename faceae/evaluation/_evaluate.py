@@ -73,7 +73,7 @@ def evaluate_run(
         out: file of the figures, which ends in .json; the picture lies beside it and ends in .png.
             None: `run.eval_path(split)`.
         on_progress: receives the stage (`model`, `faces for PCA`, `fit of PCA` or `PCA`), and how
-            many of its faces are done. The fit reads its faces ten times.
+            many of its faces are done.
 
     Raises:
         FaceaeError, ShardsError: the run has no weights, the dataset no such split, the training
@@ -127,7 +127,9 @@ def _measure_pca(
     on_progress: OnProgress,
 ) -> PcaRecord:
     faces = take_faces(report_batches(train, _stage(on_progress, "faces for PCA")), places)
-    pca = fit_pca(faces, num_components, on_faces=_stage(on_progress, "fit of PCA"))
+    on_progress("fit of PCA", 0, len(faces))
+    pca = fit_pca(faces, num_components)
+    on_progress("fit of PCA", len(faces), len(faces))
     batches = report_batches(held_out, _stage(on_progress, "PCA"))
     return PcaRecord(
         num_components=num_components,

@@ -9,7 +9,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from faceae.data import OnImages
 from faceae.errors import FaceaeError
 from faceae.model import to_float
 
@@ -73,13 +72,7 @@ def choose_faces(
 
 
 @torch.inference_mode()
-def fit_pca(
-    faces: torch.Tensor,
-    num_components: int,
-    *,
-    seed: int = 0,
-    on_faces: OnImages = lambda done, total: None,
-) -> Pca:
+def fit_pca(faces: torch.Tensor, num_components: int, *, seed: int = 0) -> Pca:
     """Return the first principal components of faces.
 
     Uses the randomised singular value decomposition of Halko, Martinsson and Tropp (2011) with four
@@ -88,7 +81,6 @@ def fit_pca(
     Args:
         faces: N x 3 x H x W uint8, contiguous; more than `num_components`.
         seed: seed of the random projection. Torch's global random state is restored.
-        on_faces: receives the number of faces multiplied so far, and in all: ten times N.
     """
     x_ND = to_float(faces).flatten(1)
     mean_D = x_ND.mean(dim=0)
@@ -96,31 +88,5 @@ def fit_pca(
     rank = min(num_components + _OVERSAMPLING, *x_ND.shape)
     with torch.random.fork_rng(devices=[x_ND.device] if x_ND.is_cuda else []):
         torch.manual_seed(seed)
-        v_DK = _find_directions(x_ND, rank, on_faces)
+        _, _, v_DK = torch.svd_lowrank(x_ND, q=rank, niter=_NUM_ITERATIONS)
     return Pca(mean=mean_D, components=v_DK[:, :num_components].contiguous())
-
-
-def _find_directions(x_ND: torch.Tensor, rank: int, on_faces: OnImages) -> torch.Tensor:
-    """Return the right singular vectors, D x rank, as torch.svd_lowrank does to the last bit.
-
-    That function counts nothing, and takes minutes.
-    """
-    num_passes = 2 + 2 * _NUM_ITERATIONS
-    done = 0
-    is_wide = x_ND.shape[0] < x_ND.shape[1]
-    a_MP = x_ND.mT if is_wide else x_ND
-
-    def multiply(left: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
-        nonlocal done
-        product = left @ right
-        done += 1
-        on_faces(done * len(x_ND), num_passes * len(x_ND))
-        return product
-
-    q_MK = torch.linalg.qr(multiply(a_MP, torch.randn(a_MP.shape[1], rank, device=a_MP.device))).Q
-    for _ in range(_NUM_ITERATIONS):
-        q_PK = torch.linalg.qr(multiply(a_MP.mT, q_MK)).Q
-        q_MK = torch.linalg.qr(multiply(a_MP, q_PK)).Q
-    u_KK, _, vh_KP = torch.linalg.svd(multiply(q_MK.mT, a_MP), full_matrices=False)
-    directions_DK: torch.Tensor = q_MK @ u_KK if is_wide else vh_KP.mT
-    return directions_DK

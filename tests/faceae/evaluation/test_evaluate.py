@@ -55,7 +55,7 @@ def test_stages_are_reported_to_their_end(run: Run, dataset_npy: faceae_shards.D
     assert last == {
         "model": (12, 12),
         "faces for PCA": (24, 24),
-        "fit of PCA": (240, 240),
+        "fit of PCA": (24, 24),
         "PCA": (12, 12),
     }
 

@@ -56,20 +56,6 @@ def test_the_same_again_and_torchs_random_state_stays() -> None:
     assert torch.equal(fit_pca(random_faces(300), 5).components, first.components)
 
 
-@pytest.mark.parametrize("num_faces", [40, 300])
-def test_it_is_torchs_decomposition_and_says_how_far_it_is(num_faces: int) -> None:
-    seen = []
-    faces = random_faces(num_faces)
-    found = fit_pca(faces, 10, seed=3, on_faces=lambda done, total: seen.append((done, total)))
-    assert seen == [(step * num_faces, 10 * num_faces) for step in range(1, 11)]
-    x_ND = to_float(faces).flatten(1)
-    rank = min(10 + _pca._OVERSAMPLING, num_faces)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(3)
-        expected_DK = torch.svd_lowrank(x_ND - x_ND.mean(dim=0), q=rank, niter=4)[2]
-    assert torch.equal(found.components, expected_DK[:, :10])
-
-
 def test_all_faces_are_chosen_where_they_fit() -> None:
     np.testing.assert_array_equal(choose_faces(50, 32, 10), np.arange(50))
 
