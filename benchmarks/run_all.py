@@ -1,6 +1,6 @@
 """Runs every benchmark one after another, and says which ran, which lacked something, which failed.
 
-    python -m benchmarks.run_all --quick               # each with tiny work, about 25 minutes
+    python -m benchmarks.run_all --quick               # each with tiny work
     python -m benchmarks.run_all --photos FOLDER --data PACKED --run RUN ...
 
 Quick results show that the scripts and their peers work. They are no measurements: models are
