@@ -13,8 +13,7 @@ libjpeg-turbo alone on all cores.
 Profile of one image for `jpg 64` on one core of 2 x AMD EPYC, in microseconds: decoding 142, checks
 of its header 22, the filter 58 (Pillow's takes five times as long), its copies 22, encoding 33, and
 reading, hashing, the tar and Python some 100. The calling process lists, splits and hashes the
-names before workers start, 30 for each image. Without the copies the rate would be 1.05 times as
-high. Decoding
+names before workers start, 30 for each image. Decoding
 at half size is no way to save time here: 89 pixels are less than twice the 64 that are stored.
 """
 
